@@ -1,0 +1,44 @@
+"""The errors a person may meet, each with the exit status of the command that ends with it."""
+
+from __future__ import annotations
+
+
+class LabError(Exception):
+    """Any failure that is reported in one line rather than as a traceback."""
+
+    exit_status = 1
+
+
+class ConfigError(LabError):
+    """The config is wrong: file, field, what it must be and what it was."""
+
+    exit_status = 2
+
+    def __init__(self, source: str, field: str, must: str, was: object = None) -> None:
+        self.source, self.field, self.must, self.was = source, field, must, was
+        line = f"{source}: {field}: {must}" if field else f"{source}: {must}"
+        if was is not None:
+            line += f", was {_shown(was)}"
+        super().__init__(line)
+
+
+class RunBusy(LabError):
+    """Another process is executing that run."""
+
+    exit_status = 3
+
+
+class StoreError(LabError):
+    """The database could not be opened, read or written."""
+
+    exit_status = 4
+
+
+class EvaluationError(LabError):
+    """An evaluation produced something that is not a score."""
+
+
+def _shown(value: object) -> str:
+    """One short line for any value."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,152 @@
+"""Events: one JSON object a line, in the order in which things happened.
+
+Ids (run, experiment, batch) are bound once with :func:`bound` and appear in every event below it. Each
+event goes to a ring buffer (live trace, crash snapshots), to the event log of its run, and to the logger
+``mlab`` of the standard library, from where the terminal and Prefect read it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections import deque
+from collections.abc import Mapping, MutableMapping
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, TextIO, TypeAlias, get_args
+
+import orjson
+import structlog
+
+Name: TypeAlias = Literal[
+    "APP.START", "APP.STOP",
+    "BUILD.CONFIG",
+    "ORCH.START", "ORCH.BATCH", "ORCH.SAVE_OK", "ORCH.PRUNE", "ORCH.EARLY_STOP", "ORCH.DONE", "ORCH.ERROR",
+    "EVAL.CALL", "EVAL.RETURN", "EVAL.ERROR",
+    "DB.INIT", "DB.UPSERT_EXP", "DB.UPSERT_RES", "DB.VERIFY", "DB.ERROR",
+    "UI.CLICK_START", "UI.CLICK_STOP", "UI.RESULTS_LOAD", "UI.EXPORT",
+]  # fmt: skip
+
+NAMES: frozenset[str] = frozenset(get_args(Name))
+QUIET: frozenset[str] = frozenset({"EVAL.CALL", "EVAL.RETURN", "DB.UPSERT_RES", "DB.VERIFY"})
+"""Several a batch: always in the event log, in other logs only with MLAB_DEBUG=1."""
+
+SECRET_KEY = re.compile(r"passw|secret|token|api_?key|credential|authorization", re.IGNORECASE)
+SECRET_URL = re.compile(r"(\w+://[^:/@\s]*):[^@\s]+@")
+HIDDEN = "[hidden]"
+
+Event: TypeAlias = MutableMapping[str, Any]
+
+
+def redacted(value: Any, key: str = "") -> Any:
+    """A copy of a JSON value without passwords: by the name of their field, and inside URLs."""
+    if isinstance(value, Mapping):
+        return {str(name): redacted(item, str(name)) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [redacted(item, key) for item in value]
+    if isinstance(value, str):
+        return HIDDEN if SECRET_KEY.search(key) else SECRET_URL.sub(rf"\1:{HIDDEN}@", value)
+    return value
+
+
+class Recorder:
+    """Holds the last events in memory and appends them to the event log that is open."""
+
+    def __init__(self, size: int) -> None:
+        self.recent: deque[dict[str, Any]] = deque(maxlen=size)
+        self._log: TextIO | None = None
+        self._waiting: list[bytes] = []
+
+    def open(self, path: Path) -> None:
+        """Append to ``path`` from now on, beginning with what was emitted before a log was open."""
+        self.close()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._log = path.open("a", encoding="utf-8")
+        for line in self._waiting:
+            self._write(line)
+        self._waiting.clear()
+
+    def close(self) -> None:
+        """Close the event log; events go on to the ring buffer."""
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def __call__(self, _logger: object, _method: str, event: Event) -> Event:
+        """Record one event; a log that cannot be written never stops a search."""
+        line = orjson.dumps(event, default=str)
+        self.recent.append(orjson.loads(line))
+        if self._log is not None:
+            self._write(line)
+        elif len(self._waiting) < 100:
+            self._waiting.append(line)
+        return event
+
+    def _write(self, line: bytes) -> None:
+        try:
+            assert self._log is not None
+            self._log.write(line.decode() + "\n")
+            self._log.flush()
+        except OSError as error:
+            logging.getLogger("mlab").warning("event log: %s", error)
+
+
+recorder = Recorder(size=int(os.environ.get("MLAB_TRACE_N") or 5000))
+"""The events of this process."""
+
+
+def debugging() -> bool:
+    """Whether MLAB_DEBUG=1 asked for every event in every log."""
+    return os.environ.get("MLAB_DEBUG") == "1"
+
+
+def _stamp(_logger: object, method: str, event: Event) -> Event:
+    """Put time, level and name first; fields that do not apply are left out."""
+    head = {
+        "ts": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "lvl": method.upper(),
+        "event": event.pop("event"),
+        "msg": event.pop("msg"),
+    }
+    return head | {key: value for key, value in event.items() if value is not None}
+
+
+def _redact(_logger: object, _method: str, event: Event) -> Event:
+    clean: Event = redacted(event)
+    return clean
+
+
+def _to_standard_logging(_logger: object, method: str, event: Event) -> Event:
+    """Hand the event to the logger ``mlab``: a readable line, with the fields beside it."""
+    if event["event"] not in QUIET or debugging():
+        level = logging.getLevelName(method.upper())
+        logging.getLogger("mlab").log(level, "%s %s", event["event"], event["msg"], extra={"mlab": dict(event)})
+    raise structlog.DropEvent
+
+
+_logger: Any = structlog.wrap_logger(
+    None,
+    processors=[structlog.contextvars.merge_contextvars, _stamp, _redact, recorder, _to_standard_logging],
+    wrapper_class=structlog.BoundLogger,
+    cache_logger_on_first_use=False,
+)
+
+
+def emit(name: Name, msg: str, *, level: Literal["debug", "info", "warning", "error"] = "info", **fields: Any) -> None:
+    """Emit one event.
+
+    Args:
+        name: one of :data:`NAMES`.
+        msg: one plain sentence.
+        level: severity.
+        fields: JSON values; None means that the field does not apply.
+    """
+    getattr(_logger, level)(name, msg=msg, **fields)
+
+
+def bound(**ids: Any) -> AbstractContextManager[None]:
+    """Bind ids to every event emitted inside the context, in this thread or task."""
+    context: AbstractContextManager[None] = structlog.contextvars.bound_contextvars(**ids)
+    return context

@@ -1,0 +1,116 @@
+"""What passes between search, store, tracking and report: frozen records of plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+Status: TypeAlias = Literal["PENDING", "RUNNING", "COMPLETED", "FAILED", "STOPPED"]
+Outcome: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL"]
+Json: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One pair of overlap and number of orders: the unit within which scores may be ranked."""
+
+    index: int
+    overlap_pct: float
+    num_orders: int
+
+    @property
+    def label(self) -> str:
+        """For people: ``20 % x 10``."""
+        return f"{self.overlap_pct:g} % x {self.num_orders}"
+
+    @property
+    def key(self) -> str:
+        """For names of files and metrics: ``overlap20_orders10``."""
+        return f"overlap{self.overlap_pct:g}_orders{self.num_orders}"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One point that Optuna asked for, and how its refinement went.
+
+    ``number`` counts within the cell; ``reports`` are the best scores after each generation.
+    ``score`` and ``candidate_id`` are None where the evaluation failed.
+    """
+
+    number: int
+    batch: int
+    params: dict[str, float]
+    outcome: Outcome
+    score: float | None
+    reports: tuple[float, ...]
+    evaluations: int
+    candidate_id: str | None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One stored ladder: ``contract`` has the keys of the evaluation contract, ``risk`` the risk block."""
+
+    candidate_id: str
+    cell: Cell
+    batch: int
+    trial: int
+    score: float
+    contract: Json
+    risk: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One number for MLflow, stamped when it is made so that sending it twice changes nothing."""
+
+    key: str
+    value: float
+    step: int
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The trials asked, evaluated and committed together.
+
+    ``candidates`` are those worth keeping; ``metrics`` are owed to MLflow, for the run and for its cell.
+    """
+
+    cell: Cell
+    index: int
+    trials: tuple[Trial, ...]
+    candidates: tuple[Candidate, ...]
+    metrics: tuple[Metric, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """How one cell ended. ``evaluations`` counts ladders, ``pruned`` trials; ``best`` is None where all failed."""
+
+    cell: Cell
+    best: Candidate | None
+    evaluations: int
+    trials: int
+    pruned: int
+    batches: int
+    stopped_early: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """The stored row of one run."""
+
+    exp_id: int
+    run_id: str
+    status: Status
+    config: Json
+    notes: str
+    started_at: str
+    finished_at: str | None
+    best_score: float | None
+    eval_count: int
+    elapsed_s: float
+    mlflow_run_id: str | None
+    flow_run_id: str | None
