@@ -86,9 +86,9 @@ class Recorder:
 
     def _write(self, line: bytes) -> None:
         try:
-            assert self._log is not None
-            self._log.write(line.decode() + "\n")
-            self._log.flush()
+            if self._log is not None:
+                self._log.write(line.decode() + "\n")
+                self._log.flush()
         except OSError as error:
             logging.getLogger("mlab").warning("event log: %s", error)
 

@@ -1,0 +1,101 @@
+"""One Optuna study a cell, which can be rebuilt at any batch from the trials that are stored.
+
+Seeding a sampler again does not continue its sequence. So each batch gets a sampler of its own, seeded by
+(seed, cell, batch), over a study that holds the trials before it: the same whether the run was cut or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from itertools import groupby
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+from optuna.samplers import BaseSampler, CmaEsSampler, QMCSampler, RandomSampler, TPESampler
+from optuna.trial import TrialState
+
+from mlab.errors import StoreError
+from mlab.records import Cell, Outcome, Trial
+from mlab.refinement import GENERATIONS, Start
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+START: dict[str, BaseDistribution] = {
+    "head": FloatDistribution(0.0, 1.0),
+    "end": FloatDistribution(0.0, 1.0),
+    "bend": FloatDistribution(-1.0, 1.5),
+    "temperature": FloatDistribution(5e-4, 2e-2, log=True),
+    "stride": FloatDistribution(0.05, 0.5, log=True),
+}
+"""What a trial chooses: the fields of :class:`mlab.refinement.Start` and their ranges."""
+
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+    "tpe": lambda seed: TPESampler(seed=seed),
+    "random": lambda seed: RandomSampler(seed=seed),
+    "cmaes": lambda seed: CmaEsSampler(seed=seed),
+    "qmc": lambda seed: QMCSampler(seed=seed),
+}
+PRUNERS: dict[str, Callable[[], BasePruner]] = {
+    "median": lambda: MedianPruner(n_startup_trials=8, n_warmup_steps=GENERATIONS // 3),
+    "hyperband": lambda: HyperbandPruner(min_resource=GENERATIONS // 4, max_resource=GENERATIONS),
+    "none": NopPruner,
+}
+STATES: dict[Outcome, TrialState] = {
+    "COMPLETE": TrialState.COMPLETE,
+    "PRUNED": TrialState.PRUNED,
+    "FAIL": TrialState.FAIL,
+}
+
+
+class Study:
+    """The starts of one cell: ask for a batch, report each generation, tell the outcomes."""
+
+    def __init__(self, cell: Cell, sampler: str, pruner: str, seed: int) -> None:
+        self.cell, self._sampler, self._seed = cell, SAMPLERS[sampler], seed
+        # Hyperband assigns trials to brackets by the study's name: it must not change from run to run.
+        self._study = optuna.create_study(study_name=cell.key, direction="minimize", pruner=PRUNERS[pruner]())
+        self._asked: list[optuna.Trial] = []
+
+    def replay(self, trials: Sequence[Trial]) -> None:
+        """Ask, report and tell again what is stored, so that samplers and pruners stand where they stood.
+
+        Raises:
+            StoreError: the study asks for other starts than are stored: the versions or the config changed.
+        """
+        for batch, group in groupby(trials, key=lambda trial: trial.batch):
+            stored = list(group)
+            starts = self.ask(batch, len(stored))
+            if [asdict(start) for start in starts] != [trial.params for trial in stored]:
+                raise StoreError(f"{self.cell.label}, batch {batch}: the stored trials do not follow from the config")
+            for generation in range(max(len(trial.reports) for trial in stored)):
+                for index, trial in enumerate(stored):
+                    if generation < len(trial.reports):
+                        self.hopeless(index, generation, trial.reports[generation])
+            self.tell(stored)
+
+    def ask(self, batch: int, size: int) -> list[Start]:
+        """The starts of one batch."""
+        seed = np.random.SeedSequence([self._seed, self.cell.index, batch]).generate_state(1)
+        self._study.sampler = self._sampler(int(seed[0]))
+        self._asked = [self._study.ask(fixed_distributions=START) for _ in range(size)]
+        return [Start(**trial.params) for trial in self._asked]
+
+    def hopeless(self, index: int, generation: int, score: float) -> bool:
+        """Report the best score of a trial of the batch after a generation; whether the pruner gives it up."""
+        trial = self._asked[index]
+        trial.report(score, generation)
+        return trial.should_prune()
+
+    def first_number(self) -> int:
+        """Number of the batch's first trial within the cell."""
+        return self._asked[0].number
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Tell how each trial of the batch ended, in the order in which they were asked."""
+        for asked, trial in zip(self._asked, trials, strict=True):
+            score = trial.score if trial.outcome == "COMPLETE" else None  # Optuna takes a pruned one's last report
+            self._study.tell(asked, score, STATES[trial.outcome])
+        self._asked = []
