@@ -1,0 +1,244 @@
+"""The config as strict models: nothing is coerced, nothing unknown passes, every number is finite.
+
+Descriptions are what the Prefect UI shows beside each field, and what the reference documentation prints.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, Tag, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from mlab.config.feasibility import conflict
+from mlab.ladder import Need, Sizing
+from mlab.records import Cell
+
+MAX_CELLS = 400
+
+
+def rule(must: str) -> PydanticCustomError:
+    """A rule that spans fields, in the words in which it is reported."""
+    return PydanticCustomError("rule", "{must}", {"must": must})
+
+
+class Section(BaseModel):
+    """Part of the config. Immutable; refuses unknown fields, coercion, NaN and infinity."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Overlap: TypeAlias = Annotated[float, Field(ge=0.01, le=95)]
+Orders: TypeAlias = Annotated[int, Field(ge=2, le=200)]
+Pct: TypeAlias = Annotated[float, Field(gt=0, le=100)]
+Weight: TypeAlias = Annotated[float, Field(ge=0, le=1_000_000)]
+
+
+class OverlapRange(Section):
+    """Depths from ``min`` in steps, up to and including ``max`` where it lies on the grid."""
+
+    min: Overlap = Field(description="Smallest depth, in % of the base price.")
+    max: Overlap = Field(description="Largest depth, in % of the base price.")
+    step: float = Field(ge=0.001, le=95, description="Distance between depths, in % of the base price.")
+
+    def values(self) -> tuple[float, ...]:
+        """The depths; rounding keeps steps such as 0.1 on their grid."""
+        count = math.floor(round((self.max - self.min) / self.step, 6)) + 1
+        return tuple(round(self.min + step * self.step, 9) for step in range(count))
+
+
+class OrdersRange(Section):
+    """Numbers of orders from ``min`` in steps, up to and including ``max`` where it lies on the grid."""
+
+    min: Orders = Field(description="Smallest number of orders.")
+    max: Orders = Field(description="Largest number of orders.")
+    step: int = Field(ge=1, le=200, description="Distance between numbers of orders.")
+
+    def values(self) -> tuple[int, ...]:
+        """The numbers of orders."""
+        return tuple(range(self.min, self.max + 1, self.step))
+
+
+Overlaps: TypeAlias = (
+    Annotated[Overlap, Tag("number")]
+    | Annotated[tuple[Overlap, ...], Field(strict=False, min_length=1, max_length=MAX_CELLS), Tag("list")]
+    | Annotated[OverlapRange, Tag("range")]
+)
+OrderCounts: TypeAlias = (
+    Annotated[Orders, Tag("number")]
+    | Annotated[tuple[Orders, ...], Field(strict=False, min_length=1, max_length=MAX_CELLS), Tag("list")]
+    | Annotated[OrdersRange, Tag("range")]
+)
+
+
+class Limits(Section):
+    """What exchange and trader allow. Every ladder keeps these by construction."""
+
+    min_indent_step_pct: float = Field(
+        default=0.05, ge=0, le=95, description="Least gap between neighbouring orders, in % of the base price."
+    )
+    max_gap_ratio: Annotated[float, Field(ge=1.01, le=1000)] | None = Field(
+        default=2.5, description="Widest gap allowed, as a multiple of the mean gap overlap / (orders - 1); null = off."
+    )
+    martingale_pct: Annotated[
+        tuple[Annotated[float, Field(ge=0, le=1000)], Annotated[float, Field(ge=0, le=1000)]], Field(strict=False)
+    ] = Field(default=(1.0, 100.0), description="Least and largest growth of an order over the one before, in %.")
+    first_volume_min_pct: Pct = Field(
+        default=1.0, description="Least share of the position that order 1 holds, in % of the whole volume."
+    )
+    tail_cap_pct: Pct = Field(
+        default=40.0, description="Largest share of the position that the last order holds, in % of the whole volume."
+    )
+
+    @field_validator("martingale_pct")
+    @classmethod
+    def _ordered(cls, pair: tuple[float, float]) -> tuple[float, float]:
+        if pair[0] > pair[1]:
+            raise rule("must be [least, largest], the least first")
+        return pair
+
+
+class Ladder(Section):
+    """What kind of ladder is searched: the cells, and the limits that all their ladders keep."""
+
+    base_price: float = Field(
+        default=100.0, ge=1e-12, le=1e12, description="Entry price that indents count from, in quote currency."
+    )
+    sizing: Sizing = Field(
+        default="quote", description="What an order's volume counts: quote = money, base = quantity of coins."
+    )
+    overlap_pct: Overlaps = Field(
+        default=(10.0, 20.0, 30.0),
+        description="Depth that the ladder covers, in % of the base price: a number, a list, or {min, max, step}.",
+    )
+    num_orders: OrderCounts = Field(
+        default=(5, 10, 15), description="Orders in the ladder: a whole number, a list, or {min, max, step}."
+    )
+    limits: Limits = Field(default=Limits(), description="Limits that every ladder keeps.")
+
+    @field_validator("overlap_pct", "num_orders")
+    @classmethod
+    def _sensible(cls, value: Overlaps | OrderCounts) -> Overlaps | OrderCounts:
+        if isinstance(value, OverlapRange | OrdersRange) and value.min > value.max:
+            raise rule("min must not exceed max")
+        # Cells are told apart by six digits, in names of files and metrics too.
+        if isinstance(value, tuple) and len({f"{entry:g}" for entry in value}) < len(value):
+            raise rule("must not name the same value twice")
+        return value
+
+    @model_validator(mode="after")
+    def _attainable(self) -> Ladder:
+        count = len(_overlaps(self.overlap_pct)) * len(_order_counts(self.num_orders))
+        if count > MAX_CELLS:
+            raise rule(f"overlap_pct and num_orders make {count} cells, must be at most {MAX_CELLS}")
+        limits = self.limits
+        for cell in self.cells():
+            if reason := conflict(
+                cell,
+                min_indent_step_pct=limits.min_indent_step_pct,
+                growth_min_pct=limits.martingale_pct[0],
+                first_volume_min_pct=limits.first_volume_min_pct,
+                tail_cap_pct=limits.tail_cap_pct,
+            ):
+                raise rule(reason)
+        return self
+
+    def cells(self) -> tuple[Cell, ...]:
+        """All pairs of overlap and number of orders, overlap by overlap, in the order of the config."""
+        pairs = product(_overlaps(self.overlap_pct), _order_counts(self.num_orders))
+        return tuple(Cell(index, overlap, orders) for index, (overlap, orders) in enumerate(pairs))
+
+
+def _overlaps(setting: Overlaps) -> tuple[float, ...]:
+    if isinstance(setting, OverlapRange):
+        return setting.values()
+    return setting if isinstance(setting, tuple) else (setting,)
+
+
+def _order_counts(setting: OrderCounts) -> tuple[int, ...]:
+    if isinstance(setting, OrdersRange):
+        return setting.values()
+    return setting if isinstance(setting, tuple) else (setting,)
+
+
+class Wave(Section):
+    """The wave rule: strong and weak growth should take turns."""
+
+    enabled: bool = Field(default=True, description="Whether growths that do not alternate are penalised.")
+    strong_pct: float = Field(default=50.0, ge=0, le=1000, description="Growth from which a step is strong, in %.")
+    weak_pct: float = Field(default=10.0, ge=0, le=1000, description="Growth up to which a step is weak, in %.")
+
+    @model_validator(mode="after")
+    def _apart(self) -> Wave:
+        if self.weak_pct >= self.strong_pct:
+            raise rule(f"weak_pct must be below strong_pct {self.strong_pct:g}, was {self.weak_pct:g}")
+        return self
+
+
+class Score(Section):
+    """What makes a ladder good: J = alpha max + beta variance + gamma tail + lambda_penalty penalties, least best."""
+
+    need: Need = Field(
+        default="fill", description="Where the needed rebound is taken: fill = after each fill, path = just before it."
+    )
+    alpha: Weight = Field(default=0.5, description="Weight of the largest needed rebound, per %.")
+    beta: Weight = Field(default=0.3, description="Weight of the variance of the needed rebounds, per % squared.")
+    gamma: Weight = Field(default=0.2, description="Weight of the volume share (0 to 1) in the last 20 % of orders.")
+    lambda_penalty: Weight = Field(default=0.1, description="Weight of the sum of penalties, which have no unit.")
+    wave: Wave = Field(default=Wave(), description="The wave rule.")
+
+    @model_validator(mode="after")
+    def _weighs(self) -> Score:
+        if not (self.alpha or self.beta or self.gamma or self.lambda_penalty):
+            raise rule("one of alpha, beta, gamma and lambda_penalty must be above 0")
+        return self
+
+
+class Search(Section):
+    """How the search goes about it, and when it stops."""
+
+    sampler: Literal["tpe", "random", "cmaes", "qmc"] = Field(
+        default="tpe", description="Optuna's sampler that chooses where refinements start; random is the baseline."
+    )
+    pruner: Literal["median", "hyperband", "none"] = Field(
+        default="median", description="Optuna's pruner that stops hopeless refinements; none lets all finish."
+    )
+    batch_size: int = Field(default=8, ge=1, le=256, description="Trials asked, evaluated and stored together.")
+    max_batches: int = Field(default=20, ge=1, le=10_000, description="Most batches a cell.")
+    patience: int = Field(
+        default=5, ge=1, le=10_000, description="Batches without improvement after which a cell stops early."
+    )
+    prune_factor: float = Field(
+        default=2.0,
+        ge=1,
+        le=1_000_000,
+        description="A finished candidate whose score exceeds this many times the cell's best is not kept.",
+    )
+    top_k: int = Field(default=50, ge=1, le=10_000, description="Results kept a cell, best first.")
+    max_time_s: Annotated[float, Field(gt=0, le=31_536_000)] | None = Field(
+        default=None, description="Seconds after which the search stops and keeps what it found; null = no limit."
+    )
+    on_error: Literal["fail", "skip"] = Field(
+        default="fail", description="When an evaluation fails: fail = the run stops, skip = it goes on without it."
+    )
+
+
+class Config(Section):
+    """Everything a run depends on."""
+
+    name: str = Field(
+        default="default",
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$",
+        description="Name of the experiment: small letters, digits, _ and -, at most 64.",
+    )
+    seed: int = Field(default=42, ge=0, le=2**32 - 1, description="Seed of all randomness: same seed, same result.")
+    notes: str = Field(default="", max_length=2000, description="Free text kept with the run, at most 2000 letters.")
+    ladder: Ladder = Field(default=Ladder(), description="What kind of ladder is searched.")
+    score: Score = Field(default=Score(), description="What makes a ladder good.")
+    search: Search = Field(default=Search(), description="How the search goes about it.")
+
+    def cells(self) -> tuple[Cell, ...]:
+        """The cells of the run, overlap by overlap, in the order of the config, counted from 0."""
+        return self.ladder.cells()

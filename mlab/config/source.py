@@ -1,0 +1,142 @@
+"""From files and ``--set`` overrides to a config, and back to YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from pydantic import ValidationError
+
+from mlab.config import document
+from mlab.config.models import Config
+from mlab.config.wording import complaint, plain
+from mlab.errors import ConfigError
+
+MAX_BYTES = 256 * 1024
+DEFAULTS = "built-in defaults"
+OVERRIDE = "--set"
+
+
+class Override(NamedTuple):
+    """One ``--set FIELD=VALUE``."""
+
+    field: str
+    value: Any
+
+
+def load(path: Path | None, overrides: Sequence[str] = ()) -> Config:
+    """The config of a YAML file, with single fields replaced.
+
+    Args:
+        path: the file; None for the built-in defaults.
+        overrides: ``ladder.num_orders=12``: dotted field and its value in YAML; the last of several wins.
+
+    Raises:
+        ConfigError: the file or an override is wrong; one line that names file, field, what it must be and what it was.
+    """
+    origin = DEFAULTS if path is None else _printable(str(path))
+    tree = {} if path is None else _mapping(_text(path, origin), origin)
+    replaced = [_override(text) for text in overrides]
+    for override in replaced:
+        _replace(tree, override)
+    return _judged(tree, origin, [plain(override.field) for override in replaced])
+
+
+def from_tree(tree: Any, source: str) -> Config:
+    """The config of plain JSON values, such as a stored run or the parameters of a flow.
+
+    Raises:
+        ConfigError: as for :func:`load`; ``source`` says where the values come from.
+    """
+    return _judged(tree, _printable(source), [])
+
+
+def dump(config: Config) -> str:
+    """The whole config as YAML that :func:`load` reads back to an equal one."""
+    tree = config.model_dump(mode="json")
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Keeps lists on one line, and quotes text that YAML 1.2 would read as a number, besides what YAML 1.1 would."""
+
+    def flow_list(self, values: list[Any]) -> yaml.Node:
+        return self.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=True)
+
+    def exact_text(self, text: str) -> yaml.Node:
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
+
+
+_Dumper.add_representer(list, _Dumper.flow_list)
+_Dumper.add_representer(str, _Dumper.exact_text)
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:int", document.INTEGER, list("-+0123456789"))
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", document.FLOAT, list("-+.0123456789"))
+
+
+def _text(path: Path, origin: str) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ConfigError(origin, "", "no such file") from None
+    except IsADirectoryError:
+        raise ConfigError(origin, "", "must be a file, is a folder") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(origin, "", f"cannot be read: {plain(reason)}") from None
+    if len(content) > MAX_BYTES:
+        raise ConfigError(origin, "", f"must be at most {MAX_BYTES // 1024} KB")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(origin, f"line {line}", "must be text in UTF-8") from None
+
+
+def _mapping(text: str, origin: str) -> dict[str, Any]:
+    tree = document.parse(text, origin)
+    if isinstance(tree, dict):
+        return tree
+    must = "must be a mapping of fields" if tree is not None else "is empty, must be a mapping of fields"
+    raise ConfigError(origin, "", must, tree)
+
+
+def _override(text: str) -> Override:
+    field, equals, value = text.partition("=")
+    if not equals or not all(field.split(".")):
+        raise ConfigError(OVERRIDE, "", "must be FIELD=VALUE such as ladder.num_orders=12", text)
+    return Override(field, document.parse(value, f"{OVERRIDE} {plain(field)}"))
+
+
+def _replace(tree: dict[str, Any], override: Override) -> None:
+    *sections, name = override.field.split(".")
+    for depth, section in enumerate(sections, start=1):
+        inner = tree.setdefault(section, {})
+        if not isinstance(inner, dict):
+            place = plain(".".join(sections[:depth]))
+            raise ConfigError(OVERRIDE, plain(override.field), f"{place} must be a mapping of fields", inner)
+        tree = inner
+    tree[name] = override.value
+
+
+def _judged(tree: Any, origin: str, replaced: Sequence[str]) -> Config:
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        field, must, was = complaint(error, tree)
+    raise ConfigError(_blamed(origin, field, replaced), field, must, was)
+
+
+def _blamed(origin: str, field: str, replaced: Sequence[str]) -> str:
+    """Where the value of a wrong field comes from."""
+    if any(f"{field}.".startswith(f"{part}.") for part in replaced):
+        return OVERRIDE
+    if any(part.startswith(f"{field}.") for part in replaced):
+        return f"{origin} with {OVERRIDE}"
+    return origin
+
+
+def _printable(source: str) -> str:
+    return source if source.isprintable() else repr(source)[1:-1]

@@ -1,0 +1,155 @@
+"""What pydantic found wrong, in one plain line: the field, what it must be, what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, NamedTuple, TypeAlias, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from mlab.config.models import Config
+
+Place: TypeAlias = tuple[int | str, ...]
+
+MUST = {
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be below {lt}",
+    "less_than_equal": "must be at most {le}",
+    "finite_number": "must be a finite number",
+    "float_type": "must be a number",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "string_unicode": "must be text that UTF-8 can hold",
+    "string_pattern_mismatch": "must match {pattern}",
+    "string_too_long": "must have at most {max_length} characters",
+    "literal_error": "must be {expected}",
+    "tuple_type": "must be a list",
+    "too_short": "must not be empty",
+    "too_long": "must have at most {max_length} entries",
+    "model_type": "must be a mapping of fields",
+    "invalid_key": "keys must be text",
+    "rule": "{must}",
+}
+"""Pydantic's error types in plain words."""
+
+SEVERAL: dict[Place, str] = {
+    ("ladder", "overlap_pct"): "must be a number, a list of numbers or {min, max, step}",
+    ("ladder", "num_orders"): "must be a whole number, a list of them or {min, max, step}",
+}
+"""Fields that may be written in several ways; pydantic reports each way that failed."""
+
+WAYS: dict[int | str, tuple[type, ...]] = {"number": (int, float), "list": (list, tuple), "range": (Mapping,)}
+
+
+class Complaint(NamedTuple):
+    """One fault: the arguments of :class:`mlab.errors.ConfigError` after its source."""
+
+    field: str
+    must: str
+    was: object
+
+
+class Word(str):
+    """A value told in words: shown without quotes."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def plain(text: str) -> str:
+    """At most 80 characters that can all be printed on one line."""
+    text = text if text.isprintable() else repr(text)[1:-1]
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def complaint(error: ValidationError, tree: Any) -> Complaint:
+    """The one fault of ``tree`` to report: an unknown field if there is one, as it is often the cause of the rest."""
+    found = [detail for detail in error.errors(include_url=False) if _meant(detail["loc"], tree)]
+    if not found:
+        place = error.errors()[0]["loc"][:2]
+        return Complaint(_dotted(place), SEVERAL[place], _shown(_value(tree, place)))
+    detail = min(found, key=lambda detail: detail["type"] != "extra_forbidden")
+    place, kind = detail["loc"], detail["type"]
+    if place[:2] in SEVERAL:
+        place = place[:2] + place[3:]
+    if kind == "extra_forbidden":
+        return Complaint(_dotted(place), _unknown(place), None)
+    was = None if kind in {"missing", "rule"} and isinstance(detail["input"], Mapping) else _shown(detail["input"])
+    if kind == "missing":
+        must = f"{place[-1]} must be given" if isinstance(place[-1], str) else "must be [least, largest]"
+        return Complaint(_dotted(place[:-1]), must, was)
+    return Complaint(_dotted(place), _must(kind, detail.get("ctx", {}), detail["msg"]), was)
+
+
+def _must(kind: str, bounds: Mapping[str, Any], otherwise: str) -> str:
+    if kind not in MUST:
+        return plain(otherwise)
+    short = {name: f"{bound:.15g}" if isinstance(bound, float) else bound for name, bound in bounds.items()}
+    return MUST[kind].format_map(short)
+
+
+def _meant(place: Place, tree: Any) -> bool:
+    """Whether a fault lies in the way of writing that was used."""
+    if place[:2] not in SEVERAL or len(place) == 2:
+        return True
+    return isinstance(_value(tree, place[:2]), WAYS[place[2]])
+
+
+def _value(tree: Any, place: Place) -> Any:
+    for part in place:
+        tree = tree[part]
+    return tree
+
+
+def _dotted(place: Place) -> str:
+    return plain(".".join(str(part) for part in place))
+
+
+def _shown(value: object) -> object:
+    """A value as the config writes it; in words where it is long or nested."""
+    if value is None or isinstance(value, bool):
+        return Word({None: "null", True: "true", False: "false"}[value])
+    if isinstance(value, int) and abs(value) >= 10**30:
+        return Word("a number of more than 30 digits")
+    if isinstance(value, Mapping | BaseModel):
+        return Word("a mapping")
+    if isinstance(value, list | tuple):
+        flat = all(isinstance(entry, int | float) and abs(entry) < 10**30 for entry in value[:100])
+        return list(value[:100]) if flat else Word("a list")
+    return value
+
+
+def _unknown(place: Place) -> str:
+    """What was probably meant: a field beside it, or one of that name elsewhere."""
+    *parents, name = map(str, place)
+    if "." in name and name in fields():
+        return "fields must be nested, not written with dots"
+    before = "".join(f"{parent}." for parent in parents)
+    beside = [field.removeprefix(before) for field in fields() if field.startswith(before)]
+    elsewhere = [field for field in fields() if field.rpartition(".")[2] == name]
+    likely = get_close_matches(name, [field for field in beside if "." not in field], n=1) or elsewhere
+    return f"unknown field, did you mean {likely[0]!r}?" if likely else "unknown field"
+
+
+@cache
+def fields() -> tuple[str, ...]:
+    """Every field of the config, dotted."""
+    return tuple(_fields(Config, ""))
+
+
+def _fields(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield prefix + name
+        for section in _sections(field.annotation):
+            yield from _fields(section, f"{prefix}{name}.")
+
+
+def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _sections(part)
