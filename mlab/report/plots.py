@@ -1,0 +1,161 @@
+"""Pictures of results, as figures of their own: nothing of matplotlib's global state is read or left behind."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from mlab.records import Candidate, Cell, CellResult
+
+BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#9AA0A6", "#30343A"
+"""Blue and vermillion of Okabe and Ito, which every common kind of sight tells apart."""
+
+SHADES, LINES = colormaps["Blues"], colormaps["viridis"]
+DPI = 120
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG; the same figure always gives the same bytes."""
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=DPI, metadata={"Software": None})
+    return image.getvalue()
+
+
+def ladder_plot(candidate: Candidate) -> Figure:
+    """One ladder against depth: how much is bought where, and the rebound needed at every price on the way down."""
+    figure = _figure(9.6, 5.4)
+    volume, need = figure.subplots(1, 2, sharey=True, width_ratios=(2, 3))
+    figure.suptitle(f"{candidate.cell.label}   score {candidate.score:.4f}   {candidate.candidate_id}", color=INK)
+    _volumes(volume, candidate)
+    _saw_tooth(need, candidate)
+    volume.set_ylim(candidate.cell.overlap_pct * 1.05, -candidate.cell.overlap_pct * 0.05)
+    volume.set_ylabel("depth below the base price, %")
+    return figure
+
+
+def need_path(candidate: Candidate) -> tuple[list[float], list[float]]:
+    """The saw tooth: depth in percent and rebound needed in percent, all the way down to the last order.
+
+    Between two fills the average entry stands still while the price falls; each fill then lowers the need.
+    """
+    schedule = candidate.contract["schedule"]
+    indent, need = schedule["indent_pct"], schedule["needpct"]
+    depth, rebound = [indent[0]], [need[0]]
+    for k in range(1, len(indent)):
+        average = (1.0 + need[k - 1] / 100.0) * (100.0 - indent[k - 1])
+        between = np.linspace(indent[k - 1], indent[k], 20)[1:]
+        depth += [*between.tolist(), indent[k]]
+        rebound += [*((average / (100.0 - between) - 1.0) * 100.0).tolist(), need[k]]
+    return depth, rebound
+
+
+def cells_plot(cells: Sequence[CellResult]) -> Figure:
+    """Every cell coloured by its largest need at fills; in small print the largest on the path."""
+    found = _found(cells)
+    overlaps = sorted({result.cell.overlap_pct for result in cells})
+    orders = sorted({result.cell.num_orders for result in cells})
+    figure = _figure(max(5.2, 2.4 + 1.1 * len(orders)), max(3.6, 1.8 + 0.8 * len(overlaps)))
+    axes = figure.subplots()
+    grid = np.full((len(overlaps), len(orders)), np.nan)
+    for cell, best in found:
+        grid[overlaps.index(cell.overlap_pct), orders.index(cell.num_orders)] = best.contract["max_need"]
+    low, high = (float(np.nanmin(grid)), float(np.nanmax(grid))) if found else (0.0, 1.0)
+    image = axes.imshow(grid, cmap=SHADES, vmin=low, vmax=high, aspect="auto", origin="lower")
+    for cell, best in found:
+        row, column = overlaps.index(cell.overlap_pct), orders.index(cell.num_orders)
+        need, path = grid[row, column], best.risk["max_need_path"]
+        ink = "white" if need > low + 0.55 * (high - low) else INK
+        axes.text(column, row + 0.1, f"{need:.2f}", ha="center", va="center", color=ink, fontsize=12)
+        axes.text(column, row - 0.22, f"path {path:.2f}", ha="center", va="center", color=ink, fontsize=8)
+    for result in cells:
+        if result.best is None:
+            place = (orders.index(result.cell.num_orders), overlaps.index(result.cell.overlap_pct))
+            axes.text(*place, "failed", ha="center", va="center", color=GREY)
+    axes.set_xticks(range(len(orders)), [str(number) for number in orders])
+    axes.set_yticks(range(len(overlaps)), [f"{overlap:g}" for overlap in overlaps])
+    _labelled(axes, "Rebound needed by the best ladder of each cell", "orders", "overlap, %")
+    axes.spines[:].set_visible(False)
+    axes.grid(visible=False)
+    figure.colorbar(image, ax=axes, label="largest NeedPct at fills, %").outline.set_visible(False)
+    return figure
+
+
+def front_plot(cells: Sequence[CellResult]) -> Figure:
+    """What covering more costs: overlap against the largest need, at fills and on the path, a line per orders."""
+    figure = _figure(8.4, 4.8)
+    panels = figure.subplots(1, 2, sharex=True, sharey=True)
+    found = _found(cells)
+    orders = sorted({cell.num_orders for cell, _ in found})
+    for place, number in enumerate(orders):
+        line = sorted(
+            ((cell.overlap_pct, best) for cell, best in found if cell.num_orders == number), key=lambda point: point[0]
+        )
+        colour = LINES(place / max(1, len(orders) - 1) * 0.85)
+        overlap = [depth for depth, _ in line]
+        fills = [best.contract["max_need"] for _, best in line]
+        path = [best.risk["max_need_path"] for _, best in line]
+        for axes, need in zip(panels, (fills, path), strict=True):
+            axes.plot(overlap, need, marker="o", markersize=5, linewidth=1.8, color=colour, label=str(number))
+    _labelled(panels[0], "At fills", "overlap covered, %", "largest rebound needed, %")
+    _labelled(panels[1], "On the whole path", "overlap covered, %", "")
+    for axes in panels:
+        axes.set_ylim(bottom=0.0)
+    if orders:
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, title="orders", loc="outside right upper", frameon=False)
+    figure.suptitle("What covering more costs: the best ladder of each cell", color=INK, fontweight="bold")
+    return figure
+
+
+def _volumes(axes: Axes, candidate: Candidate) -> None:
+    schedule = candidate.contract["schedule"]
+    indent, volume = schedule["indent_pct"], schedule["volume_pct"]
+    overlap = candidate.cell.overlap_pct
+    closest = min(schedule["price_step_pct"][1:]) / overlap
+    axes.hlines(indent, 0.0, volume, color=BLUE, linewidth=float(np.clip(170.0 * closest, 1.0, 4.0)))
+    room = 0.035 * overlap
+    labelled = -room
+    for k, (depth, share) in enumerate(zip(indent, volume, strict=True)):
+        last = k == len(indent) - 1
+        if last or (depth - labelled >= room and indent[k + 1] - depth >= room / 2.0 and overlap - depth >= room):
+            axes.annotate(f"{share:.1f}", (share, depth), (4, 0), textcoords="offset points", va="center", fontsize=8)
+            labelled = depth
+    axes.set_xlim(0.0, max(volume) * 1.15)
+    _labelled(axes, "Orders", "volume, % of the position", "")
+
+
+def _saw_tooth(axes: Axes, candidate: Candidate) -> None:
+    schedule, risk = candidate.contract["schedule"], candidate.risk
+    depth, rebound = need_path(candidate)
+    indent = schedule["indent_pct"]
+    axes.plot(rebound, depth, color=GREY, linewidth=1.2, zorder=1)
+    axes.scatter(risk["need_before_fill"][1:], indent[1:], color=ORANGE, s=18, label="just before a fill", zorder=2)
+    axes.scatter(schedule["needpct"], indent, color=BLUE, s=18, label="at the fill (NeedPct)", zorder=3)
+    axes.set_xlim(0.0, max(rebound) * 1.08)
+    axes.legend(frameon=False, loc="upper right")  # no need lies above that of order 1 alone
+    _labelled(axes, "Rebound needed to break even", "rebound, % of the price there", "")
+
+
+def _found(cells: Sequence[CellResult]) -> list[tuple[Cell, Candidate]]:
+    return [(result.cell, result.best) for result in cells if result.best is not None]
+
+
+def _figure(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _labelled(axes: Axes, title: str, x: str, y: str) -> None:
+    axes.set_title(title, color=INK, fontsize=11, loc="left")
+    axes.set_xlabel(x, color=INK)
+    axes.set_ylabel(y, color=INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(visible=True, color="#E6E8EB", linewidth=0.8)
+    axes.set_axisbelow(True)

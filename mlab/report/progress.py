@@ -1,0 +1,102 @@
+"""How far a run has come, on standard error: a live bar on a terminal, otherwise a line a finished cell."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self, TextIO
+
+from rich import progress as bars
+
+from mlab.records import Cell, CellResult
+from mlab.report.terminal import console
+
+
+class Progress:
+    """One bar for the whole run. Cells may take turns, and may have batches from before a resume.
+
+    Args:
+        stream: where it is shown; standard error by default, so that results alone go to standard output.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._console = console(stream or sys.stderr)
+        self._bar = bars.Progress(
+            bars.TextColumn("{task.description}"),
+            bars.BarColumn(bar_width=20),
+            bars.TextColumn("{task.fields[status]}"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+            transient=True,
+        )
+        self._task: bars.TaskID | None = None
+        self._cells: tuple[Cell, ...] = ()
+        self._max_batches = self._batch_size = self._evaluations = self._worked = self._finished = 0
+        self._began = 0.0
+        self._done: dict[int, int] = {}  # batches by cell; a cell that stopped early counts as full
+        self._trials: dict[int, int] = {}
+
+    def __enter__(self) -> Self:
+        """Show the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Take the bar away; lines of finished cells stay."""
+        self._bar.stop()
+
+    def start(self, cells: Sequence[Cell], max_batches: int, batch_size: int) -> None:
+        """Name what is to be searched: the cells, and for each the most batches, of so many trials."""
+        self._cells, self._max_batches, self._batch_size = tuple(cells), max_batches, batch_size
+        self._began = time.monotonic()
+        self._task = self._bar.add_task("search", total=len(cells) * max_batches, status="starting")
+
+    def batch(self, cell: Cell, index: int, best_score: float | None, evaluations: int) -> None:
+        """A batch is stored.
+
+        Args:
+            cell: where it belongs.
+            index: the batch within its cell, from 0.
+            best_score: best of the cell so far, None where every trial failed.
+            evaluations: ladders evaluated in this batch.
+        """
+        self._done[cell.index] = index + 1
+        self._trials[cell.index] = (index + 1) * self._batch_size
+        self._worked += 1
+        self._evaluations += evaluations
+        best = "-" if best_score is None else f"{best_score:.4f}"
+        self._show(cell, f"batch {index + 1}/{self._max_batches}  best {best}  {self._pace()}")
+
+    def cell_done(self, result: CellResult) -> None:
+        """A cell is finished, by its last batch or early."""
+        self._done[result.cell.index] = self._max_batches
+        self._trials[result.cell.index] = result.trials
+        self._finished += 1
+        width = max((len(cell.label) for cell in self._cells), default=0)
+        line = f"[{self._finished}/{len(self._cells)}] {result.cell.label:{width}}  {_outcome(result)}"
+        self._console.print(line, soft_wrap=True)
+        self._show(result.cell, f"cell done  {self._pace()}")
+
+    def _show(self, cell: Cell, status: str) -> None:
+        if self._task is not None:
+            done = sum(self._done.values())
+            self._bar.update(self._task, description=cell.label, completed=done, status=status)
+
+    def _pace(self) -> str:
+        """Trials so far, ladders a second, and the time that the batches left would take at this pace."""
+        elapsed = max(time.monotonic() - self._began, 1e-9)
+        left = len(self._cells) * self._max_batches - sum(self._done.values())
+        seconds = round(elapsed / self._worked * left) if self._worked else 0
+        clock = f"{seconds // 60}:{seconds % 60:02d}"
+        return f"{sum(self._trials.values()):,} trials  {self._evaluations / elapsed:,.0f}/s  {clock} left"
+
+
+def _outcome(result: CellResult) -> str:
+    early = ", early stop" if result.stopped_early else ""
+    search = f"{result.trials:,} trials, {result.evaluations:,} ladders{early}"
+    if result.best is None:
+        return f"every trial failed; {search}"
+    need, path = result.best.contract["max_need"], result.best.risk["max_need_path"]
+    return f"score {result.best.score:.4f}  need {need:.2f} %, path {path:.2f} %  {search}"

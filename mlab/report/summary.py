@@ -1,0 +1,101 @@
+"""Results as plain JSON values and flat rows: what other programs read."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from mlab.records import Candidate, CellResult, Experiment, Json
+from mlab.report.ranking import ranked
+from mlab.report.schedule import badges
+
+
+def run_json(experiment: Experiment, cells: Iterable[CellResult]) -> Json:
+    """The one object that ``--json`` prints; a cell without a result has null for what only a ladder has."""
+    return {
+        "run_id": experiment.run_id,
+        "exp_id": experiment.exp_id,
+        "status": experiment.status,
+        "best_score": experiment.best_score,
+        "eval_count": experiment.eval_count,
+        "elapsed_s": round(experiment.elapsed_s, 3),
+        "mlflow_run_id": experiment.mlflow_run_id,
+        "cells": [_cell_json(cell) for cell in cells],
+    }
+
+
+def _cell_json(result: CellResult) -> Json:
+    best = result.best
+    return {
+        "overlap_pct": result.cell.overlap_pct,
+        "num_orders": result.cell.num_orders,
+        "score": best.score if best else None,
+        "max_need": best.contract["max_need"] if best else None,
+        "max_need_path": best.risk["max_need_path"] if best else None,
+        "candidate_id": best.candidate_id if best else None,
+        "evaluations": result.evaluations,
+        "trials": result.trials,
+        "pruned": result.pruned,
+        "stopped_early": result.stopped_early,
+    }
+
+
+def rows(candidates: Iterable[Candidate]) -> list[Json]:
+    """One flat row a candidate, by cell and rank; candidates that are one ladder share their rank."""
+    by_cell = sorted(candidates, key=lambda candidate: candidate.cell.index)
+    return [
+        {"rank": ladder.rank, "found": ladder.found} | _row(candidate)
+        for _, group in groupby(by_cell, key=lambda candidate: candidate.cell.index)
+        for ladder in ranked(group)
+        for candidate in ladder.candidates
+    ]
+
+
+def _row(candidate: Candidate) -> Json:
+    contract, risk = candidate.contract, candidate.risk
+    return {
+        "candidate_id": candidate.candidate_id,
+        "overlap_pct": candidate.cell.overlap_pct,
+        "num_orders": candidate.cell.num_orders,
+        "score": candidate.score,
+        "max_need": contract["max_need"],
+        "max_need_path": risk["max_need_path"],
+        "var_need": contract["var_need"],
+        "tail": contract["tail"],
+        "first_gap_pct": contract["schedule"]["price_step_pct"][1],
+        "last_volume_pct": contract["schedule"]["volume_pct"][-1],
+        "loss_at_last_order_pct": risk["loss_at_last_order_pct"],
+        "sanity": badges(contract["sanity"]),
+        **contract["diagnostics"],
+        **contract["penalties"],
+    }
+
+
+def order_rows(candidate: Candidate) -> list[Json]:
+    """One flat row an order: the ladder as it is entered at an exchange, with its needs beside it."""
+    schedule, risk = candidate.contract["schedule"], candidate.risk
+    columns = {
+        "price": schedule["order_prices"],
+        "indent_pct": schedule["indent_pct"],
+        "price_step_pct": schedule["price_step_pct"],
+        "volume_pct": schedule["volume_pct"],
+        "martingale_pct": schedule["martingale_pct"],
+        "needpct": schedule["needpct"],
+        "need_before_fill": risk["need_before_fill"],
+        "deployed_pct": risk["capital_deployed_pct"],
+    }
+    values = zip(*columns.values(), strict=True)
+    return [{"order": order} | dict(zip(columns, line, strict=True)) for order, line in enumerate(values, start=1)]
+
+
+def as_csv(table: Sequence[Json]) -> str:
+    """Flat rows of like keys as CSV with a header; empty for no rows."""
+    if not table:
+        return ""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(table[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    return text.getvalue()
