@@ -1,0 +1,6 @@
+"""The experiments database: the only truth about a run. The only home of SQLAlchemy and alembic."""
+
+from mlab.store.commit import Saved
+from mlab.store.store import CellState, Store
+
+__all__ = ["CellState", "Saved", "Store"]

@@ -1,0 +1,134 @@
+"""The SQLite file: connections, transactions, migrations, and the one place where its errors are worded."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from mlab.errors import StoreError
+from mlab.events import emit
+
+BUSY_S = 30
+MIGRATIONS = Path(__file__).parent / "migrations"
+REMEDIES = {
+    sqlite3.SQLITE_BUSY: f"locked by another program for {BUSY_S} s; close it and resume the run",
+    sqlite3.SQLITE_LOCKED: f"locked by another program for {BUSY_S} s; close it and resume the run",
+    sqlite3.SQLITE_FULL: "the disk is full; free some space and resume the run",
+    sqlite3.SQLITE_READONLY: "read-only; make the file and its folder writable, or set MLAB_STATE_DIR",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened; make its folder writable, or set MLAB_STATE_DIR",
+    sqlite3.SQLITE_NOTADB: "not an SQLite database; move it away, or set MLAB_STATE_DIR",
+    sqlite3.SQLITE_CORRUPT: "damaged; restore a copy, or save what `sqlite3 FILE .recover` can read",
+    sqlite3.SQLITE_IOERR: "the disk failed to read or write it; check the disk and resume the run",
+}
+
+
+class Database:
+    """One SQLite file in WAL mode. A transaction that has been committed survives a loss of power."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # Without an isolation level pysqlite begins nothing of its own accord: _begin alone decides.
+        self._writer = create_engine(
+            URL.create("sqlite", database=str(path)),
+            connect_args={"timeout": BUSY_S, "isolation_level": None},
+        )
+        self._reader = self._writer.execution_options(begin="BEGIN")
+        event.listen(self._writer, "connect", _configure)
+        event.listen(self._writer, "begin", _begin)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that sees one state of the database throughout, and waits for no writer."""
+        with self._worded(), Session(self._reader) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session in one transaction, alone with the right to write: all of it is kept, or nothing."""
+        with self._worded(), Session(self._writer) as session, session.begin():
+            yield session
+
+    def migrate(self) -> str:
+        """Create the folder and the tables, or bring the tables up to date; the revision they have now.
+
+        Raises:
+            StoreError: the file is of a later version of the program, or is not a database of ours.
+        """
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+        with self._worded():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.reading() as session:
+            current = MigrationContext.configure(session.connection()).get_current_revision()
+            if current not in {*revisions, None}:
+                raise StoreError(
+                    f"schema {current} is newer than this program, which knows {revisions[0]}; "
+                    "upgrade it, or set MLAB_STATE_DIR"
+                )
+        if current != revisions[0]:
+            with self.writing() as session:
+                config.attributes["connection"] = session.connection()
+                command.upgrade(config, "head")
+        return revisions[0]
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._writer.dispose()
+
+    @contextmanager
+    def _worded(self) -> Iterator[None]:
+        """Turn every failure into one line that names the file and the remedy, after an event."""
+        try:
+            yield
+        except (StoreError, SQLAlchemyError, sqlite3.Error, OSError) as error:
+            line = f"{self.path}: {_reason(error)}"
+            emit("DB.ERROR", line, level="error", error=type(error).__name__)
+            raise StoreError(line) from error
+
+
+def _configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    deadline = monotonic() + BUSY_S
+    while not _in_wal_mode(cursor, patient=monotonic() < deadline):
+        sleep(0.01)
+    cursor.close()
+
+
+def _in_wal_mode(cursor: DBAPICursor, *, patient: bool) -> bool:
+    """Ask for it; of several that open a new file at once, SQLite turns some away without waiting."""
+    try:
+        cursor.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        if patient and error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            return False
+        raise
+    return True
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN IMMEDIATE"))
+
+
+def _reason(error: Exception) -> str:
+    """What happened and what to do, in one line."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, OSError):
+        return f"{cause.strerror or cause}; make its folder writable, or set MLAB_STATE_DIR"
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the low byte is the kind, the others its variant
+    return REMEDIES.get(code) or " ".join(str(cause).split())

@@ -1,0 +1,105 @@
+"""The life of a run's row: created, claimed by one process, ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from mlab.errors import RunBusy, StoreError
+from mlab.records import Cell, Experiment, Json, Status
+from mlab.store import rows
+from mlab.store.canonical import check, encoded
+from mlab.store.holder import Holder
+from mlab.store.schema import CellRow, ExperimentRow
+
+
+def create(session: Session, run_id: str, adapter: str, config: Json, notes: str, cells: Sequence[Cell]) -> Experiment:
+    """Add a run that nobody executes yet."""
+    texts = {"run_id": run_id, "adapter": adapter, "notes": notes}
+    check(texts, "experiment")
+    created = rows.now()
+    row = ExperimentRow(
+        **texts,
+        config_json=encoded(config, "config"),
+        created_at=created,
+        started_at=created,
+        status="PENDING",
+        eval_count=0,
+        elapsed_s=0.0,
+        deleted=False,
+    )
+    session.add(row)
+    session.flush()
+    session.add_all(CellRow(**rows.cell_row(row.id, cell)) for cell in cells)
+    return rows.experiment(row)
+
+
+def by_id(session: Session, exp_id: int) -> ExperimentRow:
+    """The row of a run.
+
+    Raises:
+        StoreError: there is none.
+    """
+    row = session.get(ExperimentRow, exp_id)
+    if row is None:
+        raise StoreError(f"there is no experiment {exp_id}; check MLAB_STATE_DIR")
+    return row
+
+
+def claim(session: Session, run_id: str) -> Experiment:
+    """Make this process the holder of a run, unless it is COMPLETED.
+
+    Raises:
+        StoreError: there is no such run.
+        RunBusy: a living process, this one included, holds it.
+    """
+    row = session.scalar(select(ExperimentRow).where(ExperimentRow.run_id == run_id))
+    if row is None:
+        raise StoreError(f"there is no run {run_id}; check the id and MLAB_STATE_DIR")
+    holder = _holder(row)
+    if holder and holder.alive:
+        raise _busy(row)
+    if row.status != "COMPLETED":
+        if row.status == "PENDING":
+            row.started_at = rows.now()
+        here = Holder.here()
+        row.holder_pid, row.holder_boot, row.holder_started = here.pid, here.boot, here.started
+        row.status, row.finished_at = "RUNNING", None
+    return rows.experiment(row)
+
+
+def writable(session: Session, exp_id: int) -> ExperimentRow:
+    """The row of a run that this process may write: it holds it, or nobody does.
+
+    Raises:
+        RunBusy: another process has taken the run over.
+    """
+    row = by_id(session, exp_id)
+    if _holder(row) not in {None, Holder.here()}:
+        raise _busy(row)
+    return row
+
+
+def end(row: ExperimentRow, status: Status) -> Experiment:
+    """Close a run and let go of it."""
+    row.status, row.finished_at = status, rows.now()
+    row.holder_pid = row.holder_boot = row.holder_started = None
+    return rows.experiment(row)
+
+
+def end_orphans(session: Session) -> list[Experiment]:
+    """Mark as STOPPED the runs whose process is gone."""
+    running = session.scalars(select(ExperimentRow).where(ExperimentRow.status == "RUNNING")).all()
+    return [end(row, "STOPPED") for row in running if not ((holder := _holder(row)) and holder.alive)]
+
+
+def _holder(row: ExperimentRow) -> Holder | None:
+    if row.holder_pid is None or row.holder_boot is None or row.holder_started is None:
+        return None
+    return Holder(row.holder_pid, row.holder_boot, row.holder_started)
+
+
+def _busy(row: ExperimentRow) -> RunBusy:
+    return RunBusy(f"run {row.run_id} is being executed by process {row.holder_pid}; wait for it, or stop it")

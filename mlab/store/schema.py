@@ -1,0 +1,131 @@
+"""The tables. A change here needs a revision in ``migrations/versions``; a test compares the two."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, MetaData, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """Constraints have names, so that a later revision can change them."""
+
+    metadata: ClassVar[MetaData] = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "fk": "fk_%(table_name)s_%(referred_table_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+        }
+    )
+
+
+def _of_cell() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["experiment_id", "cell_index"], ["cells.experiment_id", "cells.cell_index"])
+
+
+class ExperimentRow(Base):
+    """One run. Times are UTC in ISO 8601; the holder is the process that executes it, null where none does."""
+
+    __tablename__ = "experiments"
+    __table_args__ = (
+        CheckConstraint("status IN ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'STOPPED')", name="status"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(unique=True)
+    adapter: Mapped[str]
+    config_json: Mapped[str]
+    started_at: Mapped[str]
+    finished_at: Mapped[str | None]
+    status: Mapped[str]
+    best_score: Mapped[float | None]
+    eval_count: Mapped[int]
+    notes: Mapped[str]
+    created_at: Mapped[str]
+    deleted: Mapped[bool]
+    elapsed_s: Mapped[float]
+    mlflow_run_id: Mapped[str | None]
+    flow_run_id: Mapped[str | None]
+    holder_pid: Mapped[int | None]
+    holder_boot: Mapped[str | None]
+    holder_started: Mapped[str | None]
+
+
+class CellRow(Base):
+    """One cell of a run. What its batches found is counted from ``trials``."""
+
+    __tablename__ = "cells"
+
+    experiment_id: Mapped[int] = mapped_column(ForeignKey("experiments.id"), primary_key=True)
+    cell_index: Mapped[int] = mapped_column(primary_key=True)
+    overlap_pct: Mapped[float]
+    num_orders: Mapped[int]
+    finished: Mapped[bool]
+    stopped_early: Mapped[bool]
+
+
+class TrialRow(Base):
+    """One point that Optuna asked for; enough to replay a study. Its candidate may have dropped out of the results."""
+
+    __tablename__ = "trials"
+    __table_args__ = (_of_cell(), CheckConstraint("outcome IN ('COMPLETE', 'PRUNED', 'FAIL')", name="outcome"))
+
+    experiment_id: Mapped[int] = mapped_column(primary_key=True)
+    cell_index: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    batch: Mapped[int]
+    params_json: Mapped[str]
+    outcome: Mapped[str]
+    score: Mapped[float | None]
+    reports_json: Mapped[str]
+    evaluations: Mapped[int]
+    candidate_id: Mapped[str | None]
+    error: Mapped[str | None]
+
+
+class ResultRow(Base):
+    """One ladder that was kept. The contract is the payload with its sanity, diagnostics and penalties."""
+
+    __tablename__ = "results"
+    __table_args__ = (
+        _of_cell(),
+        Index("ix_results_rank", "experiment_id", "cell_index", "score", "candidate_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    experiment_id: Mapped[int]
+    score: Mapped[float]
+    payload_json: Mapped[str]
+    sanity_json: Mapped[str]
+    diagnostics_json: Mapped[str]
+    penalties_json: Mapped[str]
+    created_at: Mapped[str]
+    candidate_id: Mapped[str] = mapped_column(unique=True)
+    cell_index: Mapped[int]
+    overlap_pct: Mapped[float]
+    num_orders: Mapped[int]
+    batch: Mapped[int]
+    trial: Mapped[int]
+    risk_json: Mapped[str]
+    checksum: Mapped[str]
+
+
+class OutboxRow(Base):
+    """One number owed to MLflow, for the run and one of its cells."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        _of_cell(),
+        Index("ix_outbox_owed", "experiment_id", "id", sqlite_where=text("NOT delivered")),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    experiment_id: Mapped[int]
+    cell_index: Mapped[int]
+    key: Mapped[str]
+    value: Mapped[float]
+    step: Mapped[int]
+    timestamp_ms: Mapped[int]
+    delivered: Mapped[bool]

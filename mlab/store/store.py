@@ -1,0 +1,258 @@
+"""The experiments database as the rest of the program sees it: records in, records out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Literal
+
+from sqlalchemy import case, distinct, func, select, update
+
+from mlab import identity
+from mlab.errors import StoreError
+from mlab.events import emit
+from mlab.records import Batch, Candidate, Cell, Experiment, Json, Metric, Status, Trial
+from mlab.store import commit, rows, runs
+from mlab.store.canonical import check
+from mlab.store.commit import Saved
+from mlab.store.database import Database
+from mlab.store.schema import CellRow, ExperimentRow, OutboxRow, ResultRow, TrialRow
+
+
+@dataclass(frozen=True, slots=True)
+class CellState:
+    """How far the search of a cell has come: what resume goes on from."""
+
+    cell: Cell
+    finished: bool
+    stopped_early: bool
+    batches: int
+    trials: int
+    pruned: int
+    evaluations: int
+
+
+class Store:
+    """One path to the database. Every method is one transaction, and raises StoreError where it fails."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    def open(cls, path: Path) -> Store:
+        """Open the database, created or brought up to date where needed."""
+        database = Database(path)
+        revision = database.migrate()
+        emit("DB.INIT", f"database {path}", path=str(path), revision=revision)
+        return cls(database)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._database.close()
+
+    def __enter__(self) -> Store:
+        """The store itself, closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Close all connections."""
+        self.close()
+
+    # The life of a run
+
+    def create_experiment(
+        self, run_id: str, adapter: str, config: Json, notes: str, cells: Sequence[Cell]
+    ) -> Experiment:
+        """Add a run, PENDING: nobody executes it yet."""
+        with self._database.writing() as session:
+            experiment = runs.create(session, run_id, adapter, config, notes, cells)
+        _emit_status(experiment, adapter=adapter, cells=len(cells))
+        return experiment
+
+    def claim(self, run_id: str) -> Experiment:
+        """Make this process the one that executes a run; a COMPLETED run is returned as it is.
+
+        Raises:
+            RunBusy: a living process, this one included, executes it.
+        """
+        with self._database.writing() as session:
+            experiment = runs.claim(session, run_id)
+        _emit_status(experiment)
+        return experiment
+
+    def finish(self, exp_id: int, status: Status, elapsed_s: float) -> Experiment:
+        """Say how a run ended, after how many seconds in all, and let go of it.
+
+        Raises:
+            RunBusy: another process has taken it over.
+        """
+        with self._database.writing() as session:
+            check(elapsed_s, "elapsed_s")
+            row = runs.writable(session, exp_id)
+            row.elapsed_s = elapsed_s
+            experiment = runs.end(row, status)
+        _emit_status(experiment)
+        return experiment
+
+    def reconcile(self) -> list[Experiment]:
+        """Mark as STOPPED the runs whose process died without a word; those runs."""
+        with self._database.writing() as session:
+            orphans = runs.end_orphans(session)
+        for experiment in orphans:
+            _emit_status(experiment)
+        return orphans
+
+    def set_flow_run(self, exp_id: int, flow_run_id: str) -> None:
+        """Remember the Prefect flow run of a run."""
+        self._set(exp_id, flow_run_id=flow_run_id)
+
+    def set_mlflow_run(self, exp_id: int, mlflow_run_id: str) -> None:
+        """Remember the MLflow run of a run."""
+        self._set(exp_id, mlflow_run_id=mlflow_run_id)
+
+    # The search
+
+    def commit_batch(self, exp_id: int, batch: Batch, top_k: int, elapsed_s: float) -> Saved:
+        """Write a batch whole: trials, the best ``top_k`` results of the cell, counters, and what MLflow is owed.
+
+        Args:
+            exp_id: the run.
+            batch: committed a second time, it changes nothing.
+            top_k: results kept for the cell; ties go by candidate id.
+            elapsed_s: seconds that the run has taken in all, over every time it was resumed.
+
+        Raises:
+            RunBusy: another process has taken the run over.
+        """
+        begun = perf_counter()
+        with self._database.writing() as session:
+            check(elapsed_s, "elapsed_s")
+            saved = commit.save(session, runs.writable(session, exp_id), batch, top_k, elapsed_s)
+        _emit_batch("DB.UPSERT_RES", exp_id, batch, begun, **asdict(saved))
+        return saved
+
+    def verify(self, exp_id: int, batch: Batch) -> int:
+        """Read back a committed batch; the rows of it that the database holds.
+
+        Raises:
+            StoreError: the database does not hold what was sent.
+        """
+        begun = perf_counter()
+        with self._database.reading() as session:
+            count = commit.verify(session, runs.by_id(session, exp_id), batch)
+        _emit_batch("DB.VERIFY", exp_id, batch, begun, rows=count)
+        return count
+
+    def finish_cell(self, exp_id: int, cell_index: int, *, stopped_early: bool) -> None:
+        """Say that the search of a cell has ended."""
+        with self._database.writing() as session:
+            row = session.get(CellRow, (exp_id, cell_index))
+            if row is None:
+                raise StoreError(f"run {exp_id} has no cell {cell_index}; resume it with the config it began with")
+            row.finished, row.stopped_early = True, stopped_early
+
+    # What is stored
+
+    def experiment(self, run_id: str) -> Experiment | None:
+        """A run by its id."""
+        with self._database.reading() as session:
+            row = session.scalar(select(ExperimentRow).where(ExperimentRow.run_id == run_id))
+            return rows.experiment(row) if row else None
+
+    def experiments(self, limit: int | None = None) -> list[Experiment]:
+        """The runs that are not deleted, newest first."""
+        query = select(ExperimentRow).where(~ExperimentRow.deleted).order_by(ExperimentRow.id.desc()).limit(limit)
+        with self._database.reading() as session:
+            return [rows.experiment(row) for row in session.scalars(query)]
+
+    def cells(self, exp_id: int) -> list[CellState]:
+        """How far each cell of a run has come, in order."""
+        query = (
+            select(
+                CellRow,
+                func.count(distinct(TrialRow.batch)),
+                func.count(TrialRow.number),
+                func.coalesce(func.sum(case((TrialRow.outcome == "PRUNED", 1), else_=0)), 0),
+                func.coalesce(func.sum(TrialRow.evaluations), 0),
+            )
+            .outerjoin(TrialRow)
+            .where(CellRow.experiment_id == exp_id)
+            .group_by(CellRow.cell_index)
+            .order_by(CellRow.cell_index)
+        )
+        with self._database.reading() as session:
+            return [
+                CellState(rows.cell(row), row.finished, row.stopped_early, *counts)
+                for row, *counts in session.execute(query)
+            ]
+
+    def trials(self, exp_id: int, cell_index: int) -> list[Trial]:
+        """The trials of a cell in the order in which they were asked."""
+        query = (
+            select(TrialRow)
+            .where(TrialRow.experiment_id == exp_id, TrialRow.cell_index == cell_index)
+            .order_by(TrialRow.number)
+        )
+        with self._database.reading() as session:
+            return [rows.trial(row) for row in session.scalars(query)]
+
+    def results(self, exp_id: int, cell_index: int | None = None, limit: int | None = None) -> list[Candidate]:
+        """The candidates kept, by cell and within it best first; of one cell only where it is given."""
+        query = select(ResultRow).where(ResultRow.experiment_id == exp_id)
+        if cell_index is not None:
+            query = query.where(ResultRow.cell_index == cell_index)
+        query = query.order_by(ResultRow.cell_index, *commit.RANK).limit(limit)
+        with self._database.reading() as session:
+            return [rows.candidate(row) for row in session.scalars(query)]
+
+    # What MLflow is owed
+
+    def owed(self, exp_id: int) -> list[tuple[int, int, Metric]]:
+        """Outbox id, cell and number of everything that has not been delivered, oldest first."""
+        query = select(OutboxRow).where(OutboxRow.experiment_id == exp_id, ~OutboxRow.delivered).order_by(OutboxRow.id)
+        with self._database.reading() as session:
+            return [
+                (row.id, row.cell_index, Metric(row.key, row.value, row.step, row.timestamp_ms))
+                for row in session.scalars(query)
+            ]
+
+    def delivered(self, outbox_ids: Sequence[int]) -> None:
+        """Strike what has been delivered off the outbox."""
+        if outbox_ids:
+            with self._database.writing() as session:
+                session.execute(update(OutboxRow), [{"id": key, "delivered": True} for key in outbox_ids])
+
+    def _set(self, exp_id: int, **values: str) -> None:
+        with self._database.writing() as session:
+            row = runs.by_id(session, exp_id)
+            for name, value in values.items():
+                setattr(row, name, value)
+
+
+def _emit_status(experiment: Experiment, **fields: Any) -> None:
+    emit(
+        "DB.UPSERT_EXP",
+        f"run {experiment.run_id} is {experiment.status}",
+        run_id=experiment.run_id,
+        exp_id=experiment.exp_id,
+        status=experiment.status,
+        **fields,
+    )
+
+
+def _emit_batch(
+    name: Literal["DB.UPSERT_RES", "DB.VERIFY"], exp_id: int, batch: Batch, begun: float, **fields: Any
+) -> None:
+    emit(
+        name,
+        f"{batch.cell.label}, batch {batch.index}: {fields['rows']} rows",
+        exp_id=exp_id,
+        span_id=identity.span_id(batch.index),
+        batch_idx=batch.index,
+        overlap=batch.cell.overlap_pct,
+        orders=batch.cell.num_orders,
+        duration_ms=round((perf_counter() - begun) * 1000.0, 1),
+        **fields,
+    )
