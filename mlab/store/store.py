@@ -79,7 +79,8 @@ class Store:
         """
         with self._database.writing() as session:
             experiment = runs.claim(session, run_id)
-        _emit_status(experiment)
+        if experiment.status == "RUNNING":
+            _emit_status(experiment)
         return experiment
 
     def finish(self, exp_id: int, status: Status, elapsed_s: float) -> Experiment:
