@@ -58,7 +58,7 @@ def _schedule(evaluation: Evaluation, ladder: int, base_price: float) -> dict[st
     return {
         "indent_pct": indent,
         "volume_pct": column(position.volume * 100.0),
-        "martingale_pct": column(evaluation.martingale),
+        "martingale_pct": column(position.growth),
         "needpct": column(evaluation.need),
         "order_prices": column(position.price * base_price),
         "price_step_pct": np.diff(indent, prepend=0.0).tolist(),
@@ -68,13 +68,15 @@ def _schedule(evaluation: Evaluation, ladder: int, base_price: float) -> dict[st
 def risk(evaluation: Evaluation, ladder: int) -> Json:
     """What NeedPct at fills does not show. F20 to F22; losses in percent of the money deployed."""
     position = evaluation.position
+    share = position.volume[:, ladder]
+    money = np.cumsum(share if position.sizing == "quote" else share * position.price[:, ladder])
     before = evaluation.before[:, [ladder]]
     price, average = float(position.price[-1, ladder]), float(position.average[-1, ladder])
 
     def loss(further_fall_pct: float) -> float:
         return (1.0 - price * (1.0 - further_fall_pct / 100.0) / average) * 100.0
 
-    deployed: list[float] = (np.cumsum(position.volume[:, ladder]) * 100.0).tolist()
+    deployed: list[float] = (money / money[-1] * 100.0).tolist()
     block: dict[str, Any] = {
         "need_before_fill": before[:, 0].tolist(),
         "max_need_path": float(max(before.max(), evaluation.need[:, ladder].max())),

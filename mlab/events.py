@@ -11,8 +11,8 @@ import logging
 import os
 import re
 from collections import deque
-from collections.abc import Mapping, MutableMapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TextIO, TypeAlias, get_args
@@ -34,20 +34,22 @@ QUIET: frozenset[str] = frozenset({"EVAL.CALL", "EVAL.RETURN", "DB.UPSERT_RES", 
 """Several a batch: always in the event log, in other logs only with MLAB_DEBUG=1."""
 
 SECRET_KEY = re.compile(r"passw|secret|token|api_?key|credential|authorization", re.IGNORECASE)
-SECRET_URL = re.compile(r"(\w+://[^:/@\s]*):[^@\s]+@")
+SECRET_URL = re.compile(r"(\w+://[^:/@\s]*):\S+@")
 HIDDEN = "[hidden]"
 
 Event: TypeAlias = MutableMapping[str, Any]
 
 
 def redacted(value: Any, key: str = "") -> Any:
-    """A copy of a JSON value without passwords: by the name of their field, and inside URLs."""
+    """A copy of a JSON value without passwords: all that lies under a secret's name, and inside URLs."""
+    if value is not None and SECRET_KEY.search(key):
+        return HIDDEN
     if isinstance(value, Mapping):
         return {str(name): redacted(item, str(name)) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [redacted(item, key) for item in value]
+        return [redacted(item) for item in value]
     if isinstance(value, str):
-        return HIDDEN if SECRET_KEY.search(key) else SECRET_URL.sub(rf"\1:{HIDDEN}@", value)
+        return SECRET_URL.sub(rf"\1:{HIDDEN}@", value)
     return value
 
 
@@ -62,21 +64,23 @@ class Recorder:
     def open(self, path: Path) -> None:
         """Append to ``path`` from now on, beginning with what was emitted before a log was open."""
         self.close()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._log = path.open("a", encoding="utf-8")
+        with _harmless():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._log = path.open("a", encoding="utf-8")
         for line in self._waiting:
             self._write(line)
         self._waiting.clear()
 
     def close(self) -> None:
         """Close the event log; events go on to the ring buffer."""
-        if self._log is not None:
-            self._log.close()
-            self._log = None
+        log, self._log = self._log, None
+        if log is not None:
+            with _harmless():
+                log.close()
 
     def __call__(self, _logger: object, _method: str, event: Event) -> Event:
-        """Record one event; a log that cannot be written never stops a search."""
-        line = orjson.dumps(event, default=str)
+        """Record one event."""
+        line = _line(event)
         self.recent.append(orjson.loads(line))
         if self._log is not None:
             self._write(line)
@@ -85,12 +89,40 @@ class Recorder:
         return event
 
     def _write(self, line: bytes) -> None:
-        try:
-            if self._log is not None:
-                self._log.write(line.decode() + "\n")
-                self._log.flush()
-        except OSError as error:
-            logging.getLogger("mlab").warning("event log: %s", error)
+        log = self._log
+        if log is not None:
+            with _harmless():
+                log.write(line.decode() + "\n")
+                log.flush()
+
+
+@contextmanager
+def _harmless() -> Iterator[None]:
+    """A log that cannot be written, or that another thread has closed, never stops a search."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        logging.getLogger("mlab").warning("event log: %s", error)
+
+
+def _line(event: Event) -> bytes:
+    """One event as JSON; what JSON cannot hold (half a character, 70 bits) is spelt out."""
+    try:
+        return _json(event)
+    except orjson.JSONEncodeError:
+        return _json({key: _spelt(value) for key, value in event.items()})
+
+
+def _json(value: Any) -> bytes:
+    return orjson.dumps(value, default=lambda other: redacted(str(other)), option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _spelt(value: Any) -> Any:
+    try:
+        _json(value)
+    except orjson.JSONEncodeError:
+        return ascii(value)
+    return value
 
 
 recorder = Recorder(size=int(os.environ.get("MLAB_TRACE_N") or 5000))

@@ -29,8 +29,11 @@ Array: TypeAlias = NDArray[np.float64]
 Sizing: TypeAlias = Literal["quote", "base"]
 Need: TypeAlias = Literal["fill", "path"]
 
-SOLVER_STEPS = 60
-"""Bound on the secant steps; 12 are the rule, the bound only ends a loop that rounding keeps alive."""
+SECANT_STEPS = 16
+"""Secant steps before every other step halves the bracket instead; 12 in all are the rule."""
+
+SOLVER_STEPS = 120
+"""Bound on the steps; it only ends a loop that rounding keeps alive."""
 
 SOLVER_TOLERANCE = 1e-13
 """Accepted error of the last price, as a share of the base price."""
@@ -103,11 +106,13 @@ def equal_need_indents(volume: Array, overlap: float, sizing: Sizing, need: Need
     below = descend(high)[-1] - (1.0 - depth)
     side = np.zeros(ladders)
     common = high
-    for _ in range(SOLVER_STEPS):
+    for step in range(SOLVER_STEPS):
         span = above - below
         common = (high * above - low * below) / np.where(span == 0.0, 1.0, span)
+        if step >= SECANT_STEPS and step % 2:  # a solution at the edge of a plateau, where all gaps are bound
+            common = (low + high) / 2.0
         miss = descend(common)[-1] - (1.0 - depth)
-        if np.abs(miss).max() <= SOLVER_TOLERANCE:
+        if np.abs(miss).max(initial=0.0) <= SOLVER_TOLERANCE:
             break
         over = miss > 0.0
         # Illinois: the end that stays twice in a row counts half, so that both ends close in.

@@ -44,24 +44,25 @@ class Objective:
 class Position:
     """Batch of ladders seen as positions: ``price`` and ``average`` over the base price, ``volume`` as shares.
 
-    All of shape (M, B); ``indent`` in percent.
+    All of shape (M, B); ``indent`` and ``growth`` (of each volume over the one before) in percent.
     """
 
+    sizing: Sizing
     indent: Array
     volume: Array
+    growth: Array
     price: Array
     average: Array
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """All numbers of the contract for a batch: ``need``, ``before``, ``martingale`` are (M, B), the rest (B,)."""
+    """All numbers of the contract for a batch: ``need`` and ``before`` are (M, B), the rest (B,)."""
 
     position: Position
     score: Array
     need: Array
     before: Array
-    martingale: Array
     tail: Array
     penalties: dict[str, Array]
     wci: Array
@@ -77,7 +78,7 @@ def evaluate(indent: Array, volume: Array, objective: Objective) -> Evaluation:
         objective: sizing, weights and thresholds.
 
     Raises:
-        EvaluationError: a shape, a volume or an indent that no formula holds for.
+        EvaluationError: a shape, a volume or an indent that no formula holds for, or a score that overflows.
     """
     position = _position(indent, volume, objective.sizing)
     penalty = penalties(position, objective)
@@ -86,7 +87,6 @@ def evaluate(indent: Array, volume: Array, objective: Objective) -> Evaluation:
         score=_score(position, penalty, objective),
         need=need_at_fill(position.price, position.average),
         before=need_before_fill(position.price, position.average),
-        martingale=martingale(position.volume),
         tail=tail(position.volume),
         penalties=penalty,
         wci=weight_centre(position.volume),
@@ -113,7 +113,8 @@ def _position(indent: Array, volume: Array, sizing: Sizing) -> Position:
         raise EvaluationError("every indent must be a finite number below 100 %")
     price = np.ascontiguousarray(prices(indent))
     share = np.ascontiguousarray(volume / volume.sum(axis=0))
-    return Position(indent, share, price, average_entry(price, share, sizing))
+    # Growth comes from the volumes as given: on a threshold of the wave rule one rounding more would count.
+    return Position(sizing, indent, share, martingale(volume), price, average_entry(price, share, sizing))
 
 
 def _score(position: Position, penalty: dict[str, Array], objective: Objective) -> Array:
@@ -126,6 +127,8 @@ def _score(position: Position, penalty: dict[str, Array], objective: Objective) 
         + objective.gamma * tail(position.volume)
         + objective.lambda_penalty * np.sum(list(penalty.values()), axis=0)
     )
+    if not np.isfinite(total).all():
+        raise EvaluationError("the score is not a finite number: volumes or indents are out of all proportion")
     return total
 
 
@@ -141,7 +144,7 @@ def penalties(position: Position, objective: Objective) -> dict[str, Array]:
         "P_monotone": backsteps(position.indent),
         "P_smooth": roughness(position.indent),
         "P_tailcap": tail_excess(volume, objective.tail_cap_pct / 100.0),
-        "P_wave": monotony(martingale(volume), objective.wave),
+        "P_wave": monotony(position.growth, objective.wave),
     }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlab.ladder import Array, Gaps, Need, Sizing, equal_need_indents, running_sum
+from mlab.ladder import SOLVER_TOLERANCE, Array, Gaps, Need, Sizing, equal_need_indents, running_sum
 from mlab.records import Cell, Json
 from mlab.scoring import Wave
 
@@ -71,8 +71,8 @@ class Space:
         for k in range(orders - 2, -1, -1):
             spread_min[k] = low * (spread_min[k + 1] - 1.0)
             rest[k] = 1.0 + low * rest[k + 1]
-        mean_gap = depth / (orders - 1)
-        widest = 1.0 if limits.max_gap_ratio is None else limits.max_gap_ratio * mean_gap * (1.0 - GUARD)
+        margin = max(GUARD * depth, 4.0 * SOLVER_TOLERANCE)  # prices are no more exact than that
+        widest = 1.0 if limits.max_gap_ratio is None else limits.max_gap_ratio * depth / (orders - 1) - margin
         return cls(
             cell=cell,
             sizing=sizing,
@@ -83,7 +83,7 @@ class Space:
             spread_min=spread_min,
             rest=rest,
             levels=_levels(low, high, wave),
-            gaps=Gaps(least=limits.min_indent_step_pct / 100.0 + GUARD * depth, most=widest),
+            gaps=Gaps(least=limits.min_indent_step_pct / 100.0 + margin, most=widest),
         )
 
     @property

@@ -6,6 +6,7 @@ Seeding a sampler again does not continue its sequence. So each batch gets a sam
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from itertools import groupby
@@ -13,6 +14,7 @@ from itertools import groupby
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, CmaEsSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState
@@ -22,6 +24,7 @@ from mlab.records import Cell, Outcome, Trial
 from mlab.refinement import GENERATIONS, Start
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
+warnings.filterwarnings("ignore", category=ExperimentalWarning, module=__name__)  # of the QMC sampler
 
 START: dict[str, BaseDistribution] = {
     "head": FloatDistribution(0.0, 1.0),
@@ -36,7 +39,7 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed),
     "random": lambda seed: RandomSampler(seed=seed),
     "cmaes": lambda seed: CmaEsSampler(seed=seed),
-    "qmc": lambda seed: QMCSampler(seed=seed),
+    "qmc": lambda seed: QMCSampler(scramble=True, seed=seed),  # without it no seed counts
 }
 PRUNERS: dict[str, Callable[[], BasePruner]] = {
     "median": lambda: MedianPruner(n_startup_trials=8, n_warmup_steps=GENERATIONS // 3),
@@ -54,7 +57,7 @@ class Study:
     """The starts of one cell: ask for a batch, report each generation, tell the outcomes."""
 
     def __init__(self, cell: Cell, sampler: str, pruner: str, seed: int) -> None:
-        self.cell, self._sampler, self._seed = cell, SAMPLERS[sampler], seed
+        self.cell, self.sampler_name, self._seed = cell, sampler, seed
         # Hyperband assigns trials to brackets by the study's name: it must not change from run to run.
         self._study = optuna.create_study(study_name=cell.key, direction="minimize", pruner=PRUNERS[pruner]())
         self._asked: list[optuna.Trial] = []
@@ -79,7 +82,7 @@ class Study:
     def ask(self, batch: int, size: int) -> list[Start]:
         """The starts of one batch."""
         seed = np.random.SeedSequence([self._seed, self.cell.index, batch]).generate_state(1)
-        self._study.sampler = self._sampler(int(seed[0]))
+        self._study.sampler = SAMPLERS[self.sampler_name](int(seed[0]))
         self._asked = [self._study.ask(fixed_distributions=START) for _ in range(size)]
         return [Start(**trial.params) for trial in self._asked]
 

@@ -1,0 +1,165 @@
+"""The study: a cut run that is replayed asks for the same starts as one that was never cut."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, replace
+
+import pytest
+
+from mlab.errors import StoreError
+from mlab.records import Cell, Outcome, Trial
+from mlab.refinement import GENERATIONS, Start
+from mlab.search import Study
+from mlab.search.study import PRUNERS, SAMPLERS, START
+
+CELL = Cell(3, 20.0, 10)
+SIZE = 4
+
+
+def goodness(start: Start, generation: int) -> float:
+    """A made-up refinement: smooth in the start, falling with every generation."""
+    return (start.head - 0.7) ** 2 + (start.end - 0.2) ** 2 + abs(start.bend) + 5.0 * math.exp(-generation / 3.0) + 1.0
+
+
+def searched(study: Study, batch: int, failing: frozenset[int] = frozenset()) -> list[Trial]:
+    """Ask and refine one batch, as the engine does; the trials still have to be told."""
+    starts = study.ask(batch, SIZE)
+    if batch in failing:
+        return [trial(study, batch, i, start, "FAIL", ()) for i, start in enumerate(starts)]
+    reports: list[list[float]] = [[] for _ in starts]
+    outcomes: list[Outcome] = ["COMPLETE"] * SIZE
+    for generation in range(GENERATIONS):
+        for i, start in enumerate(starts):
+            if outcomes[i] == "COMPLETE":
+                reports[i].append(goodness(start, generation))
+                if study.hopeless(i, generation, reports[i][-1]):
+                    outcomes[i] = "PRUNED"
+    return [trial(study, batch, i, starts[i], outcomes[i], tuple(reports[i])) for i in range(SIZE)]
+
+
+def trial(study: Study, batch: int, i: int, start: Start, outcome: Outcome, reports: tuple[float, ...]) -> Trial:
+    score = reports[-1] if reports else None
+    return Trial(study.first_number() + i, batch, asdict(start), outcome, score, reports, 1, None)
+
+
+def run(study: Study, batches: range, failing: frozenset[int] = frozenset()) -> list[Trial]:
+    trials = []
+    for batch in batches:
+        trials += (told := searched(study, batch, failing))
+        study.tell(told)
+    return trials
+
+
+def stored(trials: list[Trial]) -> list[Trial]:
+    """The trials after a trip through JSON, as a database keeps them."""
+    return [
+        replace(t, params=json.loads(json.dumps(t.params)), reports=tuple(json.loads(json.dumps(t.reports))))
+        for t in trials
+    ]
+
+
+@pytest.mark.parametrize("pruner", list(PRUNERS))
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+def test_cut_anywhere_and_replayed_is_as_if_never_cut(sampler: str, pruner: str) -> None:
+    failing = frozenset({2})
+    whole = run(Study(CELL, sampler, pruner, seed=42), range(6), failing)
+    for cut in range(1, 6):
+        study = Study(CELL, sampler, pruner, seed=42)
+        study.replay(stored(whole[: cut * SIZE]))
+        assert run(study, range(cut, 6), failing) == whole[cut * SIZE :], f"cut after {cut} batches"
+
+
+def test_cut_many_times_is_as_if_never_cut() -> None:
+    whole = run(Study(CELL, "tpe", "median", seed=1), range(5))
+    kept: list[Trial] = []
+    for batch in range(5):
+        study = Study(CELL, "tpe", "median", seed=1)
+        study.replay(stored(kept))
+        searched(study, batch)  # asked and refined, then killed before it was stored
+        study = Study(CELL, "tpe", "median", seed=1)
+        study.replay(stored(kept))
+        kept += run(study, range(batch, batch + 1))
+    assert kept == whole
+
+
+def test_nothing_stored_is_nothing_replayed() -> None:
+    study = Study(CELL, "tpe", "median", seed=42)
+    study.replay([])
+    assert run(study, range(1)) == run(Study(CELL, "tpe", "median", seed=42), range(1))
+
+
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+def test_starts_differ_within_a_batch_and_between_batches_cells_and_seeds(sampler: str) -> None:
+    origins = [(CELL, 1), (CELL, 2), (Cell(4, 20.0, 15), 1)]
+    studies = [Study(cell, sampler, "none", seed) for cell, seed in origins]
+    points = [tuple(t.params.values()) for study in studies for t in run(study, range(3))]
+    assert len(set(points)) == len(points)
+
+
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+def test_starts_lie_in_their_ranges(sampler: str) -> None:
+    for trial in run(Study(CELL, sampler, "median", seed=5), range(4)):
+        assert trial.params.keys() == START.keys()
+        for name, value in trial.params.items():
+            assert START[name].low <= value <= START[name].high  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("change", [{"head": 0.5}, {"stride": 0.1}, {"bend": 1e-9}])
+def test_stored_trials_that_do_not_follow_from_the_config_are_refused(change: dict[str, float]) -> None:
+    trials = run(Study(CELL, "tpe", "median", seed=42), range(2))
+    trials[5] = replace(trials[5], params=trials[5].params | change)
+    with pytest.raises(StoreError, match="20 % x 10, batch 1"):
+        Study(CELL, "tpe", "median", seed=42).replay(trials)
+
+
+def test_another_seed_or_sampler_is_refused() -> None:
+    trials = run(Study(CELL, "tpe", "median", seed=42), range(1))
+    for sampler, seed in (("tpe", 43), ("qmc", 42)):
+        with pytest.raises(StoreError):
+            Study(CELL, sampler, "median", seed).replay(trials)
+
+
+def test_numbers_count_on_over_batches_and_replay() -> None:
+    study = Study(CELL, "random", "none", seed=1)
+    trials = run(study, range(2))
+    assert [trial.number for trial in trials] == list(range(8))
+    again = Study(CELL, "random", "none", seed=1)
+    again.replay(trials)
+    again.ask(2, SIZE)
+    assert again.first_number() == 8
+
+
+def test_median_pruner_gives_up_what_is_worse_than_most_and_not_before_the_warm_up() -> None:
+    study = Study(CELL, "random", "median", seed=1)
+    run(study, range(4))
+    study.ask(4, 2)
+    verdicts = [(study.hopeless(0, g, 99.0), study.hopeless(1, g, 0.1)) for g in range(GENERATIONS)]
+    assert [bad for bad, _ in verdicts] == [g >= GENERATIONS // 3 for g in range(GENERATIONS)]
+    assert not any(good for _, good in verdicts)
+
+
+def test_median_pruner_waits_for_the_first_trials_to_finish() -> None:
+    study = Study(CELL, "random", "median", seed=1)
+    run(study, range(1))
+    study.ask(1, 1)
+    assert not any(study.hopeless(0, g, 99.0) for g in range(GENERATIONS))
+
+
+def test_no_pruner_gives_up_nothing() -> None:
+    assert {t.outcome for t in run(Study(CELL, "random", "none", seed=1), range(6))} == {"COMPLETE"}
+
+
+@pytest.mark.parametrize("pruner", ["median", "hyperband"])
+def test_pruners_do_prune(pruner: str) -> None:
+    trials = run(Study(CELL, "random", pruner, seed=1), range(8))
+    pruned = [trial for trial in trials if trial.outcome == "PRUNED"]
+    assert 0 < len(pruned) < len(trials)
+    assert all(len(trial.reports) < GENERATIONS for trial in pruned)
+
+
+def test_tpe_learns_from_what_it_is_told() -> None:
+    trials = run(Study(CELL, "tpe", "none", seed=3), range(12))
+    scores = [trial.score for trial in trials if trial.score is not None]
+    assert sum(scores[-16:]) / 16 < sum(scores[:16]) / 16

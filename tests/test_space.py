@@ -1,0 +1,178 @@
+"""Every ladder that the space builds keeps every limit, as it is stored."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from mlab.config.feasibility import conflict
+from mlab.contract import contract
+from mlab.ladder import Array, Need, Sizing
+from mlab.records import Cell
+from mlab.scoring import Objective, Wave, evaluate
+from mlab.space import Limits, Space, broken_limits, total_volume, volumes
+
+WAVE = Wave(50.0, 10.0)
+DEFAULT = Limits(0.05, 2.5, (1.0, 100.0), 1.0, 40.0)
+
+
+def goal(sizing: Sizing, need: Need, limits: Limits, wave: Wave | None = WAVE) -> Objective:
+    return Objective(sizing, need, 0.5, 0.3, 0.2, 0.1, wave, limits.tail_cap_pct, limits.min_indent_step_pct)
+
+
+def stored(space: Space, limits: Limits, growth: Array) -> list[dict[str, Any]]:
+    """The contracts of ladders with these growths."""
+    objective = goal(space.sizing, space.need, limits)
+    evaluation = evaluate(*space.ladders(growth), objective)
+    return [contract(evaluation, ladder, 202.91, objective) for ladder in range(growth.shape[1])]
+
+
+def raw_growths(space: Space, random: np.random.Generator, ladders: int = 8) -> Array:
+    """Growths of all sizes, feasible or not, often right on a level."""
+    shape = (space.steps, ladders)
+    wild = space.growth_min * np.exp(random.normal(size=shape) * random.uniform(0.01, 3.0))
+    return np.where(random.random(shape) < 0.5, random.choice(space.levels, size=shape), wild)
+
+
+@st.composite
+def limited_cells(draw: st.DrawFn) -> tuple[Cell, Limits]:
+    """A cell and limits that the config would accept, often only just."""
+    orders = draw(st.sampled_from([2, 3, 4, 5, 8, 10, 15, 20, 40, 100, 200]))
+    overlap = draw(st.one_of(st.sampled_from([0.01, 0.05, 0.5, 3.0, 20.0, 95.0]), st.floats(0.01, 95.0)))
+    low = draw(st.one_of(st.sampled_from([0.0, 1.0, 10.0, 50.0]), st.floats(0.0, 30.0)))
+    high = low + draw(st.one_of(st.sampled_from([0.0, 1e-9, 49.0, 99.0]), st.floats(0.0, 300.0)))
+    growth = 1.0 + low / 100.0
+    largest_first = 100.0 / sum(growth**k for k in range(orders))
+    smallest_last = 100.0 / sum(growth**-k for k in range(orders))
+    tight = draw(st.sampled_from([2e-6, 1e-3, 0.3, 0.9]))
+    first = draw(st.sampled_from([0.01, 1.0, largest_first * (1.0 - tight)]))
+    cap = min(100.0, draw(st.sampled_from([20.0, 40.0, 100.0, smallest_last * (1.0 + tight)])))
+    step = draw(st.sampled_from([0.0, 0.001, 0.05, overlap / (orders - 1) * (1.0 - tight)]))
+    cell = Cell(0, overlap, orders)
+    assume(conflict(cell, step, low, first, cap) is None)
+    return cell, Limits(step, draw(st.sampled_from([None, 1.01, 1.1, 2.5, 1000.0])), (low, high), first, cap)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    limited_cells(),
+    st.sampled_from(["quote", "base"]),
+    st.sampled_from(["fill", "path"]),
+    st.booleans(),
+    st.integers(0, 2**32 - 1),
+)
+def test_every_ladder_keeps_every_limit_as_stored(
+    limited: tuple[Cell, Limits], sizing: Sizing, need: Need, wave: bool, seed: int
+) -> None:
+    cell, limits = limited
+    space = Space.of(cell, limits, sizing, need, WAVE if wave else None)
+    random = np.random.default_rng(seed)
+    raw = raw_growths(space, random)
+    feasible = space.feasible(raw)
+    step, change = random.integers(space.steps, size=8), random.random(8) < 0.7
+    absorbed = space.feasible(space.absorb(np.clip(raw, space.growth_min, space.growth_max), step, change))
+    for ladder in stored(space, limits, np.hstack([feasible, absorbed])):
+        assert broken_limits(ladder["schedule"], limits) == []
+        assert not any(ladder["sanity"].values())
+    np.testing.assert_allclose(space.feasible(feasible), feasible, rtol=1e-14)
+
+
+@pytest.mark.parametrize("overlap", [0.4, 0.8, 1.6])
+def test_cells_where_widest_and_narrowest_gaps_make_up_the_overlap(overlap: float) -> None:
+    """With the default limits: a quarter of the gaps at 2.5 times the mean, the rest at half of it."""
+    space = Space.of(Cell(0, overlap, round(10 * overlap) + 1), DEFAULT, "quote", "fill", WAVE)
+    growth = space.feasible(raw_growths(space, np.random.default_rng(1), 50))
+    assert all(broken_limits(ladder["schedule"], DEFAULT) == [] for ladder in stored(space, DEFAULT, growth))
+
+
+def test_feasible_leaves_feasible_growths_alone() -> None:
+    space = Space.of(Cell(0, 20.0, 10), DEFAULT, "quote", "fill", WAVE)
+    growth = np.full((9, 3), 1.3)
+    before = growth.copy()
+    assert np.array_equal(space.feasible(growth), growth)
+    assert np.array_equal(growth, before)
+
+
+def test_feasible_lowers_late_growths_first_and_no_more_than_needed() -> None:
+    space = Space.of(Cell(0, 20.0, 10), DEFAULT, "quote", "fill", WAVE)
+    growth = np.full((9, 1), 2.0)
+    kept = space.feasible(growth)
+    lowered = int(np.flatnonzero(kept[:, 0] < 1.999)[0])
+    assert (kept[:lowered] == space.growth_max).all()
+    assert total_volume(kept)[0] == pytest.approx(space.total_max)
+
+
+@pytest.mark.parametrize("level", [1.45, 1.5])
+def test_absorb_brings_the_first_volume_onto_its_limit(level: float) -> None:
+    """From above it, one step grows more; from below it, less."""
+    space = Space.of(Cell(0, 20.0, 10), DEFAULT, "quote", "fill", WAVE)
+    growth = np.full((9, 2), level)
+    before = growth.copy()
+    absorbed = space.absorb(growth, np.array([4, 4]), np.array([True, False]))
+    assert 100.0 / volumes(absorbed).sum(axis=0)[0] == pytest.approx(1.0, rel=1e-9)
+    assert (absorbed[:, 1] == growth[:, 1]).all()
+    assert (np.delete(absorbed[:, 0], 4) == level).all()
+    assert np.array_equal(growth, before)
+
+
+def test_total_volume_is_the_sum_of_the_volumes() -> None:
+    growth = np.random.default_rng(3).uniform(1.0, 2.0, size=(11, 20))
+    np.testing.assert_allclose(total_volume(growth), volumes(growth).sum(axis=0), rtol=1e-13)
+
+
+def test_levels_lie_on_their_sides_of_the_thresholds_as_stored() -> None:
+    """Least growth, just weak, just not, just not strong, strong, largest: in what is stored, after rounding."""
+    limits = Limits(0.05, None, (1.0, 100.0), 0.001, 90.0)
+    space = Space.of(Cell(0, 20.0, 7), limits, "quote", "fill", WAVE)
+    assert len(space.levels) == 6
+    ladder = stored(space, limits, space.levels[:, None])[0]
+    least, weak, more, less, strong, largest = ladder["schedule"]["martingale_pct"][1:]
+    assert 1.0 <= least < 1.0 + 1e-7
+    assert 10.0 - 1e-7 < weak <= 10.0 < more < 10.0 + 1e-7
+    assert 50.0 - 1e-7 < less < 50.0 <= strong < 50.0 + 1e-7
+    assert 100.0 - 1e-7 < largest <= 100.0
+    assert broken_limits(ladder["schedule"], limits) == []
+
+
+@pytest.mark.parametrize(("wave", "levels"), [(None, 2), (Wave(200.0, 10.0), 4), (Wave(200.0, 0.5), 2)])
+def test_levels_outside_the_limits_are_left_out(wave: Wave | None, levels: int) -> None:
+    space = Space.of(Cell(0, 20.0, 5), DEFAULT, "quote", "fill", wave)
+    assert len(space.levels) == levels
+    assert space.levels.min() >= space.growth_min
+    assert space.levels.max() <= space.growth_max
+
+
+def good_schedule() -> dict[str, list[float]]:
+    volume = [10.0, 15.0, 20.0, 25.0, 30.0]
+    growth = [0.0, *((b / a - 1.0) * 100.0 for a, b in pairwise(volume))]
+    return {"indent_pct": [0.0, 5.0, 10.0, 15.0, 20.0], "volume_pct": volume, "martingale_pct": growth}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "limit"),
+    [
+        ("indent_pct", [0.01, 5.0, 10.0, 15.0, 20.0], "min_indent_step_pct"),
+        ("indent_pct", [0.0, 5.0, 5.04, 15.0, 20.0], "min_indent_step_pct"),
+        ("indent_pct", [0.0, 5.0, 4.0, 15.0, 20.0], "min_indent_step_pct"),
+        ("indent_pct", [0.0, 12.6, 15.0, 18.0, 20.0], "max_gap_ratio"),
+        ("martingale_pct", [0.0, 0.99, 20.0, 20.0, 20.0], "martingale_pct"),
+        ("martingale_pct", [0.0, 20.0, 20.0, 20.0, 100.01], "martingale_pct"),
+        ("volume_pct", [0.99, 20.0, 25.0, 25.0, 29.01], "first_volume_min_pct"),
+        ("volume_pct", [10.0, 10.0, 15.0, 24.9, 40.1], "tail_cap_pct"),
+        ("volume_pct", [10.0, 15.0, 20.0, 25.0, 30.1], "volume_pct"),
+        ("volume_pct", [float("nan"), 15.0, 20.0, 25.0, 30.0], "first_volume_min_pct"),
+    ],
+)
+def test_each_broken_limit_is_named(field: str, value: list[float], limit: str) -> None:
+    assert broken_limits(good_schedule(), DEFAULT) == []
+    assert limit in broken_limits(good_schedule() | {field: value}, DEFAULT)
+
+
+def test_gaps_are_free_where_the_ratio_is_off() -> None:
+    limits = Limits(0.05, None, (1.0, 100.0), 1.0, 40.0)
+    assert broken_limits(good_schedule() | {"indent_pct": [0.0, 17.0, 18.0, 19.0, 20.0]}, limits) == []
