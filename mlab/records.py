@@ -87,7 +87,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    """How one cell ended. ``evaluations`` counts ladders, ``pruned`` trials; ``best`` is None where all failed."""
+    """How far the search of one cell has come; ``best`` is None where nothing was kept.
+
+    ``evaluations`` counts ladders, ``trials`` and ``pruned`` trials. Resume goes on from ``batches``.
+    """
 
     cell: Cell
     best: Candidate | None
@@ -95,6 +98,7 @@ class CellResult:
     trials: int
     pruned: int
     batches: int
+    finished: bool
     stopped_early: bool
 
 

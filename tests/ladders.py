@@ -94,12 +94,21 @@ def result(index: int, overlap: float, orders: int) -> CellResult:
     volume = list(accumulate(growth[: orders - 1], lambda v, g: v * g, initial=1.0))
     best = candidate(equal_need(overlap, volume), volume, cell=index, batch=3, index=index % 8)
     batches = 20 if index % 2 else 11
-    return CellResult(best.cell, best, 160_000 * batches + index, 8 * batches, 3 * batches, batches, batches < 20)
+    return CellResult(
+        cell=best.cell,
+        best=best,
+        evaluations=160_000 * batches + index,
+        trials=8 * batches,
+        pruned=3 * batches,
+        batches=batches,
+        finished=True,
+        stopped_early=batches < 20,
+    )
 
 
 def failed(index: int, overlap: float, orders: int) -> CellResult:
     """A cell in which every trial failed."""
-    return CellResult(Cell(index, overlap, orders), None, 0, 8, 0, 1, stopped_early=False)
+    return CellResult(Cell(index, overlap, orders), None, 0, 8, 0, 1, finished=True, stopped_early=False)
 
 
 def nine_cells() -> list[CellResult]:

@@ -19,8 +19,8 @@ from sqlalchemy import create_engine
 from mlab import identity
 from mlab.errors import LabError, RunBusy, StoreError
 from mlab.events import recorder
-from mlab.records import Batch, Candidate, Cell, Experiment, Metric, Trial
-from mlab.store import CellState, Saved, Store, database, holder, rows
+from mlab.records import Batch, Candidate, Cell, CellResult, Experiment, Metric, Trial
+from mlab.store import Saved, Store, database, holder, rows
 from mlab.store.holder import Holder
 from mlab.store.schema import Base
 
@@ -108,8 +108,9 @@ def test_a_batch_reads_back_as_it_was_sent(store: Store, run: Experiment) -> Non
 
 
 def test_the_run_counts_what_its_batches_found(store: Store, run: Experiment) -> None:
-    store.commit_batch(run.exp_id, batch_of(CELLS[0], 0, 3.0, 2.0), 50, 1.0)
-    store.commit_batch(run.exp_id, batch_of(CELLS[1], 0, 4.0), 50, 2.5)
+    first, second = batch_of(CELLS[0], 0, 3.0, 2.0), batch_of(CELLS[1], 0, 4.0)
+    store.commit_batch(run.exp_id, first, 50, 1.0)
+    store.commit_batch(run.exp_id, second, 50, 2.5)
     store.finish_cell(run.exp_id, 0, stopped_early=True)
     store.set_flow_run(run.exp_id, "flow")
     store.set_mlflow_run(run.exp_id, "mlflow")
@@ -120,8 +121,8 @@ def test_the_run_counts_what_its_batches_found(store: Store, run: Experiment) ->
     assert (found.best_score, found.eval_count, found.elapsed_s) == (2.0, 7 + 7 + 4 + 7 + 4, 2.5)
     assert (found.flow_run_id, found.mlflow_run_id) == ("flow", "mlflow")
     assert store.cells(run.exp_id) == [
-        CellState(CELLS[0], finished=True, stopped_early=True, batches=1, trials=4, pruned=1, evaluations=18),
-        CellState(CELLS[1], finished=False, stopped_early=False, batches=1, trials=3, pruned=1, evaluations=11),
+        CellResult(CELLS[0], first.candidates[1], 18, 4, 1, 1, finished=True, stopped_early=True),
+        CellResult(CELLS[1], second.candidates[0], 11, 3, 1, 1, finished=False, stopped_early=False),
     ]
 
 

@@ -1,6 +1,6 @@
 """The experiments database: the only truth about a run. The only home of SQLAlchemy and alembic."""
 
 from mlab.store.commit import Saved
-from mlab.store.store import CellState, Store
+from mlab.store.store import Store
 
-__all__ = ["CellState", "Saved", "Store"]
+__all__ = ["Saved", "Store"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
@@ -13,25 +13,12 @@ from sqlalchemy import case, distinct, func, select, update
 from mlab import identity
 from mlab.errors import StoreError
 from mlab.events import emit
-from mlab.records import Batch, Candidate, Cell, Experiment, Json, Metric, Status, Trial
+from mlab.records import Batch, Candidate, Cell, CellResult, Experiment, Json, Metric, Status, Trial
 from mlab.store import commit, rows, runs
 from mlab.store.canonical import check
 from mlab.store.commit import Saved
 from mlab.store.database import Database
 from mlab.store.schema import CellRow, ExperimentRow, OutboxRow, ResultRow, TrialRow
-
-
-@dataclass(frozen=True, slots=True)
-class CellState:
-    """How far the search of a cell has come: what resume goes on from."""
-
-    cell: Cell
-    finished: bool
-    stopped_early: bool
-    batches: int
-    trials: int
-    pruned: int
-    evaluations: int
 
 
 class Store:
@@ -168,7 +155,7 @@ class Store:
         with self._database.reading() as session:
             return [rows.experiment(row) for row in session.scalars(query)]
 
-    def cells(self, exp_id: int) -> list[CellState]:
+    def cells(self, exp_id: int) -> list[CellResult]:
         """How far each cell of a run has come, in order."""
         query = (
             select(
@@ -185,8 +172,17 @@ class Store:
         )
         with self._database.reading() as session:
             return [
-                CellState(rows.cell(row), row.finished, row.stopped_early, *counts)
-                for row, *counts in session.execute(query)
+                CellResult(
+                    cell=rows.cell(row),
+                    best=commit.best(session, exp_id, row.cell_index),
+                    evaluations=evaluations,
+                    trials=trials,
+                    pruned=pruned,
+                    batches=batches,
+                    finished=row.finished,
+                    stopped_early=row.stopped_early,
+                )
+                for row, batches, trials, pruned, evaluations in session.execute(query).all()
             ]
 
     def trials(self, exp_id: int, cell_index: int) -> list[Trial]:

@@ -1,0 +1,1 @@
+"""Orchestration: the only home of Prefect, and the command line."""

@@ -1,0 +1,87 @@
+"""The flow: build the config, open the experiment, search each cell, publish what was found."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
+
+from flows.watching import Audience, PrefectProgress, audience
+from mlab import engine, events
+from mlab.config import Config
+from mlab.engine import Execution, Watcher
+from mlab.identity import State
+from mlab.records import Cell, CellResult, Experiment
+from mlab.report import markdown, summary
+from mlab.store import Store
+from mlab.tracking import Courier
+
+
+@flow(name="optimize", flow_run_name="{config.name}", persist_result=False)
+def optimize(config: Config = Config(), resume: str | None = None) -> dict[str, Any]:  # noqa: B008 - frozen
+    """Search every cell of ``config`` for the ladder with the fastest exit.
+
+    Args:
+        config: what to search; ignored where a run is resumed, which keeps its own.
+        resume: id of a stored run to go on with.
+
+    Returns:
+        The object that ``python -m flows.run --json`` prints.
+    """
+    state = State.here()
+    _trace_to_prefect()
+    with Store.open(state.database) as store:
+        experiment, config = open_experiment(state, store, build_config(config), resume)
+        with Courier(state, experiment.run_id), engine.execution(state, store, experiment, config) as run:
+            watcher = Audience(PrefectProgress(config, experiment.run_id), *audience.get())
+            for cell in config.cells():
+                search.with_options(task_run_name=cell.label)(run, cell, watcher)
+        return publish(store, experiment)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def build_config(config: Config) -> Config:
+    """Log the config that was asked for; Prefect has validated it."""
+    get_run_logger().info("config %s: %d cells, seed %d", config.name, len(config.cells()), config.seed)
+    return config
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def open_experiment(state: State, store: Store, config: Config, resume: str | None) -> tuple[Experiment, Config]:
+    """A new experiment, or the stored one that is to be resumed; either knows this flow run."""
+    if resume is None:
+        experiment = engine.open_experiment(state, store, config)
+    else:
+        experiment, config = engine.find_experiment(state, store, resume)
+    store.set_flow_run(experiment.exp_id, str(flow_run.id))
+    return experiment, config
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def search(run: Execution, cell: Cell, watcher: Watcher) -> CellResult:
+    """Search one cell to its end."""
+    return run.search(cell, watcher)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def publish(store: Store, experiment: Experiment) -> dict[str, Any]:
+    """The results as Prefect artifacts: a table of cells, and the ladders with their limits."""
+    stored = store.experiment(experiment.run_id) or experiment
+    cells = store.cells(experiment.exp_id)
+    result = summary.run_json(stored, cells)
+    create_table_artifact(result["cells"], key="cells", description=f"Best ladder of each cell, run {stored.run_id}")
+    ladders = [f"## {cell.cell.label}\n\n{markdown.ladder_note(cell.best)}" for cell in cells if cell.best]
+    create_markdown_artifact("\n\n".join([markdown.run_note(stored, cells), *ladders]), key="ladders")
+    return result
+
+
+def _trace_to_prefect() -> None:
+    """Send the events to the flow run's log, beginning with those from before the flow."""
+    logging.getLogger("mlab").setLevel(logging.DEBUG if events.debugging() else logging.INFO)
+    for event in list(events.recorder.recent):
+        if event["event"] not in events.QUIET:
+            get_run_logger().info("%s %s", event["event"], event["msg"])

@@ -1,0 +1,168 @@
+"""``python -m flows.run``: one search, from a config to an answer.
+
+Exit status: 0 done, 1 failed, 2 the config is wrong, 3 that run is being executed, 4 storage failed,
+130 and 143 stopped by a signal; what was found is kept, and ``--resume`` goes on from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from flows.server import PrefectServer
+from mlab import config as configs
+from mlab.config import Config
+from mlab.errors import ConfigError, LabError
+from mlab.identity import RUN_ID, State
+
+if TYPE_CHECKING:
+    from mlab.engine import Watcher
+    from mlab.store import Store
+
+DEFAULT = Path("configs/default.yaml")
+SETTLE_S = 5.0
+"""Longest wait for Prefect's last log lines and events to be sent."""
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    options = _options(arguments)
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        return _run(options)
+    except LabError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_status
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.run",
+        description="Search for the ladder with the fastest exit, and keep the evidence.",
+        epilog="State goes to mlruns/ in the working directory, or to MLAB_STATE_DIR. MLAB_DEBUG=1 shows every event.",
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help=f"YAML config (default: {DEFAULT})")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="replace one field of the config, as in ladder.num_orders=12; may be repeated",
+    )
+    parser.add_argument("--resume", metavar="RUN_ID", help="go on with a stored run, with the config it began with")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object, and nothing else, on standard output"
+    )
+    options = parser.parse_args(arguments)
+    if options.resume and (options.config or options.overrides):
+        parser.error("--resume goes on with the config of that run: leave out --config and --set")
+    return options
+
+
+def _run(options: argparse.Namespace) -> int:
+    state = State.here()
+    config = None if options.resume else configs.load(options.config or DEFAULT, options.overrides)
+    if options.resume:
+        _check_resumable(state, options.resume)
+    what = f"resume {options.resume}" if config is None else f"{config.name}, {len(config.cells())} cells"
+    _say(f"Martingale Lab: {what}. Prefect starts meanwhile; the first time takes up to half a minute.")
+    with PrefectServer(state) as server:
+        return _search(state, config, options, server)
+
+
+def _check_resumable(state: State, run_id: str) -> None:
+    """Refuse what cannot be resumed before anything is written."""
+    if not RUN_ID.fullmatch(run_id):
+        raise ConfigError("command line", "--resume", "must look like 20260131-235959-0a1b2c", run_id)
+    if not state.database.exists():
+        raise ConfigError("command line", "--resume", f"there are no stored runs in {state.root}", run_id)
+
+
+def _search(state: State, config: Config | None, options: argparse.Namespace, server: PrefectServer) -> int:
+    # Imported here, while the server starts: together they take seconds.
+    from mlab import engine
+    from mlab.events import emit
+    from mlab.report.progress import Progress
+    from mlab.report.trace import following
+    from mlab.store import Store
+
+    with following(sys.stderr), Store.open(state.database) as store:
+        emit("APP.START", "martingale lab", config=str(options.config or DEFAULT), resume=options.resume)
+        store.reconcile()
+        if config is None:
+            experiment, config = engine.find_experiment(state, store, options.resume)
+        else:
+            experiment = engine.open_experiment(state, store, config)
+        with Progress() as progress:
+            progress.start(config.cells(), config.search.max_batches, config.search.batch_size)
+            server.wait()
+            status = _flow(config, experiment.run_id, progress)
+        _answer(state, store, experiment.run_id, as_json=options.json)
+        emit("APP.STOP", f"exit status {status}", run_id=experiment.run_id, exp_id=experiment.exp_id, status=status)
+    return status
+
+
+def _flow(config: Config, run_id: str, progress: Watcher) -> int:
+    """Execute the run as a Prefect flow; the exit status."""
+    from prefect.events.worker import EventsWorker
+    from prefect.exceptions import TerminationSignal
+    from prefect.logging.handlers import APILogWorker
+
+    from flows.optimize import optimize
+    from flows.watching import audience
+
+    audience.set((progress,))
+    try:
+        optimize(config, resume=run_id)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except (Terminated, TerminationSignal):
+        return 128 + signal.SIGTERM
+    finally:
+        # What Prefect still has to send has to leave while its server is up.
+        APILogWorker.drain_all(timeout=SETTLE_S)
+        EventsWorker.drain_all(timeout=SETTLE_S)
+    return 0
+
+
+def _answer(state: State, store: Store, run_id: str, *, as_json: bool) -> None:
+    """Print what was found: the end screen, or one JSON object."""
+    from mlab.report import summary, terminal
+
+    experiment = store.experiment(run_id)
+    if experiment is None:
+        return
+    cells = store.cells(experiment.exp_id)
+    if as_json:
+        print(json.dumps(summary.run_json(experiment, cells)))
+    else:
+        terminal.final(terminal.console(sys.stdout), experiment, cells, state.root)
+    if owed := len(store.owed(experiment.exp_id)):
+        _say(f"MLflow is still owed {owed} numbers; they are delivered in the background, or by --resume {run_id}")
+
+
+def _terminated(_signal: int, _frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    exit_status = main()
+    sys.stdout.flush()
+    # Prefect's threads would hold the process for a minute where its API is gone; nothing of the run is left in them.
+    os._exit(exit_status)

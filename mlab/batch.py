@@ -1,0 +1,178 @@
+"""One batch of a cell: the starts asked, refined, evaluated in full and written as records."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from mlab.contract import contract, risk
+from mlab.errors import EvaluationError
+from mlab.events import emit
+from mlab.identity import candidate_id
+from mlab.records import Batch, Candidate, Cell, Json, Metric, Outcome, Trial
+from mlab.refinement import GENERATIONS, Refinement, Start
+from mlab.scoring import Evaluation, Objective, evaluate
+from mlab.search import Study
+from mlab.space import Limits, Space, broken_limits
+from mlab.stopping import worth_keeping
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a cell asks for: everything that its search needs besides the study."""
+
+    run_id: str
+    cell: Cell
+    seed: int
+    base_price: float
+    limits: Limits
+    objective: Objective
+    space: Space
+    prune_factor: float
+    skip_failures: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Refined:
+    """What the refinement of a batch left: the reports of each trial, its outcome, and the best growths."""
+
+    reports: list[list[float]]
+    outcomes: list[Outcome]
+    evaluations: list[int]
+    evaluation: Evaluation
+
+
+def search_batch(problem: Problem, study: Study, index: int, size: int, best: float | None) -> Batch:
+    """Ask for a batch of starts, refine them and write down what came of each.
+
+    Args:
+        problem: the cell's task.
+        study: gives the starts; the outcomes are told to it by the caller, once they are stored.
+        index: the batch within its cell.
+        size: trials of the batch.
+        best: best score of the cell so far, None at first.
+
+    Raises:
+        EvaluationError: an evaluation failed, and failures are not to be skipped.
+    """
+    starts = study.ask(index, size)
+    emit("EVAL.CALL", f"refine {size} starts", adapter=study.sampler_name)
+    began = time.perf_counter()
+    try:
+        refined = _refine(problem, study, starts, index)
+    except (ArithmeticError, ValueError, MemoryError, EvaluationError) as error:
+        return _failed(problem, study, starts, index, error)
+    seconds = time.perf_counter() - began
+    trials, found = _records(problem, study, starts, index, refined)
+    evaluations = sum(refined.evaluations)
+    batch_best = min((candidate.score for candidate in found), default=None)
+    emit(
+        "EVAL.RETURN",
+        f"{evaluations} ladders in {seconds:.2f} s",
+        duration_ms=round(seconds * 1000.0, 3),
+        evaluations=evaluations,
+        score=batch_best,
+    )
+    least = min((score for score in (best, batch_best) if score is not None), default=0.0)
+    kept = tuple(candidate for candidate in found if worth_keeping(candidate.score, least, problem.prune_factor))
+    pruned = sum(trial.outcome == "PRUNED" for trial in trials)
+    emit("ORCH.PRUNE", f"{pruned} trials pruned", pruned=pruned, not_kept=len(found) - len(kept))
+    metrics = _metrics(index, trials, found, least, evaluations / seconds)
+    return Batch(problem.cell, index, tuple(trials), kept, metrics)
+
+
+def _refine(problem: Problem, study: Study, starts: Sequence[Start], index: int) -> _Refined:
+    """Anneal all starts together, reporting each generation; the pruner may end some."""
+    # The fourth number keeps this sequence apart from the sampler's, which is seeded by the first three.
+    seed = np.random.SeedSequence([problem.seed, problem.cell.index, index, 1])
+    refinement = Refinement(problem.space, problem.objective, list(starts), seed)
+    reports: list[list[float]] = [[] for _ in starts]
+    outcomes: list[Outcome] = ["COMPLETE"] * len(starts)
+    for generation in range(GENERATIONS):
+        refinement.generation()
+        for trial in refinement.active.tolist():
+            score = float(refinement.best_score[trial])
+            if not np.isfinite(score):
+                raise EvaluationError(f"trial {trial} of {problem.cell.label}, batch {index}: the score is {score}")
+            reports[trial].append(score)
+            if study.hopeless(trial, generation, score):
+                refinement.stop(trial)
+                outcomes[trial] = "PRUNED"
+        if not refinement.active.size:
+            break
+    evaluation = evaluate(*problem.space.ladders(refinement.best), problem.objective)
+    return _Refined(reports, outcomes, refinement.evaluations.tolist(), evaluation)
+
+
+def _records(
+    problem: Problem, study: Study, starts: Sequence[Start], index: int, refined: _Refined
+) -> tuple[list[Trial], list[Candidate]]:
+    """The trials of the batch, and a candidate for each that finished."""
+    trials, found = [], []
+    for i, start in enumerate(starts):
+        ladder = contract(refined.evaluation, i, problem.base_price, problem.objective)
+        name = candidate_id(problem.run_id, problem.cell.index, index, i)
+        number = study.first_number() + i
+        broken = broken_limits(ladder["schedule"], problem.limits)
+        if broken:
+            raise EvaluationError(f"{name} breaks {', '.join(broken)}")
+        finished = refined.outcomes[i] == "COMPLETE"
+        trials.append(
+            Trial(
+                number=number,
+                batch=index,
+                params=asdict(start),
+                outcome=refined.outcomes[i],
+                score=ladder["score"],
+                reports=tuple(refined.reports[i]),
+                evaluations=refined.evaluations[i],
+                candidate_id=name if finished else None,
+            )
+        )
+        if finished:
+            block = risk(refined.evaluation, i)
+            found.append(Candidate(name, problem.cell, index, number, ladder["score"], ladder, block))
+    return trials, found
+
+
+def _failed(problem: Problem, study: Study, starts: Sequence[Start], index: int, error: Exception) -> Batch:
+    """The batch as error records, which are never ranked; or the error, if the run is to end with it."""
+    text = f"{type(error).__name__}: {error}"
+    emit("EVAL.ERROR", text, level="error", inputs=[asdict(start) for start in starts])
+    if not problem.skip_failures:
+        raise EvaluationError(f"{problem.cell.label}, batch {index}: {text}") from error
+    trials = tuple(
+        Trial(
+            number=study.first_number() + i,
+            batch=index,
+            params=asdict(start),
+            outcome="FAIL",
+            score=None,
+            reports=(),
+            evaluations=0,
+            candidate_id=None,
+            error=text,
+        )
+        for i, start in enumerate(starts)
+    )
+    return Batch(problem.cell, index, trials, (), ())
+
+
+def _metrics(
+    index: int, trials: Sequence[Trial], found: Sequence[Candidate], best: float, speed: float
+) -> tuple[Metric, ...]:
+    """What MLflow shows of the batch; penalties are those of its best ladder."""
+    values = {
+        "pruned": float(sum(trial.outcome == "PRUNED" for trial in trials)),
+        "evaluations_per_second": speed,
+    }
+    if found:
+        leader = min(found, key=lambda candidate: candidate.score)
+        penalties: Json = leader.contract["penalties"]
+        values |= {"best_score": best, "batch_best": leader.score}
+        values |= {f"penalty/{name}": value for name, value in penalties.items()}
+    now = time.time_ns() // 1_000_000
+    return tuple(Metric(key, value, index, now) for key, value in values.items())

@@ -1,0 +1,64 @@
+"""The files and texts that MLflow shows of a run and of the winner of each cell."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+
+from mlab import config, snapshot
+from mlab.events import redacted
+from mlab.identity import State
+from mlab.records import Candidate, CellResult, Experiment
+from mlab.report import plots, schedule, summary
+
+
+def write_run(
+    folder: Path, state: State, run: Experiment, cells: Sequence[CellResult], results: Sequence[Candidate]
+) -> None:
+    """Config, ranked results, overview of the cells, event log, and the crash snapshots of the run if any."""
+    (folder / "config.yaml").write_text(config.dump(config.from_tree(redacted(run.config), run.run_id)))
+    rows = summary.rows(results)
+    (folder / "results.csv").write_text(summary.as_csv(rows))
+    columns = list(rows[0]) if rows else []
+    table = {"columns": columns, "data": [list(row.values()) for row in rows]}
+    (folder / "results.json").write_bytes(orjson.dumps(table))  # MLflow shows this layout as a table
+    (folder / "cells.png").write_bytes(plots.png(plots.cells_plot(cells)))
+    (folder / "front.png").write_bytes(plots.png(plots.front_plot(cells)))
+    log = state.events(run.run_id)
+    if log.exists():
+        shutil.copy(log, folder / "events.jsonl")
+    for crash in snapshot.of_run(state, run.run_id):
+        shutil.copy(crash, folder / crash.name)
+
+
+def write_winner(folder: Path, best: Candidate) -> None:
+    """The ladder of a cell: as JSON, as bullets, as a table of orders, and as a picture."""
+    content = {"candidate_id": best.candidate_id, **best.contract, "risk": best.risk}
+    (folder / "ladder.json").write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
+    (folder / "ladder.txt").write_text("\n".join(schedule.bullets(best.contract["schedule"])) + "\n")
+    (folder / "orders.csv").write_text(summary.as_csv(summary.order_rows(best)))
+    (folder / "needpct.png").write_bytes(plots.png(plots.ladder_plot(best)))
+
+
+def winner_metrics(result: CellResult) -> dict[str, float]:
+    """The numbers by which the winners of cells are compared."""
+    best = result.best
+    values = {
+        "evaluations": float(result.evaluations),
+        "trials": float(result.trials),
+        "trials_pruned": float(result.pruned),
+    }
+    if best is not None:
+        contract = best.contract
+        values |= {key: contract[key] for key in ("score", "max_need", "var_need", "tail")}
+        values |= {"max_need_path": best.risk["max_need_path"], "wci": contract["diagnostics"]["wci"]}
+    return values
+
+
+def milliseconds(moment: str) -> int:
+    """A stored time as MLflow wants it: milliseconds since 1970."""
+    return round(datetime.fromisoformat(moment).timestamp() * 1000.0)

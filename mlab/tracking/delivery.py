@@ -1,0 +1,190 @@
+"""What MLflow is owed of a run, delivered: one run, a child run a cell, metrics as they come, artifacts at the end.
+
+Everything sent carries the time at which it was made and ends where it would have ended before, so that
+sending it again changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric as MlflowMetric
+from mlflow.entities import Param, RunTag
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
+
+from mlab.identity import State
+from mlab.records import Cell, CellResult, Experiment, Json, Metric, Status
+from mlab.report import markdown
+from mlab.store import Store
+from mlab.tracking import artifacts
+
+EXPERIMENT = "martingale-lab"
+PERIOD_S = 1.0
+"""Seconds between two looks at the outbox."""
+
+MLFLOW_STATUS: dict[Status, str] = {
+    "PENDING": "SCHEDULED",
+    "RUNNING": "RUNNING",
+    "COMPLETED": "FINISHED",
+    "FAILED": "FAILED",
+    "STOPPED": "KILLED",
+}
+
+
+def follow(state: State, run_id: str) -> None:
+    """Deliver a run while it goes on, and its end; if the process that started this one dies, end as well."""
+    parent = os.getppid()
+    with Store.open(state.database) as store:
+        delivery = Delivery(state, store, run_id)
+        while delivery.progress() in ("PENDING", "RUNNING") and os.getppid() == parent:
+            time.sleep(PERIOD_S)
+        delivery.end()
+
+
+class Delivery:
+    """One run on its way to MLflow. Runs are found by their tags, so that any process can take over."""
+
+    def __init__(self, state: State, store: Store, run_id: str) -> None:
+        self._state, self._store, self._run_id = state, store, run_id
+        self._client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{state.mlflow_database}")
+        self._experiment = self._experiment_id()
+        run = self._stored()
+        self._finished: set[int] = set()
+        self._steps = int(run.config["search"]["max_batches"])
+        self._parent = self._parent_run(run)
+        self._children = {result.cell.index: self._child_run(result.cell) for result in store.cells(run.exp_id)}
+
+    def progress(self) -> Status:
+        """Deliver what there is: metrics, and the winners of cells that are finished.
+
+        Returns:
+            The run's status from before: after a last look at an ended run nothing is left.
+        """
+        run = self._stored()
+        self._deliver_metrics(run)
+        for result in self._store.cells(run.exp_id):
+            if result.finished and result.cell.index not in self._finished:
+                self._publish_cell(result, "FINISHED")
+                self._finished.add(result.cell.index)
+        return run.status
+
+    def _deliver_metrics(self, run: Experiment) -> None:
+        owed = self._store.owed(run.exp_id)
+        by_run: dict[str, list[MlflowMetric]] = defaultdict(list)
+        for _, cell, metric in owed:
+            by_run[self._children[cell]].append(_metric(metric, metric.step))
+            by_run[self._parent].append(_metric(metric, cell * self._steps + metric.step))
+        for name, values in by_run.items():
+            for start in range(0, len(values), 1000):  # MLflow takes no more at a time
+                self._client.log_batch(name, metrics=values[start : start + 1000])
+        self._store.delivered([key for key, _, _ in owed])
+
+    def end(self) -> None:
+        """Deliver the artifacts and how the run ended. One left RUNNING by a dead process counts as killed."""
+        self.progress()
+        run = self._stored()
+        status = "KILLED" if run.status == "RUNNING" else MLFLOW_STATUS[run.status]
+        cells = self._store.cells(run.exp_id)
+        for result in cells:
+            if not result.finished:
+                self._publish_cell(result, status)
+        summary = {"eval_count": float(run.eval_count), "elapsed_s": run.elapsed_s, "cells": float(len(cells))}
+        self._publish(self._parent, summary, markdown.run_note(run, cells))
+        with tempfile.TemporaryDirectory() as folder:
+            artifacts.write_run(Path(folder), self._state, run, cells, self._store.results(run.exp_id))
+            self._client.log_artifacts(self._parent, folder)
+        self._client.set_terminated(self._parent, status)
+
+    def _stored(self) -> Experiment:
+        run = self._store.experiment(self._run_id)
+        if run is None:
+            raise LookupError(f"no run {self._run_id} in {self._state.database}")
+        return run
+
+    def _experiment_id(self) -> str:
+        found = self._client.get_experiment_by_name(EXPERIMENT)
+        if found is not None:
+            return str(found.experiment_id)
+        local = not os.environ.get("MLFLOW_TRACKING_URI")
+        return str(self._client.create_experiment(EXPERIMENT, self._state.artifacts.as_uri() if local else None))
+
+    def _run(self, key: str, name: str, tags: dict[str, str]) -> str:
+        """The MLflow run with the tag ``mlab.key``, made where there is none, running again where it had ended."""
+        found = self._client.search_runs([self._experiment], f"tags.`mlab.key` = '{key}'", max_results=1)
+        if found:
+            self._client.update_run(found[0].info.run_id, status="RUNNING")
+            return str(found[0].info.run_id)
+        run = self._client.create_run(self._experiment, tags={**tags, "mlab.key": key, MLFLOW_RUN_NAME: name})
+        return str(run.info.run_id)
+
+    def _parent_run(self, run: Experiment) -> str:
+        tags = {
+            "run_id": run.run_id,
+            "exp_id": str(run.exp_id),
+            "config": run.config["name"],
+            MLFLOW_GIT_COMMIT: _git_commit(),
+        }
+        mlflow_run = self._run(run.run_id, f"{run.config['name']} {run.run_id}", tags)
+        self._store.set_mlflow_run(run.exp_id, mlflow_run)
+        params = [Param(key, str(value)) for key, value in _flat(run.config).items() if value != ""]
+        self._client.log_batch(mlflow_run, params=params)
+        return mlflow_run
+
+    def _child_run(self, cell: Cell) -> str:
+        tags = {"run_id": self._run_id, "cell": cell.key, MLFLOW_PARENT_RUN_ID: self._parent}
+        child = self._run(f"{self._run_id}/{cell.index}", cell.label, tags)
+        params = {"overlap_pct": f"{cell.overlap_pct:g}", "num_orders": str(cell.num_orders)}
+        self._client.log_batch(child, params=[Param(key, value) for key, value in params.items()])
+        return child
+
+    def _publish_cell(self, result: CellResult, status: str) -> None:
+        child = self._children[result.cell.index]
+        if result.best is not None:
+            self._publish(child, artifacts.winner_metrics(result), markdown.ladder_note(result.best))
+            self._client.set_tag(child, "candidate_id", result.best.candidate_id)
+            with tempfile.TemporaryDirectory() as folder:
+                artifacts.write_winner(Path(folder), result.best)
+                self._client.log_artifacts(child, folder)
+        self._client.set_terminated(child, status)
+
+    def _publish(self, name: str, values: dict[str, float], note: str) -> None:
+        """Final numbers and the description of a run; the time stands still so that a repetition changes nothing."""
+        run = self._stored()
+        stamp = artifacts.milliseconds(run.finished_at or run.started_at)
+        metrics = [MlflowMetric(key, value, stamp, 0) for key, value in values.items()]
+        tags = [RunTag(MLFLOW_RUN_NOTE, note), RunTag("status", run.status)]
+        if run.flow_run_id:
+            tags.append(RunTag("prefect.flow_run_id", run.flow_run_id))
+        self._client.log_batch(name, metrics=metrics, tags=tags)
+
+
+def _metric(metric: Metric, step: int) -> MlflowMetric:
+    return MlflowMetric(metric.key, metric.value, metric.timestamp_ms, step)
+
+
+def _flat(tree: Json, prefix: str = "") -> Json:
+    """Nested values under dotted names."""
+    flat: Json = {}
+    for key, value in tree.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _git_commit() -> str:
+    """The commit that this program was run from; ``unknown`` outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return answer.stdout.strip()
