@@ -14,12 +14,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from flows.server import PrefectServer
 from mlab import config as configs
 from mlab.config import Config
-from mlab.errors import ConfigError, LabError
+from mlab.errors import ConfigError, LabError, RunBusy
 from mlab.identity import RUN_ID, State
 
 if TYPE_CHECKING:
@@ -35,19 +35,30 @@ class Terminated(BaseException):
     """SIGTERM arrived."""
 
 
+class CommandLine(argparse.ArgumentParser):
+    """A parser whose complaints are one line, like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line."""
+        raise ConfigError("command line", "", message)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    options = _options(arguments)
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        return _run(options)
+        return _run(_options(arguments))
     except LabError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
+    except KeyboardInterrupt:  # before the search began; later ones are its own affair
+        return 128 + signal.SIGINT
+    except Terminated:
+        return 128 + signal.SIGTERM
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="python -m flows.run",
         description="Search for the ladder with the fastest exit, and keep the evidence.",
         epilog="State goes to mlruns/ in the working directory, or to MLAB_STATE_DIR. MLAB_DEBUG=1 shows every event.",
@@ -66,51 +77,68 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--json", action="store_true", help="print one JSON object, and nothing else, on standard output"
     )
     options = parser.parse_args(arguments)
-    if options.resume and (options.config or options.overrides):
-        parser.error("--resume goes on with the config of that run: leave out --config and --set")
+    if options.resume is not None and (options.config or options.overrides):
+        raise ConfigError("command line", "--resume", "keeps the config of its run: leave out --config and --set")
     return options
 
 
 def _run(options: argparse.Namespace) -> int:
     state = State.here()
-    config = None if options.resume else configs.load(options.config or DEFAULT, options.overrides)
-    if options.resume:
-        _check_resumable(state, options.resume)
-    what = f"resume {options.resume}" if config is None else f"{config.name}, {len(config.cells())} cells"
-    _say(f"Martingale Lab: {what}. Prefect starts meanwhile; the first time takes up to half a minute.")
-    with PrefectServer(state) as server:
-        return _search(state, config, options, server)
+    if options.resume is None:
+        config = configs.load(options.config or DEFAULT, options.overrides)
+        what = f"{config.name}, {len(config.cells())} cells"
+    else:
+        _check_run_id(state, options.resume)
+        config, what = None, f"resume {options.resume}"
+    # Imported here, because what is wrong with the input is said at once.
+    from mlab.report.trace import following
+    from mlab.store import Store
+
+    with following(sys.stderr), Store.open(state.database) as store:
+        store.reconcile()
+        if options.resume is not None:
+            _check_resumable(state, store, options.resume)
+        _say(f"Martingale Lab: {what}. Prefect starts meanwhile; the first time takes up to half a minute.")
+        with PrefectServer(state) as server:
+            return _search(state, store, config, options, server)
 
 
-def _check_resumable(state: State, run_id: str) -> None:
-    """Refuse what cannot be resumed before anything is written."""
+def _check_run_id(state: State, run_id: str) -> None:
+    """Refuse what is no id of a run before anything is written."""
     if not RUN_ID.fullmatch(run_id):
         raise ConfigError("command line", "--resume", "must look like 20260131-235959-0a1b2c", run_id)
     if not state.database.exists():
         raise ConfigError("command line", "--resume", f"there are no stored runs in {state.root}", run_id)
 
 
-def _search(state: State, config: Config | None, options: argparse.Namespace, server: PrefectServer) -> int:
+def _check_resumable(state: State, store: Store, run_id: str) -> None:
+    """Refuse what cannot be resumed before Prefect is started."""
+    experiment = store.experiment(run_id)
+    if experiment is None:
+        raise ConfigError(str(state.database), "--resume", "must be the id of a stored run", run_id)
+    if experiment.status == "RUNNING":
+        raise RunBusy(f"run {run_id} is being executed by another process; wait for it, or stop it")
+
+
+def _search(
+    state: State, store: Store, config: Config | None, options: argparse.Namespace, server: PrefectServer
+) -> int:
     # Imported here, while the server starts: together they take seconds.
     from mlab import engine
     from mlab.events import emit
     from mlab.report.progress import Progress
-    from mlab.report.trace import following
-    from mlab.store import Store
 
-    with following(sys.stderr), Store.open(state.database) as store:
-        emit("APP.START", "martingale lab", config=str(options.config or DEFAULT), resume=options.resume)
-        store.reconcile()
-        if config is None:
-            experiment, config = engine.find_experiment(state, store, options.resume)
-        else:
-            experiment = engine.open_experiment(state, store, config)
-        with Progress() as progress:
-            progress.start(config.cells(), config.search.max_batches, config.search.batch_size)
-            server.wait()
-            status = _flow(config, experiment.run_id, progress)
-        _answer(state, store, experiment.run_id, as_json=options.json)
-        emit("APP.STOP", f"exit status {status}", run_id=experiment.run_id, exp_id=experiment.exp_id, status=status)
+    emit("APP.START", "martingale lab", config=str(options.config or DEFAULT), resume=options.resume)
+    if config is None:
+        experiment, config = engine.find_experiment(state, store, options.resume)
+    else:
+        experiment = engine.open_experiment(state, store, config)
+    with Progress() as progress:
+        progress.start(config.cells(), config.search.max_batches, config.search.batch_size)
+        server.wait()
+        status = _flow(config, experiment.run_id, progress)
+    _answer(state, store, experiment.run_id, as_json=options.json)
+    emit("APP.STOP", f"exit status {status}", run_id=experiment.run_id, exp_id=experiment.exp_id, status=status)
     return status
 
 

@@ -1,0 +1,113 @@
+"""Small runs for tests of everything around the engine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from mlab import engine
+from mlab.config import Config, load
+from mlab.events import recorder
+from mlab.identity import State
+from mlab.records import Cell, CellResult, Experiment
+from mlab.store import Store
+
+ROOT = Path(__file__).parents[1]
+TINY = ("name=tiny", "ladder.overlap_pct=10", "ladder.num_orders=[4, 5]", "search.batch_size=2", "search.max_batches=2")
+
+
+class Watch:
+    """Counts batches, and does something after one of them."""
+
+    def __init__(self, after: int | None = None, then: Callable[[], None] = lambda: None) -> None:
+        self.batches, self._after, self._then = 0, after, then
+
+    def batch(self, cell: Cell, index: int, best_score: float | None, evaluations: int) -> None:
+        del cell, index, best_score, evaluations
+        self.batches += 1
+        if self.batches == self._after:
+            self._then()
+
+    def cell_done(self, result: CellResult) -> None:
+        pass
+
+
+def tiny(*overrides: str) -> Config:
+    return load(None, [*TINY, *overrides])
+
+
+def opened(state: State, store: Store, *overrides: str) -> tuple[Experiment, Config]:
+    """A new tiny run, PENDING."""
+    config = tiny(*overrides)
+    return engine.open_experiment(state, store, config), config
+
+
+def searched(state: State, store: Store, *overrides: str, watch: Watch | None = None) -> str:
+    """A tiny run, executed in this process; its id."""
+    experiment, config = opened(state, store, *overrides)
+    execute(state, store, experiment, config, watch)
+    return experiment.run_id
+
+
+def execute(state: State, store: Store, experiment: Experiment, config: Config, watch: Watch | None = None) -> None:
+    try:
+        engine.run(state, store, experiment, config, watch or Watch())
+    finally:
+        recorder.close()
+
+
+def stored(store: Store, run_id: str) -> Experiment:
+    experiment = store.experiment(run_id)
+    assert experiment is not None
+    return experiment
+
+
+@contextmanager
+def python(
+    *command: str, state: Path, log: IO[bytes] | int = subprocess.PIPE, **variables: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A Python of our own on a state folder; it does not outlive the block."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))}
+    process = subprocess.Popen(  # noqa: S603 - our own modules
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=inherited | {"MLAB_STATE_DIR": str(state), "PYTHONPATH": str(ROOT)} | variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=log,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        process.communicate()
+
+
+def command_line(*arguments: str, overrides: Sequence[str] = ()) -> list[str]:
+    """What follows ``python`` to start a run."""
+    return ["-m", "flows.run", *arguments, *(part for override in overrides for part in ("--set", override))]
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, f"nothing happened in {seconds} s"
+        time.sleep(0.05)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,360 @@
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from flows import run
+from mlab import engine
+from mlab.config import Config
+from mlab.errors import EvaluationError, RunBusy
+from mlab.events import recorder
+from mlab.identity import State
+from mlab.store import Store
+from tests import runs
+from tests.runs import ROOT, TINY, command_line
+
+UNKNOWN = "20260131-235959-0a1b2c"
+
+
+class NoServer:
+    """Stands where Prefect's server would be; nothing is started."""
+
+    started = 0
+
+    def __init__(self, state: State) -> None:
+        del state
+
+    def __enter__(self) -> Self:
+        type(self).started += 1
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        pass
+
+    def wait(self) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    """The command line is the master of its process; the tests' process goes on."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+    recorder.close()
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
+    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setattr(run, "PrefectServer", NoServer)
+    monkeypatch.setattr(NoServer, "started", 0)
+    return State.here()
+
+
+def flow_is(monkeypatch: pytest.MonkeyPatch, state: State, ending: BaseException | None = None) -> None:
+    """Let the engine search without Prefect, or end in some way."""
+
+    def flow(config: Config, run_id: str, watcher: engine.Watcher) -> int:
+        if ending is not None:
+            raise ending
+        with Store.open(state.database) as store:
+            engine.run(state, store, runs.stored(store, run_id), config, watcher)
+        return 0
+
+    monkeypatch.setattr(run, "_flow", flow)
+
+
+def sets(*overrides: str) -> list[str]:
+    return command_line(overrides=overrides)[2:]
+
+
+# What is wrong with the input is said in one line, and nothing is written
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line with which the command line refuses its arguments."""
+    assert run.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert err.endswith("\n")
+    return err
+
+
+@pytest.mark.parametrize(
+    ("yaml", "named"),
+    [
+        ("serch: {batch_size: 4}", ["serch", "unknown field", "'search'"]),
+        ("search: {batchsize: 4}", ["search.batchsize", "unknown field", "'batch_size'"]),
+        ("search: {batch_size: eight}", ["search.batch_size", "whole number", "'eight'"]),
+        ("search: {batch_size: 0}", ["search.batch_size", "1", "was 0"]),
+        ("search: {batch_size: 257}", ["search.batch_size", "256", "was 257"]),
+        ("search: {batch_size: 2.5}", ["search.batch_size", "whole number", "was 2.5"]),
+        ("seed: true", ["seed", "whole number", "was true"]),
+        ("ladder: {base_price: .nan}", ["ladder.base_price", "finite", "nan"]),
+        ("ladder: {base_price: .inf}", ["ladder.base_price", "finite", "inf"]),
+        ("score: {alpha: -0.5}", ["score.alpha", "0", "was -0.5"]),
+        ("search: {sampler: bogus}", ["search.sampler", "tpe", "'bogus'"]),
+        ("ladder: {overlap_pct: {min: 30, max: 10, step: 5}}", ["ladder.overlap_pct", "min must not exceed max"]),
+        (
+            "ladder: {num_orders: 30, limits: {martingale_pct: [20, 100]}}",
+            ["ladder", "num_orders 30", "first_volume_min_pct 1", "martingale_pct 20"],
+        ),
+        (
+            "ladder: {overlap_pct: 0.1, num_orders: 5}",
+            ["ladder", "overlap_pct 0.1", "num_orders 5", "min_indent_step_pct 0.05"],
+        ),
+        ("seed: 1\nseed: 2", ["line 2", "seed"]),
+        ("search: {top_k: 1, top_k: 2}", ["line 1", "top_k"]),
+        ("search: [", ["line 1"]),
+        ("name: Not A Name", ["name", "'Not A Name'"]),
+        ("- 1", ["must be a mapping of fields"]),
+        ("", ["empty"]),
+    ],
+)
+def test_a_wrong_config_is_one_line_that_names_file_field_bound_and_value(
+    yaml: str, named: list[str], state: State, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml)
+
+    line = refused(capsys, "--config", str(file))
+
+    assert line.startswith(f"error: {file}: ")
+    assert [piece for piece in named if piece not in line] == [], line
+    assert not state.root.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--config", "/no/such.yaml"], ["/no/such.yaml", "no such file"]),
+        (["--config", str(ROOT)], [str(ROOT), "folder"]),
+        (["--set", "ladder.num_orders"], ["--set", "FIELD=VALUE", "'ladder.num_orders'"]),
+        (["--set", "ladder.orders=3"], ["--set", "ladder.orders", "unknown field"]),
+        (["--set", "seed=-1"], ["--set", "seed", "0", "-1"]),
+        (["--set", "seed.x=1"], ["--set", "seed.x", "mapping"]),
+        (["--resume", "yesterday"], ["--resume", "20260131-235959-0a1b2c", "'yesterday'"]),
+        (["--resume", "../../etc/passwd"], ["--resume", "'../../etc/passwd'"]),
+        (["--resume", ""], ["--resume", "''"]),
+        (["--resume", UNKNOWN], ["--resume", "no stored runs", UNKNOWN]),
+        (["--resume", UNKNOWN, "--config", "configs/default.yaml"], ["--resume", "--config"]),
+        (["--resume", UNKNOWN, "--set", "seed=1"], ["--resume", "--set"]),
+        (["--bogus"], ["command line", "--bogus"]),
+        (["--set"], ["command line", "--set", "expected one argument"]),
+        (["stray"], ["command line", "stray"]),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(
+    arguments: list[str], named: list[str], state: State, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = refused(capsys, *arguments)
+
+    assert [piece for piece in named if piece not in line] == [], line
+    assert not state.root.exists()
+    assert NoServer.started == 0
+
+
+def test_the_program_itself_keeps_to_that(tmp_path: Path) -> None:
+    with runs.python(*command_line("--json", overrides=["search.patience=0"]), state=tmp_path / "state") as process:
+        out, err = process.communicate(timeout=30)
+
+    assert (process.returncode, out) == (2, b"")
+    assert err.decode().splitlines() == ["error: --set: search.patience: must be at least 1, was 0"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        run.main(["--help"])
+
+    assert exit_.value.code == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    options = ("--config FILE", "--set FIELD=VALUE", "--resume RUN_ID", "--json")
+    assert [name for name in (*options, "MLAB_STATE_DIR", "MLAB_DEBUG") if name not in out] == []
+
+
+def test_bad_input_is_refused_before_anything_slow_is_loaded(tmp_path: Path) -> None:
+    slow = "print({'prefect', 'mlflow', 'optuna', 'sqlalchemy', 'matplotlib'} & set(__import__('sys').modules))"
+    code = f"from flows import run; run.main(['--set', 'seed=x']); {slow}"
+    with runs.python("-c", code, state=tmp_path / "state") as process:
+        assert process.communicate(timeout=30)[0] == b"set()\n"
+
+
+# Runs that are stored
+
+
+def test_an_unknown_run_is_not_resumed(state: State, capsys: pytest.CaptureFixture[str]) -> None:
+    with Store.open(state.database):
+        pass
+    line = refused(capsys, "--resume", UNKNOWN)
+
+    assert str(state.database) in line
+    assert UNKNOWN in line
+    assert NoServer.started == 0
+
+
+def test_a_run_that_is_being_executed_elsewhere_is_left_alone(state: State) -> None:
+    with Store.open(state.database) as store:
+        experiment, _ = runs.opened(state, store)
+        store.claim(experiment.run_id)  # by this process, which lives
+        with runs.python(*command_line("--json", "--resume", experiment.run_id), state=state.root) as process:
+            out, err = process.communicate(timeout=30)
+
+        assert (process.returncode, out) == (3, b"")
+        assert err.decode().startswith(f"error: run {experiment.run_id} is being executed by ")
+        assert err.count(b"\n") == 1
+        assert runs.stored(store, experiment.run_id).status == "RUNNING"
+        assert not state.prefect.exists()
+
+
+def test_a_run_that_another_process_took_first_is_left_to_it(
+    state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flow_is(monkeypatch, state, RunBusy("run x is being executed by process 1; wait for it, or stop it"))
+
+    assert run.main(sets(*TINY)) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1] == "error: run x is being executed by process 1; wait for it, or stop it"
+
+
+@pytest.mark.parametrize("arguments", [sets(*TINY), ["--resume", UNKNOWN]])
+def test_a_database_that_is_none_ends_with_4_and_stays_as_it_is(
+    arguments: list[str], state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flow_is(monkeypatch, state)
+    state.root.mkdir()
+    state.database.write_text("my shopping list, which is longer than a header of SQLite" * 9)
+    before = state.database.read_bytes()
+
+    assert run.main(arguments) == 4
+    out, err = capsys.readouterr()
+    assert out == ""
+    last = err.splitlines()[-1]
+    assert last.startswith(f"error: {state.database}: ")
+    assert "move it away" in last
+    assert "Traceback" not in err
+    assert state.database.read_bytes() == before
+    assert NoServer.started == 0
+
+
+def test_a_state_folder_that_cannot_be_made_ends_with_4(
+    tmp_path: Path, state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flow_is(monkeypatch, state)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path / "file" / "state"))
+
+    assert run.main(sets(*TINY)) == 4
+    assert "MLAB_STATE_DIR" in capsys.readouterr().err.splitlines()[-1]
+    assert NoServer.started == 0
+
+
+# Endings
+
+
+def test_with_json_nothing_else_goes_to_standard_output(
+    state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flow_is(monkeypatch, state)
+
+    assert run.main(["--json", *sets(*TINY)]) == 0
+    out, err = capsys.readouterr()
+    answer = json.loads(out)
+    assert out == json.dumps(answer) + "\n"
+    assert (answer["status"], len(answer["cells"])) == ("COMPLETED", 2)
+    assert f"ORCH.START run {answer['run_id']}" in err
+    assert "ORCH.SAVE_OK" in err
+
+
+def test_without_json_the_ladders_are_shown_as_bullets(
+    state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flow_is(monkeypatch, state)
+
+    assert run.main(sets(*TINY)) == 0
+    out = capsys.readouterr().out
+    assert "1. Order: indent 0.00 %  volume" in out
+    assert "(first order) - NeedPct 0.00 %" in out
+    assert "5. Order: indent 10.00 %" in out
+    assert str(state.root) in out
+
+
+def test_a_finished_run_can_be_shown_again_and_does_not_change(
+    state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flow_is(monkeypatch, state)
+    run.main(["--json", *sets(*TINY)])
+    first = json.loads(capsys.readouterr().out)
+
+    assert run.main(["--json", "--resume", first["run_id"]]) == 0
+    assert json.loads(capsys.readouterr().out) == first
+
+
+def test_what_is_left_of_a_dead_process_can_be_resumed(
+    state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flow_is(monkeypatch, state)
+    with Store.open(state.database) as store:
+        experiment, _ = runs.opened(state, store)
+        claim = f"""if True:
+            from mlab.store import Store
+            from mlab.identity import State
+            Store.open(State.here().database).claim({experiment.run_id!r})"""
+        with runs.python("-c", claim, state=state.root) as process:
+            assert process.wait(30) == 0
+        assert runs.stored(store, experiment.run_id).status == "RUNNING"
+
+    assert run.main(["--json", "--resume", experiment.run_id]) == 0
+    assert json.loads(capsys.readouterr().out)["status"] == "COMPLETED"
+
+
+@pytest.mark.parametrize(("ending", "status"), [(KeyboardInterrupt(), 130), (run.Terminated(), 143)])
+def test_a_signal_while_prefect_still_starts_is_an_orderly_end(
+    ending: BaseException,
+    status: int,
+    state: State,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def wait(_server: NoServer) -> None:
+        raise ending
+
+    monkeypatch.setattr(NoServer, "wait", wait)
+
+    assert run.main(sets(*TINY)) == status
+    assert "Traceback" not in capsys.readouterr().err
+    with Store.open(state.database) as store:
+        (experiment,) = store.experiments()
+        assert (experiment.status, experiment.best_score) == ("PENDING", None)
+
+
+def test_a_failed_evaluation_ends_with_1(
+    state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flow_is(monkeypatch, state, EvaluationError("10 % x 4, batch 0: ValueError: broken"))
+
+    assert run.main(sets(*TINY)) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == "error: 10 % x 4, batch 0: ValueError: broken"
+
+
+def test_batches_appear_at_once_and_in_order(
+    state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flow_is(monkeypatch, state)
+    run.main(["--json", *sets(*TINY)])
+    run_id = json.loads(capsys.readouterr().out)["run_id"]
+
+    names = [json.loads(line)["event"] for line in state.events(run_id).read_text().splitlines()]
+    shown = [name for name in names if not name.startswith("DB.")]
+    batch = ["ORCH.BATCH", "EVAL.CALL", "EVAL.RETURN", "ORCH.PRUNE", "ORCH.SAVE_OK"]
+    assert shown == ["APP.START", "ORCH.START", "BUILD.CONFIG", *batch * 4, "ORCH.DONE", "APP.STOP"]

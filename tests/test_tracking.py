@@ -1,0 +1,363 @@
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from mlab import config, engine
+from mlab.errors import EvaluationError
+from mlab.events import recorder
+from mlab.identity import State
+from mlab.store import Store
+from mlab.tracking import delivery
+from mlab.tracking.delivery import Delivery
+from tests import runs
+from tests.runs import ROOT, Watch
+
+pytestmark = pytest.mark.integration
+PNG = b"\x89PNG"
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> State:
+    """One folder for all: creating MLflow's database takes seconds."""
+    return State(tmp_path_factory.mktemp("tracking"))
+
+
+@pytest.fixture(scope="module")
+def store(state: State) -> Iterator[Store]:
+    with Store.open(state.database) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def mlflow(state: State) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{state.mlflow_database}")
+
+
+@pytest.fixture(scope="module")
+def done(state: State, store: Store) -> str:
+    """A run that is completed and delivered."""
+    run_id = runs.searched(state, store)
+    delivery.follow(state, run_id)
+    return run_id
+
+
+def run_of(mlflow: MlflowClient, store: Store, run_id: str) -> Run:
+    """The MLflow run that the database names."""
+    name = runs.stored(store, run_id).mlflow_run_id
+    assert name is not None
+    return mlflow.get_run(name)
+
+
+def children_of(mlflow: MlflowClient, parent: Run) -> list[Run]:
+    found = mlflow.search_runs(
+        [parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'", order_by=["start_time ASC"]
+    )
+    return sorted(found, key=lambda run: str(run.data.tags["mlab.key"]))
+
+
+def family(mlflow: MlflowClient, store: Store, run_id: str) -> list[Run]:
+    parent = run_of(mlflow, store, run_id)
+    return [parent, *children_of(mlflow, parent)]
+
+
+def files(mlflow: MlflowClient, run: Run) -> dict[str, Path]:
+    folder = Path(mlflow.download_artifacts(run.info.run_id, ""))
+    return {path.name: path for path in folder.iterdir()}
+
+
+def history(mlflow: MlflowClient, run: Run) -> dict[str, list[tuple[int, int, float]]]:
+    """Every point of every metric: step, time, value."""
+    return {
+        key: sorted(
+            (point.step, point.timestamp, point.value) for point in mlflow.get_metric_history(run.info.run_id, key)
+        )
+        for key in run.data.metrics
+    }
+
+
+def everything(mlflow: MlflowClient, store: Store, run_id: str) -> Any:
+    return [
+        (
+            run.info.status,
+            run.info.start_time,
+            run.info.end_time,
+            history(mlflow, run),
+            run.data.params,
+            run.data.tags,
+            sorted(files(mlflow, run)),
+        )
+        for run in family(mlflow, store, run_id)
+    ]
+
+
+# A run that went well
+
+
+def test_the_run_is_finished_and_says_what_it_was(done: str, mlflow: MlflowClient, store: Store) -> None:
+    run, experiment = run_of(mlflow, store, done), runs.stored(store, done)
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607
+
+    assert run.info.status == "FINISHED"
+    tags = run.data.tags
+    assert (tags["run_id"], tags["exp_id"], tags["status"]) == (done, str(experiment.exp_id), "COMPLETED")
+    assert tags["mlflow.source.git.commit"] == (commit.stdout.strip() or "unknown")
+    assert done in run.info.run_name
+    assert done in tags["mlflow.note.content"]
+    assert run.data.params["ladder.num_orders"] == "[4, 5]"
+    assert run.data.params["ladder.limits.tail_cap_pct"] == "40.0"
+    assert run.data.params["search.sampler"] == "tpe"
+
+
+def test_each_batch_is_a_step_of_its_cell_and_of_the_run(done: str, mlflow: MlflowClient, store: Store) -> None:
+    run, *cells = family(mlflow, store, done)
+    keys = {"best_score", "batch_best", "pruned", "evaluations_per_second"}
+    names = ("gini", "entropy", "monotone", "smooth", "tailcap", "need_mismatch", "wave")
+    keys |= {f"penalty/P_{name}" for name in names}
+
+    for one, steps in ((run, [0, 1, 2, 3]), *((cell, [0, 1]) for cell in cells)):
+        points = history(mlflow, one)
+        assert {key: [step for step, *_ in points[key]] for key in keys} == {key: steps for key in keys}  # noqa: C420
+    assert all(math.isfinite(value) for one in (run, *cells) for value in one.data.metrics.values())
+
+
+def test_the_best_score_is_that_of_the_database(done: str, mlflow: MlflowClient, store: Store) -> None:
+    run, *cells = family(mlflow, store, done)
+    experiment = runs.stored(store, done)
+    best = [value for _, _, value in history(mlflow, run)["best_score"]]
+
+    assert run.data.metrics["best_score"] == experiment.best_score
+    assert best == sorted(best, reverse=True)
+    assert run.data.metrics["eval_count"] == experiment.eval_count
+    for cell, result in zip(cells, store.cells(experiment.exp_id), strict=True):
+        assert result.best is not None
+        assert cell.data.metrics["score"] == cell.data.metrics["best_score"] == result.best.score
+        assert cell.data.metrics["max_need"] == result.best.contract["max_need"]
+
+
+def test_a_child_run_a_cell_holds_its_best_ladder(done: str, mlflow: MlflowClient, store: Store) -> None:
+    run, *cells = family(mlflow, store, done)
+    results = store.cells(runs.stored(store, done).exp_id)
+
+    assert [(cell.data.params["overlap_pct"], cell.data.params["num_orders"]) for cell in cells] == [
+        ("10", "4"),
+        ("10", "5"),
+    ]
+    for cell, result in zip(cells, results, strict=True):
+        best, found = result.best, files(mlflow, cell)
+        assert best is not None
+        assert (cell.info.status, cell.data.tags["run_id"]) == ("FINISHED", run.data.tags["run_id"])
+        assert cell.data.tags["candidate_id"] == best.candidate_id
+        ladder = json.loads(found["ladder.json"].read_text())
+        assert ladder["candidate_id"] == best.candidate_id
+        assert {key: ladder[key] for key in best.contract} == best.contract
+        assert found["ladder.txt"].read_text().startswith("1. Order: indent 0.00 %  volume ")
+        orders = list(csv.DictReader(found["orders.csv"].open()))
+        assert [float(order["price"]) for order in orders] == best.contract["schedule"]["order_prices"]
+        assert found["needpct.png"].read_bytes().startswith(PNG)
+
+
+def test_the_run_holds_config_results_pictures_and_events(done: str, mlflow: MlflowClient, store: Store) -> None:
+    experiment = runs.stored(store, done)
+    found = files(mlflow, run_of(mlflow, store, done))
+
+    assert config.load(found["config.yaml"]) == config.from_tree(experiment.config, "stored")
+    rows = list(csv.DictReader(found["results.csv"].open()))
+    assert {row["candidate_id"] for row in rows} == {one.candidate_id for one in store.results(experiment.exp_id)}
+    table = json.loads(found["results.json"].read_text())
+    assert len(table["data"]) == len(rows)
+    assert "candidate_id" in table["columns"]
+    events = [json.loads(line)["event"] for line in found["events.jsonl"].read_text().splitlines()]
+    assert "ORCH.START" in events
+    assert events[-1] == "ORCH.DONE"
+    assert all(found[name].read_bytes().startswith(PNG) for name in ("cells.png", "front.png"))
+
+
+def test_nothing_is_owed_and_delivering_again_changes_nothing(
+    done: str, state: State, mlflow: MlflowClient, store: Store
+) -> None:
+    exp_id = runs.stored(store, done).exp_id
+    assert store.owed(exp_id) == []
+    before = everything(mlflow, store, done)
+
+    delivery.follow(state, done)
+
+    assert everything(mlflow, store, done) == before
+
+
+def test_numbers_that_were_sent_but_not_struck_off_can_be_sent_again(
+    done: str, state: State, mlflow: MlflowClient, store: Store
+) -> None:
+    exp_id = runs.stored(store, done).exp_id
+    before = everything(mlflow, store, done)
+    with closing(sqlite3.connect(state.database)) as database, database:
+        database.execute("UPDATE outbox SET delivered = 0 WHERE experiment_id = ?", (exp_id,))
+    assert len(store.owed(exp_id)) == 2 * 2 * 11
+
+    delivery.follow(state, done)
+
+    assert store.owed(exp_id) == []
+    assert everything(mlflow, store, done) == before
+
+
+# Runs that end otherwise
+
+
+def stop() -> None:
+    raise KeyboardInterrupt
+
+
+def stopped(state: State, store: Store, after: int = 3) -> str:
+    with pytest.raises(KeyboardInterrupt):
+        runs.searched(state, store, watch=Watch(after, stop))
+    return store.experiments()[0].run_id
+
+
+def resume(state: State, store: Store, run_id: str) -> None:
+    experiment, settings = engine.find_experiment(state, store, run_id)
+    engine.run(state, store, experiment, settings, Watch())
+    recorder.close()
+
+
+def test_a_stopped_run_is_killed_with_what_was_found(state: State, mlflow: MlflowClient, store: Store) -> None:
+    run_id = stopped(state, store)
+    delivery.follow(state, run_id)
+
+    run, *cells = family(mlflow, store, run_id)
+    assert (run.info.status, run.data.tags["status"]) == ("KILLED", "STOPPED")
+    assert [cell.info.status for cell in cells] == ["FINISHED", "KILLED"]
+    assert all("ladder.json" in files(mlflow, cell) for cell in cells)
+    assert {"results.csv", "events.jsonl"} <= set(files(mlflow, run))
+
+
+def test_a_resumed_run_goes_on_in_the_same_mlflow_run(state: State, mlflow: MlflowClient, store: Store) -> None:
+    run_id = stopped(state, store)
+    delivery.follow(state, run_id)
+    before = [run.info.run_id for run in family(mlflow, store, run_id)]
+
+    resume(state, store, run_id)
+    delivery.follow(state, run_id)
+
+    after = family(mlflow, store, run_id)
+    assert [run.info.run_id for run in after] == before
+    assert [run.info.status for run in after] == ["FINISHED"] * 3
+    assert after[0].data.tags["status"] == "COMPLETED"
+    assert [step for step, *_ in history(mlflow, after[0])["best_score"]] == [0, 1, 2, 3]
+
+
+def test_a_cell_that_was_not_begun_has_no_run_of_its_own(state: State, mlflow: MlflowClient, store: Store) -> None:
+    run_id = stopped(state, store, after=1)
+    delivery.follow(state, run_id)
+
+    run, *cells = family(mlflow, store, run_id)
+    assert run.info.status == "KILLED"
+    assert [cell.data.params["num_orders"] for cell in cells] == ["4"]
+
+
+def test_a_failed_run_brings_its_crash_snapshot(state: State, mlflow: MlflowClient, store: Store) -> None:
+    def fail() -> None:
+        raise EvaluationError("the score is nan")
+
+    with pytest.raises(EvaluationError):
+        runs.searched(state, store, watch=Watch(2, fail))
+    run_id = store.experiments()[0].run_id
+    delivery.follow(state, run_id)
+
+    run = run_of(mlflow, store, run_id)
+    (crash,) = [path for name, path in files(mlflow, run).items() if name.startswith("crash_")]
+    assert (run.info.status, run.data.tags["status"]) == ("FAILED", "FAILED")
+    assert json.loads(crash.read_text())["error_context"]["message"] == "the score is nan"
+
+
+def test_a_run_whose_process_died_is_killed(state: State, mlflow: MlflowClient, store: Store) -> None:
+    experiment, _ = runs.opened(state, store)
+    store.claim(experiment.run_id)
+    current = Delivery(state, store, experiment.run_id)
+    assert current.progress() == "RUNNING"
+    assert run_of(mlflow, store, experiment.run_id).info.status == "RUNNING"
+
+    current.end()  # as the follower does where its parent is gone
+
+    assert run_of(mlflow, store, experiment.run_id).info.status == "KILLED"
+    store.finish(experiment.exp_id, "STOPPED", 0.0)
+
+
+def test_metrics_arrive_while_the_search_goes_on(state: State, mlflow: MlflowClient, store: Store) -> None:
+    experiment, settings = runs.opened(state, store)
+    current = Delivery(state, store, experiment.run_id)
+    seen: list[int] = []
+
+    def look() -> None:
+        current.progress()
+        seen.append(len(mlflow.get_metric_history(run_of(mlflow, store, experiment.run_id).info.run_id, "batch_best")))
+
+    engine.run(state, store, experiment, settings, Watch(1, look))
+    recorder.close()
+    current.end()
+
+    assert seen == [1]
+    before = everything(mlflow, store, experiment.run_id)
+    delivery.follow(state, experiment.run_id)
+    assert everything(mlflow, store, experiment.run_id) == before
+
+
+def test_a_cell_that_was_published_while_the_search_went_on_is_not_changed_later(
+    state: State, mlflow: MlflowClient, store: Store
+) -> None:
+    experiment, settings = runs.opened(state, store)
+    current = Delivery(state, store, experiment.run_id)
+
+    def look() -> None:
+        current.progress()
+
+    engine.run(state, store, experiment, settings, Watch(3, look))
+    recorder.close()
+    current.end()
+    run, *cells = family(mlflow, store, experiment.run_id)
+    before = everything(mlflow, store, experiment.run_id)
+
+    delivery.follow(state, experiment.run_id)
+
+    assert everything(mlflow, store, experiment.run_id) == before
+    assert run.data.tags["status"] == "COMPLETED"
+    assert all(cell.data.tags.get("status") != "RUNNING" for cell in cells)
+
+
+def test_the_mlflow_run_begins_and_ends_with_the_search(done: str, mlflow: MlflowClient, store: Store) -> None:
+    run, experiment = run_of(mlflow, store, done), runs.stored(store, done)
+
+    assert experiment.finished_at is not None
+    assert run.info.start_time == datetime.fromisoformat(experiment.started_at).timestamp() * 1000
+    assert run.info.end_time == datetime.fromisoformat(experiment.finished_at).timestamp() * 1000
+
+
+def test_without_mlflow_the_search_is_whole_and_the_numbers_stay_owed(
+    state: State, mlflow: MlflowClient, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = runs.searched(state, store)
+    exp_id = runs.stored(store, run_id).exp_id
+    with monkeypatch.context() as broken:
+        broken.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+        with pytest.raises(Exception, match=r"127\.0\.0\.1"):
+            delivery.follow(state, run_id)
+    assert runs.stored(store, run_id).status == "COMPLETED"
+    assert len(store.owed(exp_id)) == 2 * 2 * 11
+
+    delivery.follow(state, run_id)
+
+    assert store.owed(exp_id) == []
+    run = run_of(mlflow, store, run_id)
+    assert run.info.status == "FINISHED"
+    assert [step for step, *_ in history(mlflow, run)["best_score"]] == [0, 1, 2, 3]
