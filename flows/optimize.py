@@ -43,14 +43,14 @@ def optimize(config: Config = Config(), resume: str | None = None) -> dict[str, 
         return publish(store, experiment)
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="build config", cache_policy=NO_CACHE, persist_result=False)
 def build_config(config: Config) -> Config:
     """Log the config that was asked for; Prefect has validated it."""
     get_run_logger().info("config %s: %d cells, seed %d", config.name, len(config.cells()), config.seed)
     return config
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="open experiment", cache_policy=NO_CACHE, persist_result=False)
 def open_experiment(state: State, store: Store, config: Config, resume: str | None) -> tuple[Experiment, Config]:
     """A new experiment, or the stored one that is to be resumed; either knows this flow run."""
     if resume is None:
@@ -67,7 +67,7 @@ def search(run: Execution, cell: Cell, watcher: Watcher) -> CellResult:
     return run.search(cell, watcher)
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="publish", cache_policy=NO_CACHE, persist_result=False)
 def publish(store: Store, experiment: Experiment) -> dict[str, Any]:
     """The results as Prefect artifacts: a table of cells, and the ladders with their limits."""
     stored = store.experiment(experiment.run_id) or experiment

@@ -102,7 +102,7 @@ class Execution:
         problem = _problem(self.config, self.experiment.run_id, cell)
         deadline = self._deadline(cell)
         for index in range(len({trial.batch for trial in stored}), search.max_batches):
-            if patience.exhausted or time.monotonic() >= deadline:
+            if patience.exhausted or (index and time.monotonic() >= deadline):
                 return True
             with events.bound(span_id=span_id(index), batch_idx=index):
                 emit("ORCH.BATCH", f"{cell.label}, batch {index}", score=patience.best)

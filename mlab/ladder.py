@@ -35,16 +35,19 @@ SECANT_STEPS = 16
 SOLVER_STEPS = 120
 """Bound on the steps; it only ends a loop that rounding keeps alive."""
 
+LEAST_TERM = 1e-3
+"""Stands for a price at or below 0 in a trial of the solver."""
+
 SOLVER_TOLERANCE = 1e-13
 """Accepted error of the last price, as a share of the base price."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
-    """Bounds on the distance between neighbouring orders, as shares of the base price."""
+    """Bounds on the distance between neighbouring orders, as shares of the base price; ``most`` None for none."""
 
     least: float
-    most: float
+    most: float | None
 
 
 def running_sum(rows: Array) -> Array:
@@ -86,7 +89,7 @@ def equal_need_indents(volume: Array, overlap: float, sizing: Sizing, need: Need
     """Indents that give orders 2..M the same need, as far as the bounds on gaps allow. F6 to F8.
 
     For a common need c every price follows from the one above it, and the last price falls as c grows:
-    the c that puts the last order at the overlap is found by the secant method in a bracket (Illinois).
+    the c that puts the last order at the overlap is found by secants in a bracket (Anderson-Bjorck).
 
     Args:
         volume: positive volumes, shape (M, B), M >= 2.
@@ -98,74 +101,90 @@ def equal_need_indents(volume: Array, overlap: float, sizing: Sizing, need: Need
     Returns:
         Indents in percent, shape (M, B); the first is 0, the last is ``overlap``.
     """
-    depth = overlap / 100.0
-    descend = _descent(volume, sizing, need, gaps, floor=(1.0 - depth) / 2.0)
+    price = _solve(volume, overlap / 100.0, _descent(volume, sizing, need, gaps.most, least=None))
+    narrow = np.flatnonzero((price[:-1] - price[1:]).min(axis=0) < gaps.least)
+    if narrow.size:  # rare, and two calls an order cheaper where it is not so
+        some = np.ascontiguousarray(volume[:, narrow])
+        price[:, narrow] = _solve(some, overlap / 100.0, _descent(some, sizing, need, gaps.most, gaps.least))
+    indent = (1.0 - price) * 100.0
+    indent[-1] = overlap
+    return indent
+
+
+def _solve(volume: Array, depth: float, descend: Callable[[Array], Array]) -> Array:
+    """Prices (M, B) for the common need that puts the last one at ``1 - depth``."""
     ladders = volume.shape[1]
     low, high = np.zeros(ladders), np.full(ladders, depth / (1.0 - depth))
     above = np.full(ladders, depth)  # P_M - (1 - depth) at c = 0, where all prices are the base price
-    below = descend(high)[-1] - (1.0 - depth)
+    price = descend(high)
+    below = price[-1] - (1.0 - depth)
     side = np.zeros(ladders)
-    common = high
     for step in range(SOLVER_STEPS):
         span = above - below
         common = (high * above - low * below) / np.where(span == 0.0, 1.0, span)
         if step >= SECANT_STEPS and step % 2:  # a solution at the edge of a plateau, where all gaps are bound
             common = (low + high) / 2.0
-        miss = descend(common)[-1] - (1.0 - depth)
+        price = descend(common)
+        miss = price[-1] - (1.0 - depth)
         if np.abs(miss).max(initial=0.0) <= SOLVER_TOLERANCE:
             break
         over = miss > 0.0
-        # Illinois: the end that stays twice in a row counts half, so that both ends close in.
-        below = np.where(over, np.where(side > 0.0, below / 2.0, below), miss)
-        above = np.where(over, miss, np.where(side < 0.0, above / 2.0, above))
+        # The end that stays twice in a row counts less, so that both ends close in.
+        below = np.where(over, np.where(side > 0.0, below * _share_kept(miss, above), below), miss)
+        above = np.where(over, miss, np.where(side < 0.0, above * _share_kept(miss, below), above))
         low, high = np.where(over, common, low), np.where(over, high, common)
         side = np.where(over, 1.0, -1.0)
-    indent = (1.0 - descend(common)) * 100.0
-    indent[-1] = overlap
-    return indent
+    return price
 
 
-def _descent(volume: Array, sizing: Sizing, need: Need, gaps: Gaps, floor: float) -> Callable[[Array], Array]:
+def _share_kept(miss: Array, replaced: Array) -> Array:
+    """Anderson and Bjorck's factor for the end that stays, from the end that is replaced."""
+    share = 1.0 - miss / np.where(replaced == 0.0, 1.0, replaced)
+    return np.where(share > 0.0, share, 0.5)
+
+
+def _descent(
+    volume: Array, sizing: Sizing, need: Need, most: float | None, least: float | None
+) -> Callable[[Array], Array]:
     """The prices (M, B) that a common need c (B,) leads to; each call overwrites the one before.
 
-    A need that is far too large would end at or below 0: there ``floor``, itself too low, stands in.
+    Each price is a term that only c and the volumes decide, times (or over) what the position is worth so far:
+    the money spent (base) or the coins bought (quote).
     """
-    held = running_sum(volume)
-    growth = volume[1:] / held[:-1]  # what order k adds to the position held before it
-    after = 1.0 + growth
+    terms = _terms(volume, sizing, need)
     price = np.empty(volume.shape)
     price[0] = 1.0
-    bound = np.empty(volume.shape[1])
+    spare = np.empty(volume.shape[1])
+    combine = np.divide if sizing == "quote" else np.multiply
 
     def descend(common: Array) -> Array:
-        average = np.ones(volume.shape[1])
-        share = 1.0 / (1.0 + common)
+        term = terms(common)
+        worth = volume[0].copy()
         for k in range(1, len(volume)):
             row, above = price[k], price[k - 1]
-            if need == "path":  # F7
-                np.multiply(average, share, out=row)
-            elif sizing == "quote":  # F6, quote
-                np.multiply(growth[k - 1], common, out=row)
-                np.subtract(1.0, row, out=row)
-                row *= average
-                row *= share
-            else:  # F6, base
-                np.multiply(after[k - 1], common, out=row)
-                row += 1.0
-                np.divide(average, row, out=row)
-            np.maximum(np.subtract(above, gaps.most, out=bound), floor, out=bound)
-            np.maximum(row, bound, out=row)  # F8
-            np.minimum(row, np.subtract(above, gaps.least, out=bound), out=row)
-            if sizing == "quote":  # F2, one order on
-                np.divide(average, row, out=bound)
-                np.multiply(bound, growth[k - 1], out=bound)
-                np.add(bound, 1.0, out=bound)
-                average *= after[k - 1]
-                average /= bound
-            else:  # F3, one order on
-                np.multiply(growth[k - 1], row, out=bound)
-                average += bound
-                average /= after[k - 1]
+            combine(term[k - 1], worth, out=row)
+            if most is not None:  # F8
+                np.maximum(row, np.subtract(above, most, out=spare), out=row)
+            if least is not None:
+                np.minimum(row, np.subtract(above, least, out=spare), out=row)
+            worth += combine(volume[k], row, out=spare)
         return price
 
     return descend
+
+
+def _terms(volume: Array, sizing: Sizing, need: Need) -> Callable[[Array], Array]:
+    """The part of F6 and F7 that the prices so far do not enter, for orders 2..M: shape (M - 1, B)."""
+    held = running_sum(volume)
+    before, after = held[:-1], held[1:]
+
+    def terms(common: Array) -> Array:
+        if need == "path":
+            worth = before if sizing == "quote" else 1.0 / before
+            return np.asarray(worth / (1.0 + common))
+        if sizing == "base":
+            return np.asarray(1.0 / (before + common * after))
+        # A need that is far too large would end at or below 0; that is too low in any case.
+        return np.maximum((before - common * volume[1:]) / (1.0 + common), LEAST_TERM)
+
+    return terms

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -29,7 +30,10 @@ from mlab.store import Store
 from mlab.tracking import artifacts
 
 EXPERIMENT = "martingale-lab"
-PERIOD_S = 1.0
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Makes MLflow open the experiment as runs with metrics rather than as traces of a language model."""
+
+PERIOD_S = 0.5
 """Seconds between two looks at the outbox."""
 
 MLFLOW_STATUS: dict[Status, str] = {
@@ -62,7 +66,9 @@ class Delivery:
         self._finished: set[int] = set()
         self._steps = int(run.config["search"]["max_batches"])
         self._parent = self._parent_run(run)
-        self._children = {result.cell.index: self._child_run(result.cell) for result in store.cells(run.exp_id)}
+        history = self._client.get_metric_history(self._parent, "best_score")
+        self._best = {point.step: point.value for point in history}
+        self._children: dict[int, str] = {}
 
     def progress(self) -> Status:
         """Deliver what there is: metrics, and the winners of cells that are finished.
@@ -71,23 +77,35 @@ class Delivery:
             The run's status from before: after a last look at an ended run nothing is left.
         """
         run = self._stored()
-        self._deliver_metrics(run)
-        for result in self._store.cells(run.exp_id):
+        cells = self._store.cells(run.exp_id)
+        for result in cells:
+            if result.batches and result.cell.index not in self._children:
+                self._children[result.cell.index] = self._child_run(result.cell)
+        self._deliver_metrics(self._store.owed(run.exp_id))
+        for result in cells:
             if result.finished and result.cell.index not in self._finished:
                 self._publish_cell(result, "FINISHED")
                 self._finished.add(result.cell.index)
         return run.status
 
-    def _deliver_metrics(self, run: Experiment) -> None:
-        owed = self._store.owed(run.exp_id)
+    def _deliver_metrics(self, owed: list[tuple[int, int, Metric]]) -> None:
         by_run: dict[str, list[MlflowMetric]] = defaultdict(list)
+        owed = [row for row in owed if row[1] in self._children]  # a cell may have begun since
         for _, cell, metric in owed:
             by_run[self._children[cell]].append(_metric(metric, metric.step))
-            by_run[self._parent].append(_metric(metric, cell * self._steps + metric.step))
+            by_run[self._parent].append(self._of_run(metric, cell * self._steps + metric.step))
         for name, values in by_run.items():
             for start in range(0, len(values), 1000):  # MLflow takes no more at a time
                 self._client.log_batch(name, metrics=values[start : start + 1000])
         self._store.delivered([key for key, _, _ in owed])
+
+    def _of_run(self, metric: Metric, step: int) -> MlflowMetric:
+        """The metric of a cell as the run's: its best score is the best of all cells up to that step."""
+        if metric.key != "best_score":
+            return _metric(metric, step)
+        before = (value for earlier, value in self._best.items() if earlier < step)
+        self._best[step] = min([metric.value, *before])
+        return _metric(replace(metric, value=self._best[step]), step)
 
     def end(self) -> None:
         """Deliver the artifacts and how the run ended. One left RUNNING by a dead process counts as killed."""
@@ -96,14 +114,16 @@ class Delivery:
         status = "KILLED" if run.status == "RUNNING" else MLFLOW_STATUS[run.status]
         cells = self._store.cells(run.exp_id)
         for result in cells:
-            if not result.finished:
+            if result.batches and not result.finished:
                 self._publish_cell(result, status)
         summary = {"eval_count": float(run.eval_count), "elapsed_s": run.elapsed_s, "cells": float(len(cells))}
-        self._publish(self._parent, summary, markdown.run_note(run, cells))
+        stamp = artifacts.milliseconds(run.finished_at or run.started_at)
+        tags = {"status": run.status, "prefect.flow_run_id": run.flow_run_id or ""}
+        self._publish(self._parent, summary, stamp, 0, {MLFLOW_RUN_NOTE: markdown.run_note(run, cells), **tags})
         with tempfile.TemporaryDirectory() as folder:
             artifacts.write_run(Path(folder), self._state, run, cells, self._store.results(run.exp_id))
             self._client.log_artifacts(self._parent, folder)
-        self._client.set_terminated(self._parent, status)
+        self._client.set_terminated(self._parent, status, stamp if run.finished_at else None)
 
     def _stored(self) -> Experiment:
         run = self._store.experiment(self._run_id)
@@ -116,16 +136,19 @@ class Delivery:
         if found is not None:
             return str(found.experiment_id)
         local = not os.environ.get("MLFLOW_TRACKING_URI")
-        return str(self._client.create_experiment(EXPERIMENT, self._state.artifacts.as_uri() if local else None))
+        place = self._state.artifacts.as_uri() if local else None
+        return str(self._client.create_experiment(EXPERIMENT, place, tags=KIND))
 
-    def _run(self, key: str, name: str, tags: dict[str, str]) -> str:
-        """The MLflow run with the tag ``mlab.key``, made where there is none, running again where it had ended."""
+    def _run(self, key: str, name: str, began: int | None, tags: dict[str, str]) -> str:
+        """The MLflow run with the tag ``mlab.key``, made where there is none, running again where it was cut."""
         found = self._client.search_runs([self._experiment], f"tags.`mlab.key` = '{key}'", max_results=1)
-        if found:
-            self._client.update_run(found[0].info.run_id, status="RUNNING")
-            return str(found[0].info.run_id)
-        run = self._client.create_run(self._experiment, tags={**tags, "mlab.key": key, MLFLOW_RUN_NAME: name})
-        return str(run.info.run_id)
+        if not found:
+            tags = {**tags, "mlab.key": key, MLFLOW_RUN_NAME: name}
+            return str(self._client.create_run(self._experiment, began, tags).info.run_id)
+        info = found[0].info
+        if info.status != "FINISHED":
+            self._client.update_run(info.run_id, status="RUNNING")
+        return str(info.run_id)
 
     def _parent_run(self, run: Experiment) -> str:
         tags = {
@@ -134,7 +157,8 @@ class Delivery:
             "config": run.config["name"],
             MLFLOW_GIT_COMMIT: _git_commit(),
         }
-        mlflow_run = self._run(run.run_id, f"{run.config['name']} {run.run_id}", tags)
+        began = artifacts.milliseconds(run.started_at)
+        mlflow_run = self._run(run.run_id, f"{run.config['name']} {run.run_id}", began, tags)
         self._store.set_mlflow_run(run.exp_id, mlflow_run)
         params = [Param(key, str(value)) for key, value in _flat(run.config).items() if value != ""]
         self._client.log_batch(mlflow_run, params=params)
@@ -142,30 +166,29 @@ class Delivery:
 
     def _child_run(self, cell: Cell) -> str:
         tags = {"run_id": self._run_id, "cell": cell.key, MLFLOW_PARENT_RUN_ID: self._parent}
-        child = self._run(f"{self._run_id}/{cell.index}", cell.label, tags)
+        child = self._run(f"{self._run_id}/{cell.index}", cell.label, None, tags)
         params = {"overlap_pct": f"{cell.overlap_pct:g}", "num_orders": str(cell.num_orders)}
         self._client.log_batch(child, params=[Param(key, value) for key, value in params.items()])
+        if self._client.get_run(child).info.status == "FINISHED":
+            self._finished.add(cell.index)
         return child
 
     def _publish_cell(self, result: CellResult, status: str) -> None:
         child = self._children[result.cell.index]
         if result.best is not None:
-            self._publish(child, artifacts.winner_metrics(result), markdown.ladder_note(result.best))
-            self._client.set_tag(child, "candidate_id", result.best.candidate_id)
+            stamp = artifacts.milliseconds(self._stored().started_at)
+            note, name = markdown.ladder_note(result.best), result.best.candidate_id
+            tags = {MLFLOW_RUN_NOTE: note, "candidate_id": name}
+            self._publish(child, artifacts.winner_metrics(result), stamp, result.batches, tags)
             with tempfile.TemporaryDirectory() as folder:
                 artifacts.write_winner(Path(folder), result.best)
                 self._client.log_artifacts(child, folder)
         self._client.set_terminated(child, status)
 
-    def _publish(self, name: str, values: dict[str, float], note: str) -> None:
-        """Final numbers and the description of a run; the time stands still so that a repetition changes nothing."""
-        run = self._stored()
-        stamp = artifacts.milliseconds(run.finished_at or run.started_at)
-        metrics = [MlflowMetric(key, value, stamp, 0) for key, value in values.items()]
-        tags = [RunTag(MLFLOW_RUN_NOTE, note), RunTag("status", run.status)]
-        if run.flow_run_id:
-            tags.append(RunTag("prefect.flow_run_id", run.flow_run_id))
-        self._client.log_batch(name, metrics=metrics, tags=tags)
+    def _publish(self, name: str, values: dict[str, float], stamp: int, step: int, tags: dict[str, str]) -> None:
+        """Final numbers and the description of a run, at a time and step that a repetition finds again."""
+        metrics = [MlflowMetric(key, value, stamp, step) for key, value in values.items()]
+        self._client.log_batch(name, metrics=metrics, tags=[RunTag(key, text) for key, text in tags.items() if text])
 
 
 def _metric(metric: Metric, step: int) -> MlflowMetric:

@@ -1,0 +1,347 @@
+"""The engine as a plain function: what it stores, what it says, and how it ends."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlab import batch, engine, events
+from mlab.config import Config, load
+from mlab.errors import EvaluationError, RunBusy, StoreError
+from mlab.identity import State
+from mlab.records import Cell, CellResult, Experiment
+from mlab.store import Store
+from tests.scalar import Settings
+from tests.scalar import contract as scalar_contract
+
+SMALL = [
+    "ladder.overlap_pct=[10, 20]",
+    "ladder.num_orders=6",
+    "search.batch_size=4",
+    "search.max_batches=3",
+    "search.patience=3",
+]
+
+
+class Follower:
+    """Counts what it is told, and may stop the search after some batches."""
+
+    def __init__(self, stop_after: int | None = None, error: type[BaseException] = KeyboardInterrupt) -> None:
+        self.batches: list[tuple[int, int]] = []
+        self.cells: list[CellResult] = []
+        self._stop_after, self._error = stop_after, error
+
+    def batch(self, cell: Cell, index: int, best_score: float | None, evaluations: int) -> None:
+        self.batches.append((cell.index, index))
+        if len(self.batches) == self._stop_after:
+            raise self._error
+
+    def cell_done(self, result: CellResult) -> None:
+        self.cells.append(result)
+
+
+@pytest.fixture(autouse=True)
+def small_refinement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same search with a smaller neighbourhood: these tests are about the loop around it."""
+    monkeypatch.setattr("mlab.refinement.PROPOSALS", 8)
+    monkeypatch.setattr("mlab.refinement.MOVES", 3)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[State]:
+    events.recorder.recent.clear()
+    events.recorder._waiting.clear()
+    yield State(tmp_path)
+    events.recorder.close()
+
+
+def config(*overrides: str) -> Config:
+    return load(None, [*SMALL, *overrides])
+
+
+def execute(state: State, settings: Config, follower: Follower | None = None) -> Experiment:
+    """Run a config to its end and return the stored row."""
+    with Store.open(state.database) as store:
+        experiment = engine.open_experiment(state, store, settings)
+        engine.run(state, store, experiment, settings, follower or Follower())
+    return stored(state, experiment.run_id)
+
+
+def resume(state: State, run_id: str, follower: Follower | None = None) -> None:
+    with Store.open(state.database) as store:
+        experiment, settings = engine.find_experiment(state, store, run_id)
+        engine.run(state, store, experiment, settings, follower or Follower())
+
+
+def stored(state: State, run_id: str) -> Experiment:
+    events.recorder.close()
+    with Store.open(state.database) as store:
+        found = store.experiment(run_id)
+    assert found is not None
+    return found
+
+
+def fingerprint(state: State, run_id: str) -> str:
+    """All that a run found, without its name: trials with their reports, and candidates with their ladders."""
+    with Store.open(state.database) as store:
+        experiment = store.experiment(run_id)
+        assert experiment is not None
+        trials = [
+            (t.number, t.params, t.outcome, t.score, t.reports, t.evaluations)
+            for progress in store.cells(experiment.exp_id)
+            for t in store.trials(experiment.exp_id, progress.cell.index)
+        ]
+        found = [
+            (c.candidate_id.removeprefix(run_id), c.score, c.contract, c.risk)
+            for c in store.results(experiment.exp_id)
+        ]
+    text = json.dumps([trials, found], sort_keys=True).replace(run_id, "")
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def log(state: State, run_id: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in state.events(run_id).read_text().splitlines()]
+
+
+def names(state: State, run_id: str) -> list[str]:
+    return [event["event"] for event in log(state, run_id)]
+
+
+def test_a_run_stores_the_best_of_every_cell(state: State) -> None:
+    follower = Follower()
+    experiment = execute(state, config(), follower)
+
+    assert experiment.status == "COMPLETED"
+    assert follower.batches == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+    with Store.open(state.database) as store:
+        results = store.results(experiment.exp_id)
+        cells = store.cells(experiment.exp_id)
+    assert cells == follower.cells
+    assert experiment.best_score == min(candidate.score for candidate in results)
+    assert experiment.eval_count == sum(cell.evaluations for cell in cells) > 0
+    assert all(cell.finished and cell.trials == 12 for cell in cells)
+    for cell in cells:
+        assert cell.best is not None
+        assert cell.best.score == min(c.score for c in results if c.cell == cell.cell)
+
+
+def test_stored_ladders_score_what_the_scalar_route_says(state: State) -> None:
+    settings = config("score.need=path", "ladder.sizing=base")
+    experiment = execute(state, settings)
+    with Store.open(state.database) as store:
+        results = store.results(experiment.exp_id)
+    for candidate in results:
+        schedule = candidate.contract["schedule"]
+        again = scalar_contract(schedule["indent_pct"], schedule["volume_pct"], Settings(sizing="base", need="path"))
+        assert candidate.score == pytest.approx(again["score"], rel=1e-9)
+        assert candidate.contract["max_need"] == pytest.approx(again["max_need"], rel=1e-9)
+        assert not any(candidate.contract["sanity"].values())
+
+
+def test_events_come_in_the_order_of_the_run(state: State) -> None:
+    experiment = execute(state, config("ladder.overlap_pct=10"))
+    seen = names(state, experiment.run_id)
+
+    of_a_batch = ["ORCH.BATCH", "EVAL.CALL", "EVAL.RETURN", "ORCH.PRUNE", "DB.UPSERT_RES", "DB.VERIFY", "ORCH.SAVE_OK"]
+    assert seen == [
+        "DB.INIT", "ORCH.START", "DB.UPSERT_EXP", "BUILD.CONFIG", "DB.UPSERT_EXP",
+        *of_a_batch * 3,
+        "DB.UPSERT_EXP", "ORCH.DONE",
+    ]  # fmt: skip
+
+
+def test_events_carry_the_ids_that_apply(state: State) -> None:
+    experiment = execute(state, config())
+    trace = log(state, experiment.run_id)
+    started, built = (next(e for e in trace if e["event"] == name) for name in ("ORCH.START", "BUILD.CONFIG"))
+    assert started["config"] == experiment.config
+    assert built["exp_id"] == experiment.exp_id
+
+    saved = [event for event in trace if event["event"] == "ORCH.SAVE_OK"]
+    assert [event["span_id"] for event in saved] == ["batch-0000", "batch-0001", "batch-0002"] * 2
+    assert [event["overlap"] for event in saved] == [10.0] * 3 + [20.0] * 3
+    assert all(event["run_id"] == experiment.run_id and event["orders"] == 6 for event in saved)
+    assert saved[0]["rows"] > 0
+    returned = [event for event in trace if event["event"] == "EVAL.RETURN"]
+    assert all(event["duration_ms"] > 0 and event["evaluations"] > 0 for event in returned)
+    assert trace[-1]["eval_count"] == experiment.eval_count
+
+
+def test_a_cell_that_no_longer_improves_stops_early(state: State) -> None:
+    experiment = execute(state, config("ladder.num_orders=3", "search.max_batches=30", "search.patience=2"))
+    with Store.open(state.database) as store:
+        cells = store.cells(experiment.exp_id)
+    assert all(cell.stopped_early and cell.batches < 30 for cell in cells)
+    assert names(state, experiment.run_id).count("ORCH.EARLY_STOP") == 2
+
+
+def test_a_time_limit_ends_the_search_and_keeps_a_batch_of_every_cell(state: State) -> None:
+    experiment = execute(state, config("search.max_time_s=0.000001", "search.max_batches=500"))
+    with Store.open(state.database) as store:
+        cells = store.cells(experiment.exp_id)
+    assert experiment.status == "COMPLETED"
+    assert [cell.batches for cell in cells] == [1, 1]
+    assert all(cell.best is not None and cell.stopped_early for cell in cells)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "qmc"])
+@pytest.mark.parametrize("pruner", ["median", "hyperband", "none"])
+def test_a_run_cut_anywhere_ends_as_one_that_was_not(state: State, sampler: str, pruner: str) -> None:
+    settings = config(f"search.sampler={sampler}", f"search.pruner={pruner}")
+    whole = execute(state, settings)
+
+    with Store.open(state.database) as store:
+        experiment = engine.open_experiment(state, store, settings)
+        for cut in (1, 3):
+            with pytest.raises(KeyboardInterrupt):
+                engine.run(state, store, experiment, settings, Follower(stop_after=cut))
+            assert stored(state, experiment.run_id).status == "STOPPED"
+    resume(state, experiment.run_id)
+
+    ended = stored(state, experiment.run_id)
+    assert (ended.status, ended.eval_count, ended.best_score) == ("COMPLETED", whole.eval_count, whole.best_score)
+    assert fingerprint(state, experiment.run_id) == fingerprint(state, whole.run_id)
+
+
+def test_the_seed_decides_what_is_found(state: State) -> None:
+    first, again, other = (execute(state, config(f"seed={seed}")) for seed in (1, 1, 2))
+    assert fingerprint(state, first.run_id) == fingerprint(state, again.run_id)
+    assert fingerprint(state, first.run_id) != fingerprint(state, other.run_id)
+
+
+def test_resuming_a_finished_run_changes_nothing(state: State) -> None:
+    experiment = execute(state, config())
+    follower = Follower()
+    resume(state, experiment.run_id, follower)
+    assert follower.batches == []
+    assert stored(state, experiment.run_id) == experiment
+
+
+def test_what_is_too_far_from_the_best_is_not_kept(state: State) -> None:
+    loose, strict = (execute(state, config("ladder.num_orders=15", f"search.prune_factor={factor}")) for factor in (1000, 1.0001))
+    with Store.open(state.database) as store:
+        kept = [len(store.results(run.exp_id)) for run in (loose, strict)]
+    assert kept[1] < kept[0]
+
+
+def test_only_the_best_of_a_cell_are_kept(state: State) -> None:
+    all_kept, few = (execute(state, config(f"search.top_k={k}", "search.pruner=none")) for k in (50, 2))
+    with Store.open(state.database) as store:
+        for cell in (0, 1):
+            best = store.results(all_kept.exp_id, cell)[:2]
+            assert [c.score for c in store.results(few.exp_id, cell)] == [c.score for c in best]
+
+
+def broken(monkeypatch: pytest.MonkeyPatch, error: Exception | None, at_call: int) -> None:
+    """Make one generation fail: it raises ``error``, or scores NaN."""
+    calls = {"n": 0}
+    generation = batch.Refinement.generation
+
+    def failing(self: batch.Refinement) -> None:
+        calls["n"] += 1
+        generation(self)
+        if calls["n"] == at_call:
+            if error is not None:
+                raise error
+            self.best_score[:] = np.nan
+
+    monkeypatch.setattr(batch.Refinement, "generation", failing)
+
+
+@pytest.mark.parametrize("error", [ValueError("boom"), MemoryError(), FloatingPointError("inf"), None])
+def test_a_failed_evaluation_ends_the_run_with_a_snapshot(
+    state: State, monkeypatch: pytest.MonkeyPatch, error: Exception | None
+) -> None:
+    broken(monkeypatch, error, at_call=15)
+    with Store.open(state.database) as store:
+        experiment = engine.open_experiment(state, store, config())
+        with pytest.raises(EvaluationError):
+            engine.run(state, store, experiment, config(), Follower())
+
+    assert stored(state, experiment.run_id).status == "FAILED"
+    trace = log(state, experiment.run_id)
+    assert [event["event"] for event in trace][-3:] == ["EVAL.ERROR", "ORCH.ERROR", "DB.UPSERT_EXP"]
+    assert len(trace[-3]["inputs"]) == 4
+    assert "Traceback" in trace[-2]["traceback"]
+    snapshot = json.loads(Path(trace[-2]["snapshot"]).read_text())
+    assert snapshot["run_id"] == experiment.run_id
+    with Store.open(state.database) as store:
+        assert store.cells(experiment.exp_id)[0].batches == 1, "the batch before the failure is kept"
+
+
+@pytest.mark.parametrize("error", [ValueError("boom"), None])
+def test_a_failed_evaluation_can_be_skipped_and_is_never_ranked(
+    state: State, monkeypatch: pytest.MonkeyPatch, error: Exception | None
+) -> None:
+    broken(monkeypatch, error, at_call=15)
+    experiment = execute(state, config("search.on_error=skip"))
+    assert experiment.status == "COMPLETED"
+    with Store.open(state.database) as store:
+        trials = store.trials(experiment.exp_id, 0)
+        results = store.results(experiment.exp_id)
+    failed = [trial for trial in trials if trial.outcome == "FAIL"]
+    assert [trial.batch for trial in failed] == [1] * 4
+    assert all(trial.score is None and trial.error and trial.params for trial in failed)
+    assert all(candidate.batch != 1 for candidate in results if candidate.cell.index == 0)
+    assert names(state, experiment.run_id).count("EVAL.ERROR") == 1
+
+
+def test_a_run_that_skipped_failures_resumes_to_the_same_end(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = config("search.on_error=skip")
+    broken(monkeypatch, ValueError("boom"), at_call=15)
+    whole = execute(state, settings)
+    broken(monkeypatch, ValueError("boom"), at_call=15)
+    with Store.open(state.database) as store:
+        experiment = engine.open_experiment(state, store, settings)
+        with pytest.raises(KeyboardInterrupt):
+            engine.run(state, store, experiment, settings, Follower(stop_after=3))
+    resume(state, experiment.run_id)
+    assert fingerprint(state, experiment.run_id) == fingerprint(state, whole.run_id)
+
+
+def test_a_ladder_that_breaks_a_limit_is_an_error_not_a_result(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "broken_limits", lambda *_: ["tail_cap_pct"])
+    with pytest.raises(EvaluationError, match="breaks tail_cap_pct"):
+        execute(state, config())
+
+
+def test_a_running_run_cannot_be_executed_twice(state: State) -> None:
+    with Store.open(state.database) as store:
+        experiment = engine.open_experiment(state, store, config())
+        with engine.execution(state, store, experiment, config()), pytest.raises(RunBusy, match=experiment.run_id):
+            resume(state, experiment.run_id)
+
+
+def test_a_storage_failure_is_not_hidden_by_the_attempt_to_record_it(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open(state.database) as store:
+        experiment = engine.open_experiment(state, store, config())
+
+        def full(*_: object, **__: object) -> None:
+            raise StoreError("the disk is full")
+
+        monkeypatch.setattr(store, "commit_batch", full)
+        monkeypatch.setattr(store, "finish", full)
+        with pytest.raises(StoreError, match="the disk is full"):
+            engine.run(state, store, experiment, config(), Follower())
+    assert names(state, experiment.run_id)[-2:] == ["ORCH.ERROR", "ORCH.ERROR"]
+
+
+def test_numbers_for_mlflow_are_owed_by_batch(state: State) -> None:
+    experiment = execute(state, config())
+    with Store.open(state.database) as store:
+        owed = store.owed(experiment.exp_id)
+    of_first_cell = [metric for _, cell, metric in owed if cell == 0]
+    assert {metric.key for metric in of_first_cell} >= {
+        "best_score", "batch_best", "pruned", "evaluations_per_second", "penalty/P_gini", "penalty/P_wave",
+    }  # fmt: skip
+    assert sorted({metric.step for metric in of_first_cell}) == [0, 1, 2]
+    best = [metric.value for metric in of_first_cell if metric.key == "best_score"]
+    assert best == sorted(best, reverse=True)
