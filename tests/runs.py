@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,7 +77,7 @@ def stored(store: Store, run_id: str) -> Experiment:
 def python(
     *command: str, state: Path, log: IO[bytes] | int = subprocess.PIPE, **variables: str
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A Python of our own on a state folder; it does not outlive the block."""
+    """A Python of our own on a state folder; neither it nor what it started outlives the block."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))}
     process = subprocess.Popen(  # noqa: S603 - our own modules
         [sys.executable, *command],
@@ -89,7 +91,8 @@ def python(
         yield process
     finally:
         if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
+            for one in (*psutil.Process(process.pid).children(recursive=True), process):
+                one.send_signal(signal.SIGKILL)
         process.communicate()
 
 
@@ -110,4 +113,19 @@ def alive(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
+        return False
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(url: str) -> bool:
+    """Whether a page is there."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as page:  # noqa: S310 - our own server
+            return bool(page.status == 200)
+    except OSError:
         return False
