@@ -36,7 +36,7 @@ SOLVER_STEPS = 120
 """Bound on the steps; it only ends a loop that rounding keeps alive."""
 
 LEAST_TERM = 1e-3
-"""Stands for a price at or below 0 in a trial of the solver."""
+"""Stands for a price at or below 0 in a trial of the solver, as a share of the average entry."""
 
 SOLVER_TOLERANCE = 1e-13
 """Accepted error of the last price, as a share of the base price."""
@@ -185,6 +185,6 @@ def _terms(volume: Array, sizing: Sizing, need: Need) -> Callable[[Array], Array
         if sizing == "base":
             return np.asarray(1.0 / (before + common * after))
         # A need that is far too large would end at or below 0; that is too low in any case.
-        return np.maximum((before - common * volume[1:]) / (1.0 + common), LEAST_TERM)
+        return np.maximum((before - common * volume[1:]) / (1.0 + common), LEAST_TERM * before)
 
     return terms

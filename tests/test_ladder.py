@@ -108,10 +108,11 @@ def test_a_ladder_does_not_depend_on_its_neighbours(sizing: Sizing, need: Need, 
 
 
 @ALL_FOUR
-def test_unit_of_the_volumes_does_not_matter(sizing: Sizing, need: Need) -> None:
+@pytest.mark.parametrize("scale", [1e-9, 1e-3, 1e5])
+def test_unit_of_the_volumes_does_not_matter(sizing: Sizing, need: Need, scale: float) -> None:
     volume = growing_volumes(9, 20)
     plain = equal_need_indents(volume, 20.0, sizing, need, FREE)
-    np.testing.assert_allclose(equal_need_indents(volume * 1e5, 20.0, sizing, need, FREE), plain, atol=1e-10)
+    np.testing.assert_allclose(equal_need_indents(volume * scale, 20.0, sizing, need, FREE), plain, atol=1e-10)
 
 
 def test_inputs_are_left_as_they_were() -> None:
