@@ -1,0 +1,1 @@
+"""What generates the pictures and the references of the documentation."""

@@ -1,0 +1,122 @@
+"""``python -m docs.figures``: makes the pictures and numbers of the documentation anew, from searches of its own.
+
+The ladders follow from the seed, so that only the ids in the pictures change.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from mlab import config, engine
+from mlab.identity import State
+from mlab.records import Candidate, Cell, CellResult, Experiment
+from mlab.report import plots, terminal
+from mlab.store import Store
+
+IMAGES = Path(__file__).parent / "images"
+KINDS = {
+    "fill, no cap": ("score.need=fill", "ladder.limits.max_gap_ratio=null"),
+    "fill, gaps capped at 2.5 (default)": ("score.need=fill", "ladder.limits.max_gap_ratio=2.5"),
+    "path, no cap": ("score.need=path", "ladder.limits.max_gap_ratio=null"),
+    "path, gaps capped at 2.5": ("score.need=path", "ladder.limits.max_gap_ratio=2.5"),
+}
+"""The four ways to ask for a ladder that docs/model.md compares."""
+
+DRAWN = tuple(KINDS)[:3]
+COLOURS = (plots.ORANGE, plots.GREY, plots.BLUE)
+
+
+class Silent:
+    """Nobody follows these searches."""
+
+    def batch(self, cell: Cell, index: int, best_score: float | None, evaluations: int) -> None:
+        """Say nothing."""
+
+    def cell_done(self, result: CellResult) -> None:
+        """Say nothing."""
+
+
+def searched(*overrides: str) -> tuple[Experiment, list[CellResult]]:
+    """A whole run of configs/default.yaml with some fields replaced, without orchestrator or MLflow."""
+    with tempfile.TemporaryDirectory() as folder:
+        state = State(Path(folder))
+        settings = config.load(Path("configs/default.yaml"), overrides)
+        with Store.open(state.database) as store:
+            experiment = engine.open_experiment(state, store, settings)
+            engine.run(state, store, experiment, settings, Silent())
+            return store.experiment(experiment.run_id) or experiment, store.cells(experiment.exp_id)
+
+
+def ladders(overlap: int, orders: int) -> dict[str, Candidate]:
+    """The best ladder of each kind for one cell."""
+    cell = (f"ladder.overlap_pct={overlap}", f"ladder.num_orders={orders}", "search.patience=20")
+    found = {}
+    for kind, overrides in KINDS.items():
+        _, (result,) = searched(*cell, *overrides)
+        if result.best is None:
+            raise RuntimeError(f"{kind}: nothing was found")
+        found[kind] = result.best
+    return found
+
+
+def three_ladders_plot(found: dict[str, Candidate]) -> Figure:
+    """Price against the rebound needed on the way down: the tooth before a fill, and the fill."""
+    figure = Figure(figsize=(9.6, 5.4), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for kind, colour in zip(DRAWN, COLOURS, strict=True):
+        best = found[kind]
+        depth, rebound = plots.need_path(best)
+        schedule = best.contract["schedule"]
+        axes.plot([100.0 - d for d in depth], rebound, color=colour, linewidth=1.4, label=kind)
+        axes.scatter(schedule["order_prices"], schedule["needpct"], color=colour, s=16, zorder=3)
+    axes.invert_xaxis()
+    axes.set_ylim(bottom=0.0)
+    axes.set_title("Overlap 35 %, 20 orders: rebound needed on the way down (dots: orders)", loc="left", fontsize=11)
+    axes.set_xlabel("price, base price = 100")
+    axes.set_ylabel("rebound needed to break even, % of the price there")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(visible=True, color="#E6E8EB", linewidth=0.8)
+    axes.legend(frameon=False)
+    return figure
+
+
+def comparison(found: dict[str, Candidate]) -> str:
+    """The kinds side by side, as a table in Markdown."""
+    lines = [
+        "| score built on | largest need at fills % | largest need on the path % | first gap % | half bought at "
+        "| share of last order % | average entry after the last |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for kind, best in found.items():
+        contract, risk = best.contract, best.risk
+        schedule = contract["schedule"]
+        half = next(k for k, share in enumerate(risk["capital_deployed_pct"]) if share >= 50.0)
+        average = schedule["order_prices"][-1] * (1.0 + schedule["needpct"][-1] / 100.0)
+        values = (
+            f"{contract['max_need']:.2f} | {risk['max_need_path']:.2f} | {schedule['price_step_pct'][1]:.2f} | "
+            f"-{schedule['indent_pct'][half]:.1f} % | {schedule['volume_pct'][-1]:.1f} | {average:.2f}"
+        )
+        lines.append(f"| {kind} | {values} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Write both pictures; print the comparison, and the end screen that README.md quotes."""
+    found = ladders(35, 20)
+    (IMAGES / "three_ladders.png").write_bytes(plots.png(three_ladders_plot(found)))
+    experiment, cells = searched()
+    shown = next(cell.best for cell in cells if cell.best and cell.cell.label == "20 % x 10")
+    (IMAGES / "ladder.png").write_bytes(plots.png(plots.ladder_plot(shown)))
+    out = terminal.console(sys.stdout)
+    out.print(comparison(found), soft_wrap=True)
+    terminal.final(out, experiment, cells, Path("mlruns"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""The documentation says what the code does: numbers, names, links, options and references."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from docs.reference import PAGE, config_page
+from mlab import __version__
+from mlab.config import load
+from mlab.events import NAMES
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+SOURCES = sorted([*(ROOT / "mlab").rglob("*.py"), *(ROOT / "flows").rglob("*.py")])
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+# formulas ------------------------------------------------------------------------------------------------
+
+
+def cited(source: str) -> Iterator[int]:
+    """The formulas a text names, ranges such as F6 to F8 in full."""
+    for first, last in re.findall(r"\bF(\d+)(?: to F(\d+))?\b", source):
+        yield from range(int(first), int(last or first) + 1)
+
+
+def test_formulas_of_the_code_are_those_of_the_model() -> None:
+    defined = [int(number) for number in re.findall(r"\*\*F(\d+)\*\*", text("docs/model.md"))]
+    in_code = {number for source in SOURCES for number in cited(source.read_text(encoding="utf-8"))}
+    assert defined == sorted(set(defined)) == list(range(1, len(defined) + 1))
+    assert in_code == set(defined)
+
+
+@each_page
+def test_formulas_that_a_page_names_exist(page: Path) -> None:
+    assert set(cited(page.read_text(encoding="utf-8"))) <= set(cited(text("docs/model.md")))
+
+
+@each_page
+def test_names_of_the_code_exist(page: Path) -> None:
+    for name in re.findall(r"`((?:mlab|flows)(?:\.\w+)+)`", page.read_text(encoding="utf-8")):
+        assert resolves(name), name
+
+
+def resolves(name: str) -> bool:
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            found: object = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for attribute in parts[length:]:
+            if not hasattr(found, attribute):
+                return False
+            found = getattr(found, attribute)
+        return True
+    return False
+
+
+def test_every_module_has_a_line_in_the_architecture() -> None:
+    rows = set(re.findall(r"^\| `((?:mlab|flows)/[\w./]+)`", text("docs/architecture.md"), re.MULTILINE))
+    modules = {f"{path.relative_to(ROOT)}" for folder in ("flows", "mlab") for path in (ROOT / folder).glob("*.py")}
+    packages = {f"{path.parent.relative_to(ROOT)}/" for path in (ROOT / "mlab").glob("*/__init__.py")}
+    assert rows == {name for name in modules | packages if not name.endswith("__init__.py")}
+
+
+# references ----------------------------------------------------------------------------------------------
+
+
+def test_the_reference_of_the_config_is_fresh() -> None:
+    assert PAGE.read_text(encoding="utf-8") == config_page(), "run: python -m docs.reference"
+
+
+def test_every_event_is_documented() -> None:
+    rows = re.findall(r"^\| ([A-Z]+\.[A-Z_]+) \|", text("docs/events.md"), re.MULTILINE)
+    assert len(rows) == len(set(rows))
+    assert set(rows) == NAMES
+
+
+def test_reserved_events_are_those_that_nothing_emits() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in SOURCES if path.name != "events.py")
+    emitted = {
+        name for name in NAMES if re.search(rf'(emit|_emit_batch)\(\s*"{name}"|^\s+"{name}",$', code, re.MULTILINE)
+    }
+    reserved = text("docs/events.md").partition("## Reserved")[2]
+    assert {name for name in NAMES if f"| {name} |" in reserved} == NAMES - emitted
+
+
+# what a reader follows or types --------------------------------------------------------------------------
+
+
+@each_page
+def test_relative_links_resolve(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        if not re.match(r"https?://", target):
+            assert (page.parent / target).exists(), target
+
+
+@each_page
+def test_targets_of_make_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"(?:`|^ *|; )make ([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE)) <= targets
+
+
+@pytest.fixture(scope="module")
+def usage() -> str:
+    command = [sys.executable, "-m", "flows.run", "--help"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S603
+
+
+@each_page
+def test_options_of_the_command_line_exist(page: Path, usage: str) -> None:
+    content = page.read_text(encoding="utf-8")
+    options = set(re.findall(r"`(--[a-z-]+)", content))
+    for command in re.findall(r"(?:flows\.run|ARGS=)[^`\n]*", content):
+        options |= set(re.findall(r"(?<!\S)[\"']?(--[a-z-]+)", command))
+    assert options <= set(re.findall(r"--[a-z-]+", usage))
+
+
+@each_page
+def test_settings_that_are_shown_are_accepted(page: Path) -> None:
+    shown = re.findall(r"--set ([\w.]+=[^\s\"`]+)", page.read_text(encoding="utf-8"))
+    load(None, [setting for setting in shown if setting != "FIELD=VALUE"])
+
+
+def test_deployments_that_the_readme_names_exist() -> None:
+    names = {deployment["name"] for deployment in yaml.safe_load(text("prefect.yaml"))["deployments"]}
+    assert {name for name in names if f"`{name}`" in text("README.md")} == names
+
+
+def test_environment_variables_are_documented() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in SOURCES) + text("prefect.yaml")
+    assert set(re.findall(r"\bMLAB_[A-Z_]+", code)) == set(re.findall(r"\bMLAB_[A-Z_]+", text("docs/architecture.md")))
+
+
+def test_the_changelog_knows_this_version() -> None:
+    assert f"## [{__version__}]" in text("CHANGELOG.md")
+
+
+@each_page
+def test_no_folder_of_a_machine_is_named(page: Path) -> None:
+    assert not re.search(r"(?<![\w.])/(?:home|root|tmp|work|Users)/", page.read_text(encoding="utf-8"))
