@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -91,8 +90,9 @@ def python(
         yield process
     finally:
         if process.poll() is None:
-            for one in (*psutil.Process(process.pid).children(recursive=True), process):
-                one.send_signal(signal.SIGKILL)
+            family = psutil.Process(process.pid)
+            for one in (*family.children(recursive=True), family):
+                one.kill()
         process.communicate()
 
 

@@ -21,7 +21,7 @@ from mlab.identity import State
 from tests import runs
 from tests.runs import command_line
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("flow")]  # one worker, for what is shared is slow
 
 CONFIG = (
     "name=whole", "seed=7", "ladder.overlap_pct=[10, 20]", "ladder.num_orders=4", "search.batch_size=4",
