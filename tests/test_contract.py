@@ -89,7 +89,7 @@ def test_mismatch_between_need_and_stored_prices_is_found_and_penalised() -> Non
 
 def test_a_need_that_is_no_number_is_a_mismatch() -> None:
     evaluation = evaluated()
-    evaluation.need[-1] = np.nan
+    evaluation.need[0] = np.nan
     assert contract(evaluation, 0, 100.0, GOAL)["sanity"]["max_need_mismatch"]
 
 

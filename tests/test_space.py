@@ -127,16 +127,20 @@ def test_total_volume_is_the_sum_of_the_volumes() -> None:
 
 def test_levels_lie_on_their_sides_of_the_thresholds_as_stored() -> None:
     """Least growth, just weak, just not, just not strong, strong, largest: in what is stored, after rounding."""
-    limits = Limits(0.05, None, (1.0, 100.0), 0.001, 90.0)
+    limits = Limits(0.05, None, (1.0, 100.0), 0.001, 99.0)
     space = Space.of(Cell(0, 20.0, 7), limits, "quote", "fill", WAVE)
     assert len(space.levels) == 6
-    ladder = stored(space, limits, space.levels[:, None])[0]
-    least, weak, more, less, strong, largest = ladder["schedule"]["martingale_pct"][1:]
-    assert 1.0 <= least < 1.0 + 1e-7
-    assert 10.0 - 1e-7 < weak <= 10.0 < more < 10.0 + 1e-7
-    assert 50.0 - 1e-7 < less < 50.0 <= strong < 50.0 + 1e-7
-    assert 100.0 - 1e-7 < largest <= 100.0
-    assert broken_limits(ladder["schedule"], limits) == []
+    chosen = np.random.default_rng(2).integers(6, size=(space.steps, 300))
+    ladders = stored(space, limits, space.levels[chosen])
+    assert all(broken_limits(ladder["schedule"], limits) == [] for ladder in ladders)
+    growth = np.array([ladder["schedule"]["martingale_pct"][1:] for ladder in ladders]).T
+    least, weak, more, less, strong, largest = (growth[chosen == level] for level in range(6))
+    bounds = [(least, 1.0), (weak, 10.0), (more, 10.0), (less, 50.0), (strong, 50.0), (largest, 100.0)]
+    assert all(np.abs(found - bound).max() < 1e-7 for found, bound in bounds)
+    assert (weak <= 10.0).all()
+    assert (more > 10.0).all()
+    assert (less < 50.0).all()
+    assert (strong >= 50.0).all()
 
 
 @pytest.mark.parametrize(("wave", "levels"), [(None, 2), (Wave(200.0, 10.0), 4), (Wave(200.0, 0.5), 2)])
