@@ -118,7 +118,14 @@ class Execution:
         exp_id = self.experiment.exp_id
         saved = self.store.commit_batch(exp_id, batch, self.config.search.top_k, self.elapsed_s)
         rows = self.store.verify(exp_id, batch)
-        emit("ORCH.SAVE_OK", f"{rows} rows saved", rows=rows, held=saved.held, best_score=saved.best_score)
+        emit(
+            "ORCH.SAVE_OK",
+            f"{rows} rows saved",
+            rows=rows,
+            held=saved.held,
+            best_score=saved.best_score,
+            candidates=[candidate.candidate_id for candidate in batch.candidates],
+        )
 
     def _deadline(self, cell: Cell) -> float:
         """When this cell's time is over: the time left is shared evenly among the cells left."""

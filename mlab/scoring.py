@@ -82,25 +82,29 @@ def evaluate(indent: Array, volume: Array, objective: Objective) -> Evaluation:
     """
     position = _position(indent, volume, objective.sizing)
     penalty = penalties(position, objective)
+    need = need_at_fill(position.price, position.average)
+    before = need_before_fill(position.price, position.average)
     return Evaluation(
         position=position,
-        score=_score(position, penalty, objective),
-        need=need_at_fill(position.price, position.average),
-        before=need_before_fill(position.price, position.average),
+        score=_score(position, need if objective.need == "fill" else before, penalty, objective),
+        need=need,
+        before=before,
         tail=tail(position.volume),
         penalties=penalty,
         wci=weight_centre(position.volume),
-        sign_flips=sign_flips(need_at_fill(position.price, position.average)),
+        sign_flips=sign_flips(need),
     )
 
 
 def scores(indent: Array, volume: Array, objective: Objective) -> Array:
     """The score alone, shape (B,): the search's inner pass, by the same formulas."""
+    measure = need_at_fill if objective.need == "fill" else need_before_fill
     total = np.empty(volume.shape[1])
     for start in range(0, len(total), CHUNK):
         part = slice(start, start + CHUNK)
         position = _position(indent[:, part], volume[:, part], objective.sizing)
-        total[part] = _score(position, penalties(position, objective), objective)
+        need = measure(position.price, position.average)
+        total[part] = _score(position, need, penalties(position, objective), objective)
     return total
 
 
@@ -117,10 +121,8 @@ def _position(indent: Array, volume: Array, sizing: Sizing) -> Position:
     return Position(sizing, indent, share, martingale(volume), price, average_entry(price, share, sizing))
 
 
-def _score(position: Position, penalty: dict[str, Array], objective: Objective) -> Array:
-    """J of F9, over the needs that the objective names."""
-    measure = need_at_fill if objective.need == "fill" else need_before_fill
-    need = measure(position.price, position.average)
+def _score(position: Position, need: Array, penalty: dict[str, Array], objective: Objective) -> Array:
+    """J of F9, over the needs (M, B) that the objective names."""
     total: Array = (
         objective.alpha * need.max(axis=0)
         + objective.beta * variance(need)

@@ -57,16 +57,19 @@ def console(stream: TextIO) -> Console:
 
 
 def final(out: Console, experiment: Experiment, cells: Sequence[CellResult], state_root: Path) -> None:
-    """Print the end screen of a run: cells, the best ladder of each, limits, and where to look next."""
+    """Print the end screen of a run: the best ladder of each cell, all cells, limits, and where to look next.
+
+    The table comes last, so that it is in sight when a long list of ladders has scrolled by.
+    """
     _header(out, experiment)
-    out.print()
-    out.print(cells_table(cells, dense=out.width < COMFORTABLE))
-    out.print()
-    _prose(out, "A score ranks ladders within one cell only: a smaller overlap scores lower because it covers less.")
     for result in cells:
         if result.best is not None:
             out.print()
             ladder(out, result.best)
+    out.print()
+    out.print(cells_table(cells, dense=out.width < COMFORTABLE))
+    out.print()
+    _prose(out, "A score ranks ladders within one cell only: a smaller overlap scores lower because it covers less.")
     out.print()
     out.print(Text("What no ladder can do", style="bold"))
     for line in risk.LIMITS:
