@@ -98,8 +98,7 @@ def fingerprint(state: State, run_id: str) -> str:
             for t in store.trials(experiment.exp_id, progress.cell.index)
         ]
         found = [
-            (c.candidate_id.removeprefix(run_id), c.score, c.contract, c.risk)
-            for c in store.results(experiment.exp_id)
+            (c.candidate_id.removeprefix(run_id), c.score, c.contract, c.risk) for c in store.results(experiment.exp_id)
         ]
     text = json.dumps([trials, found], sort_keys=True).replace(run_id, "")
     return hashlib.sha256(text.encode()).hexdigest()
@@ -224,7 +223,9 @@ def test_resuming_a_finished_run_changes_nothing(state: State) -> None:
 
 
 def test_what_is_too_far_from_the_best_is_not_kept(state: State) -> None:
-    loose, strict = (execute(state, config("ladder.num_orders=15", f"search.prune_factor={factor}")) for factor in (1000, 1.0001))
+    loose, strict = (
+        execute(state, config("ladder.num_orders=15", f"search.prune_factor={factor}")) for factor in (1000, 1.0001)
+    )
     with Store.open(state.database) as store:
         kept = [len(store.results(run.exp_id)) for run in (loose, strict)]
     assert kept[1] < kept[0]
