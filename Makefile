@@ -13,7 +13,7 @@ run: $(READY) ## search configs/default.yaml and show the ladders found
 	@$(PYTHON) -m flows.run $(ARGS)
 
 test: $(READY) ## run all tests
-	@$(PYTHON) -m pytest -n auto --dist loadgroup $(ARGS)
+	@$(PYTHON) -m pytest -n auto --dist loadfile $(ARGS)
 
 check: $(READY) ## linters, types and the direction of imports
 	@$(VENV)/bin/ruff check

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -21,7 +22,7 @@ from mlab.identity import State
 from tests import runs
 from tests.runs import command_line
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("flow")]  # one worker, for what is shared is slow
+pytestmark = pytest.mark.integration
 
 CONFIG = (
     "name=whole", "seed=7", "ladder.overlap_pct=[10, 20]", "ladder.num_orders=4", "search.batch_size=4",
@@ -233,9 +234,10 @@ def fingerprint(database: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def prefect_url(whole: Finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server for the runs that are cut, so that none of them has to wait for one of its own."""
     home = tmp_path_factory.mktemp("prefect")
+    shutil.copytree(whole.state.prefect, home, dirs_exist_ok=True)  # a new database would take 15 s to make
     port = runs.free_port()
     url = f"http://127.0.0.1:{port}/api"
     with runs.python(

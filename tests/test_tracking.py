@@ -25,7 +25,7 @@ from mlab.tracking.delivery import Delivery
 from tests import runs
 from tests.runs import ROOT, Watch
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("tracking")]  # one worker, for what is shared is slow
+pytestmark = pytest.mark.integration
 PNG = b"\x89PNG"
 
 
