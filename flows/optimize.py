@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from typing import Any
 
 from prefect import flow, get_run_logger, task
@@ -10,7 +11,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
-from flows.watching import Audience, PrefectProgress, audience
+from flows.watching import Audience, PrefectProgress, audience, delivered
 from mlab import engine, events
 from mlab.config import Config
 from mlab.engine import Execution, Watcher
@@ -36,11 +37,12 @@ def optimize(config: Config = Config(), resume: str | None = None) -> dict[str, 
     _trace_to_prefect()
     with Store.open(state.database) as store:
         experiment, config = open_experiment(state, store, build_config(config), resume)
-        with Courier(state, experiment.run_id), engine.execution(state, store, experiment, config) as run:
-            watcher = Audience(PrefectProgress(config, experiment.run_id), *audience.get())
-            for cell in config.cells():
-                search.with_options(task_run_name=cell.label)(run, cell, watcher)
-        return publish(store, experiment)
+        with nullcontext() if delivered.get() else Courier(state, experiment.run_id):
+            with engine.execution(state, store, experiment, config) as run:
+                watcher = Audience(PrefectProgress(config, experiment.run_id), *audience.get())
+                for cell in config.cells():
+                    search.with_options(task_run_name=cell.label)(run, cell, watcher)
+            return publish(store, experiment)
 
 
 @task(task_run_name="build config", cache_policy=NO_CACHE, persist_result=False)

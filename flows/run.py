@@ -23,7 +23,7 @@ from mlab.errors import ConfigError, LabError, RunBusy
 from mlab.identity import RUN_ID, State
 
 if TYPE_CHECKING:
-    from mlab.engine import Watcher
+    from mlab.records import Experiment
     from mlab.store import Store
 
 DEFAULT = Path("configs/default.yaml")
@@ -126,59 +126,75 @@ def _search(
     # Imported here, while the server starts: together they take seconds.
     from mlab import engine
     from mlab.events import emit
-    from mlab.report.progress import Progress
+    from mlab.tracking import Courier
 
     emit("APP.START", "martingale lab", config=str(options.config or DEFAULT), resume=options.resume)
     if config is None:
         experiment, config = engine.find_experiment(state, store, options.resume)
+        status = _flow(config, experiment.run_id, server, delivered=False)
+        _answer(state, store, experiment, as_json=options.json)
     else:
         experiment = engine.open_experiment(state, store, config)
-    with Progress() as progress:
-        progress.start(config.cells(), config.search.max_batches, config.search.batch_size)
-        server.wait()
-        status = _flow(config, experiment.run_id, progress)
-    _answer(state, store, experiment.run_id, as_json=options.json)
+        # Here rather than in the flow: MLflow loads while Prefect starts, and ends while the answer is read.
+        with Courier(state, experiment.run_id) as courier:
+            status = _flow(config, experiment.run_id, server, delivered=True)
+            _answer(state, store, experiment, as_json=options.json)
+            if status:
+                courier.hurry()
+    if owed := len(store.owed(experiment.exp_id)):
+        again = f"--resume {experiment.run_id}"
+        _say(f"MLflow is still owed {owed} numbers; they are delivered in the background, or by {again}")
     emit("APP.STOP", f"exit status {status}", run_id=experiment.run_id, exp_id=experiment.exp_id, status=status)
     return status
 
 
-def _flow(config: Config, run_id: str, progress: Watcher) -> int:
-    """Execute the run as a Prefect flow; the exit status."""
-    from prefect.events.worker import EventsWorker
-    from prefect.exceptions import TerminationSignal
-    from prefect.logging.handlers import APILogWorker
+def _flow(config: Config, run_id: str, server: PrefectServer, *, delivered: bool) -> int:
+    """Execute the run as a Prefect flow; the exit status.
 
-    from flows.optimize import optimize
-    from flows.watching import audience
+    Args:
+        config: what is searched.
+        run_id: the stored run.
+        server: on its way up.
+        delivered: whether a courier is at work already.
+    """
+    from mlab.report.progress import Progress
 
-    audience.set((progress,))
-    try:
-        optimize(config, resume=run_id)
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    except (Terminated, TerminationSignal):
-        return 128 + signal.SIGTERM
-    finally:
-        # What Prefect still has to send has to leave while its server is up.
-        APILogWorker.drain_all(timeout=SETTLE_S)
-        EventsWorker.drain_all(timeout=SETTLE_S)
+    with Progress() as progress:
+        progress.start(config.cells(), config.search.max_batches, config.search.batch_size)
+        server.wait()
+        from prefect.events.worker import EventsWorker
+        from prefect.exceptions import TerminationSignal
+        from prefect.logging.handlers import APILogWorker
+
+        from flows import watching
+        from flows.optimize import optimize
+
+        watching.audience.set((progress,))
+        watching.delivered.set(delivered)
+        try:
+            optimize(config, resume=run_id)
+        except KeyboardInterrupt:
+            return 128 + signal.SIGINT
+        except (Terminated, TerminationSignal):
+            return 128 + signal.SIGTERM
+        finally:
+            # What Prefect still has to send has to leave while its server is up.
+            APILogWorker.drain_all(timeout=SETTLE_S)
+            EventsWorker.drain_all(timeout=SETTLE_S)
     return 0
 
 
-def _answer(state: State, store: Store, run_id: str, *, as_json: bool) -> None:
+def _answer(state: State, store: Store, experiment: Experiment, *, as_json: bool) -> None:
     """Print what was found: the end screen, or one JSON object."""
     from mlab.report import summary, terminal
 
-    experiment = store.experiment(run_id)
-    if experiment is None:
-        return
+    stored = store.experiment(experiment.run_id) or experiment
     cells = store.cells(experiment.exp_id)
     if as_json:
-        print(json.dumps(summary.run_json(experiment, cells)))
+        print(json.dumps(summary.run_json(stored, cells)), flush=True)
     else:
-        terminal.final(terminal.console(sys.stdout), experiment, cells, state.root)
-    if owed := len(store.owed(experiment.exp_id)):
-        _say(f"MLflow is still owed {owed} numbers; they are delivered in the background, or by --resume {run_id}")
+        terminal.final(terminal.console(sys.stdout), stored, cells, state.root)
+        sys.stdout.flush()
 
 
 def _terminated(_signal: int, _frame: FrameType | None) -> None:

@@ -19,6 +19,10 @@ audience: ContextVar[tuple[Watcher, ...]] = ContextVar("audience", default=())
 """Further watchers of the flow that is called in this context; a flow's own parameters must be plain JSON."""
 
 
+delivered: ContextVar[bool] = ContextVar("delivered", default=False)
+"""Whether the caller of the flow sees to the delivery to MLflow."""
+
+
 class PrefectProgress:
     """A progress artifact that moves with the batches of a run."""
 

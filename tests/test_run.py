@@ -3,17 +3,19 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
 
 import pytest
 
 from flows import run
-from mlab import engine
+from mlab import engine, tracking
 from mlab.config import Config
 from mlab.errors import EvaluationError, RunBusy
 from mlab.events import recorder
 from mlab.identity import State
+from mlab.report.progress import Progress
 from mlab.store import Store
 from tests import runs
 from tests.runs import ROOT, TINY, command_line
@@ -60,14 +62,29 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
 def flow_is(monkeypatch: pytest.MonkeyPatch, state: State, ending: BaseException | None = None) -> None:
     """Let the engine search without Prefect, or end in some way."""
 
-    def flow(config: Config, run_id: str, watcher: engine.Watcher) -> int:
+    def flow(config: Config, run_id: str, _server: object, *, delivered: bool) -> int:
         if ending is not None:
             raise ending
-        with Store.open(state.database) as store:
-            engine.run(state, store, runs.stored(store, run_id), config, watcher)
+        with Store.open(state.database) as store, Progress() as progress:
+            progress.start(config.cells(), config.search.max_batches, config.search.batch_size)
+            engine.run(state, store, runs.stored(store, run_id), config, progress)
         return 0
 
     monkeypatch.setattr(run, "_flow", flow)
+    monkeypatch.setattr(tracking, "Courier", Idle)
+
+
+class Idle(AbstractContextManager["Idle"]):
+    """A courier that delivers nothing."""
+
+    def __init__(self, state: State, run_id: str) -> None:
+        pass
+
+    def __exit__(self, *_error: object) -> None:
+        pass
+
+    def hurry(self) -> None:
+        pass
 
 
 def sets(*overrides: str) -> list[str]:

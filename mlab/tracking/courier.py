@@ -24,6 +24,7 @@ class Courier:
     def __init__(self, state: State, run_id: str) -> None:
         self._state, self._run_id = state, run_id
         self._process: subprocess.Popen[bytes] | None = None
+        self._patience_s = PATIENCE_S
 
     def __enter__(self) -> Self:
         with (self._state.root / "tracking.log").open("ab") as log:
@@ -37,9 +38,14 @@ class Courier:
             )
         return self
 
+    def hurry(self) -> None:
+        """Wait no longer than somebody does who has stopped the run."""
+        self._patience_s = STOPPED_PATIENCE_S
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Wait for the delivery; it goes on by itself where that takes too long, or somebody wants to stop."""
-        stopped = error is not None and not isinstance(error, Exception)
+        """Wait for the delivery; it goes on by itself where that takes too long."""
+        if error is not None and not isinstance(error, Exception):
+            self.hurry()
         with suppress(subprocess.TimeoutExpired):
             if self._process is not None:
-                self._process.wait(STOPPED_PATIENCE_S if stopped else PATIENCE_S)
+                self._process.wait(self._patience_s)

@@ -33,8 +33,13 @@ EXPERIMENT = "martingale-lab"
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Makes MLflow open the experiment as runs with metrics rather than as traces of a language model."""
 
-PERIOD_S = 0.5
-"""Seconds between two looks at the outbox."""
+PERIOD_S = 2.0
+"""Seconds between two deliveries; more often would take from the search the half of its core that it shares."""
+
+GLANCE_S = 0.2
+"""Seconds between two looks at whether the run has ended."""
+
+UNDER_WAY: frozenset[Status] = frozenset({"PENDING", "RUNNING"})
 
 MLFLOW_STATUS: dict[Status, str] = {
     "PENDING": "SCHEDULED",
@@ -50,8 +55,10 @@ def follow(state: State, run_id: str) -> None:
     parent = os.getppid()
     with Store.open(state.database) as store:
         delivery = Delivery(state, store, run_id)
-        while delivery.progress() in ("PENDING", "RUNNING") and os.getppid() == parent:
-            time.sleep(PERIOD_S)
+        while delivery.progress() in UNDER_WAY and os.getppid() == parent:
+            deadline = time.monotonic() + PERIOD_S
+            while time.monotonic() < deadline and delivery.status in UNDER_WAY and os.getppid() == parent:
+                time.sleep(GLANCE_S)
         delivery.end()
 
 
@@ -69,6 +76,11 @@ class Delivery:
         history = self._client.get_metric_history(self._parent, "best_score")
         self._best = {point.step: point.value for point in history}
         self._children: dict[int, str] = {}
+
+    @property
+    def status(self) -> Status:
+        """The run's status as it is stored."""
+        return self._stored().status
 
     def progress(self) -> Status:
         """Deliver what there is: metrics, and the winners of cells that are finished.
@@ -111,7 +123,7 @@ class Delivery:
         """Deliver the artifacts and how the run ended. One left RUNNING by a dead process counts as killed."""
         self.progress()
         run = self._stored()
-        status = "KILLED" if run.status == "RUNNING" else MLFLOW_STATUS[run.status]
+        status = "KILLED" if run.status in UNDER_WAY else MLFLOW_STATUS[run.status]
         cells = self._store.cells(run.exp_id)
         for result in cells:
             if result.batches and not result.finished:
