@@ -43,7 +43,6 @@ class PrefectServer:
         self._state = state
         self._process: subprocess.Popen[bytes] | None = None
         self.url = os.environ.get("PREFECT_API_URL") or _published(state)
-        self.own = self.url is None
 
     def __enter__(self) -> Self:
         for name, value in SETTINGS.items():
@@ -75,10 +74,10 @@ class PrefectServer:
         """
         deadline = time.monotonic() + STARTUP_S
         while not healthy(f"{self.url}/health"):
-            ended = self._process is not None and self._process.poll() is not None
-            if ended or time.monotonic() > deadline or (self._process is None and not self.own):
-                where = f"see {self._state.prefect / 'server.log'}" if self.own else "check PREFECT_API_URL"
-                raise LabError(f"Prefect does not answer at {self.url}; {where}")
+            if self._process is None:
+                raise LabError(f"Prefect does not answer at {self.url}; check PREFECT_API_URL")
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise LabError(f"Prefect does not answer at {self.url}; see {self._state.prefect / 'server.log'}")
             time.sleep(0.1)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from mlab import events, snapshot
 from mlab.batch import Problem, search_batch
-from mlab.config import Config
+from mlab.config import Config, from_tree
 from mlab.errors import ConfigError, StoreError
 from mlab.events import emit
 from mlab.identity import State, new_run_id, span_id
@@ -56,13 +56,13 @@ def find_experiment(state: State, store: Store, run_id: str) -> tuple[Experiment
     """A stored experiment and its config, to be resumed.
 
     Raises:
-        ConfigError: no run has that id.
+        ConfigError: no run has that id, or its config is none that this version understands.
     """
     experiment = store.experiment(run_id)
     if experiment is None:
         raise ConfigError(str(state.database), "--resume", "must be the id of a stored run", run_id)
     events.recorder.open(state.events(run_id))
-    return experiment, Config.model_validate(experiment.config)
+    return experiment, from_tree(experiment.config, f"run {run_id}")
 
 
 @dataclass(frozen=True, slots=True)

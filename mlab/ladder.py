@@ -177,11 +177,11 @@ def _terms(volume: Array, sizing: Sizing, need: Need) -> Callable[[Array], Array
     """The part of F6 and F7 that the prices so far do not enter, for orders 2..M: shape (M - 1, B)."""
     held = running_sum(volume)
     before, after = held[:-1], held[1:]
+    on_path = before if sizing == "quote" else 1.0 / before
 
     def terms(common: Array) -> Array:
         if need == "path":
-            worth = before if sizing == "quote" else 1.0 / before
-            return np.asarray(worth / (1.0 + common))
+            return np.asarray(on_path / (1.0 + common))
         if sizing == "base":
             return np.asarray(1.0 / (before + common * after))
         # A need that is far too large would end at or below 0; that is too low in any case.

@@ -72,7 +72,7 @@ class Space:
             spread_min[k] = low * (spread_min[k + 1] - 1.0)
             rest[k] = 1.0 + low * rest[k + 1]
         margin = max(GUARD * depth, 4.0 * SOLVER_TOLERANCE)  # prices are no more exact than that
-        widest = 1.0 if limits.max_gap_ratio is None else limits.max_gap_ratio * depth / (orders - 1) - margin
+        widest = None if limits.max_gap_ratio is None else limits.max_gap_ratio * depth / (orders - 1) - margin
         return cls(
             cell=cell,
             sizing=sizing,
