@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from mlab.contract import contract, risk
 from mlab.errors import EvaluationError
 from mlab.events import emit
 from mlab.identity import candidate_id
+from mlab.ladder import Array
 from mlab.records import Batch, Candidate, Cell, Json, Metric, Outcome, Trial
 from mlab.refinement import GENERATIONS, Refinement, Start
 from mlab.scoring import Evaluation, Objective, evaluate
@@ -45,7 +46,7 @@ class _Refined:
     evaluation: Evaluation
 
 
-def search_batch(problem: Problem, study: Study, index: int, size: int, best: float | None) -> Batch:
+def search_batch(problem: Problem, study: Study, index: int, size: int, best: Candidate | None) -> Batch:
     """Ask for a batch of starts, refine them and write down what came of each.
 
     Args:
@@ -53,20 +54,20 @@ def search_batch(problem: Problem, study: Study, index: int, size: int, best: fl
         study: gives the starts; the outcomes are told to it by the caller, once they are stored.
         index: the batch within its cell.
         size: trials of the batch.
-        best: best score of the cell so far, None at first.
+        best: best candidate of the cell so far, None at first.
 
     Raises:
         EvaluationError: an evaluation failed, and failures are not to be skipped.
     """
-    starts = study.ask(index, size)
+    starts = study.ask(index, size, led=best is not None)
     emit("EVAL.CALL", f"refine {size} starts", adapter=study.sampler_name)
     began = time.perf_counter()
     try:
-        refined = _refine(problem, study, starts, index)
+        refined = _refine(problem, study, starts, index, best)
     except (ArithmeticError, ValueError, MemoryError, EvaluationError) as error:
-        return _failed(problem, study, starts, index, error)
+        return _failed(problem, study, index, error)
     seconds = time.perf_counter() - began
-    trials, found = _records(problem, study, starts, index, refined)
+    trials, found = _records(problem, study, index, refined)
     evaluations = sum(refined.evaluations)
     batch_best = min((candidate.score for candidate in found), default=None)
     emit(
@@ -76,7 +77,7 @@ def search_batch(problem: Problem, study: Study, index: int, size: int, best: fl
         evaluations=evaluations,
         score=batch_best,
     )
-    least = min((score for score in (best, batch_best) if score is not None), default=0.0)
+    least = min((candidate.score for candidate in [*found, best] if candidate), default=0.0)
     kept = tuple(candidate for candidate in found if worth_keeping(candidate.score, least, problem.prune_factor))
     pruned = sum(trial.outcome == "PRUNED" for trial in trials)
     emit("ORCH.PRUNE", f"{pruned} trials pruned", pruned=pruned, not_kept=len(found) - len(kept))
@@ -84,17 +85,17 @@ def search_batch(problem: Problem, study: Study, index: int, size: int, best: fl
     return Batch(problem.cell, index, tuple(trials), kept, metrics)
 
 
-def _refine(problem: Problem, study: Study, starts: Sequence[Start], index: int) -> _Refined:
+def _refine(problem: Problem, study: Study, starts: Sequence[Start], index: int, best: Candidate | None) -> _Refined:
     """Anneal all starts together, reporting each generation; the pruner may end some."""
     # The fourth number keeps this sequence apart from the sampler's, which is seeded by the first three.
     seed = np.random.SeedSequence([problem.seed, problem.cell.index, index, 1])
-    refinement = Refinement(problem.space, problem.objective, list(starts), seed)
+    refinement = Refinement(problem.space, problem.objective, starts, _growths(best), seed)
     reports: list[list[float]] = [[] for _ in starts]
     outcomes: list[Outcome] = ["COMPLETE"] * len(starts)
     for generation in range(GENERATIONS):
         refinement.generation()
         for trial in refinement.active.tolist():
-            score = float(refinement.best_score[trial])
+            score = float(refinement.best.score[trial])
             if not np.isfinite(score):
                 raise EvaluationError(f"trial {trial} of {problem.cell.label}, batch {index}: the score is {score}")
             reports[trial].append(score)
@@ -103,16 +104,22 @@ def _refine(problem: Problem, study: Study, starts: Sequence[Start], index: int)
                 outcomes[trial] = "PRUNED"
         if not refinement.active.size:
             break
-    evaluation = evaluate(*problem.space.ladders(refinement.best), problem.objective)
+    indent, volume, _ = problem.space.priced(refinement.best.growth)
+    evaluation = evaluate(indent, volume, problem.objective)
     return _Refined(reports, outcomes, refinement.evaluations.tolist(), evaluation)
 
 
-def _records(
-    problem: Problem, study: Study, starts: Sequence[Start], index: int, refined: _Refined
-) -> tuple[list[Trial], list[Candidate]]:
+def _growths(best: Candidate | None) -> Array | None:
+    """The growths of a stored ladder: what is stored is all that a resumed search knows of it."""
+    if best is None:
+        return None
+    return 1.0 + np.array(best.contract["schedule"]["martingale_pct"][1:]) / 100.0
+
+
+def _records(problem: Problem, study: Study, index: int, refined: _Refined) -> tuple[list[Trial], list[Candidate]]:
     """The trials of the batch, and a candidate for each that finished."""
     trials, found = [], []
-    for i, start in enumerate(starts):
+    for i, params in enumerate(study.params()):
         ladder = contract(refined.evaluation, i, problem.base_price, problem.objective)
         name = candidate_id(problem.run_id, problem.cell.index, index, i)
         number = study.first_number() + i
@@ -124,7 +131,7 @@ def _records(
             Trial(
                 number=number,
                 batch=index,
-                params=asdict(start),
+                params=params,
                 outcome=refined.outcomes[i],
                 score=ladder["score"],
                 reports=tuple(refined.reports[i]),
@@ -133,22 +140,22 @@ def _records(
             )
         )
         if finished:
-            block = risk(refined.evaluation, i)
+            block = risk(refined.evaluation, i, problem.objective)
             found.append(Candidate(name, problem.cell, index, number, ladder["score"], ladder, block))
     return trials, found
 
 
-def _failed(problem: Problem, study: Study, starts: Sequence[Start], index: int, error: Exception) -> Batch:
+def _failed(problem: Problem, study: Study, index: int, error: Exception) -> Batch:
     """The batch as error records, which are never ranked; or the error, if the run is to end with it."""
     text = f"{type(error).__name__}: {error}"
-    emit("EVAL.ERROR", text, level="error", inputs=[asdict(start) for start in starts])
+    emit("EVAL.ERROR", text, level="error", inputs=study.params())
     if not problem.skip_failures:
         raise EvaluationError(f"{problem.cell.label}, batch {index}: {text}") from error
     trials = tuple(
         Trial(
             number=study.first_number() + i,
             batch=index,
-            params=asdict(start),
+            params=params,
             outcome="FAIL",
             score=None,
             reports=(),
@@ -156,7 +163,7 @@ def _failed(problem: Problem, study: Study, starts: Sequence[Start], index: int,
             candidate_id=None,
             error=text,
         )
-        for i, start in enumerate(starts)
+        for i, params in enumerate(study.params())
     )
     return Batch(problem.cell, index, trials, (), ())
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlab import reference
-from mlab.ladder import Array
+from mlab.ladder import Array, need_before_fill
 from mlab.records import Json
 from mlab.scoring import Evaluation, Objective, variance
 
@@ -21,22 +21,21 @@ def contract(evaluation: Evaluation, ladder: int, base_price: float, objective: 
     ``max_need`` and ``var_need`` are those at fills, whatever the score is built on.
     """
     schedule = _schedule(evaluation, ladder, base_price)
-    max_need = max(schedule["needpct"])
+    max_need = float(evaluation.max_need[ladder])
     again = max(reference.needs(schedule["order_prices"], schedule["volume_pct"], objective.sizing))
     mismatch = not abs(max_need - again) <= MISMATCH_TOLERANCE
-    gaps = np.diff(schedule["indent_pct"])
     penalties = {name: float(value[ladder]) for name, value in evaluation.penalties.items()}
     penalties["P_need_mismatch"] = float(mismatch)
     return {
         "score": float(evaluation.score[ladder]) + objective.lambda_penalty * float(mismatch),
         "max_need": max_need,
-        "var_need": float(variance(evaluation.need[:, [ladder]])[0]),
+        "var_need": float(evaluation.var_need[ladder]),
         "tail": float(evaluation.tail[ladder]),
         "schedule": schedule,
         "sanity": {
             "max_need_mismatch": mismatch,
-            "collapse_indents": bool((gaps < objective.min_indent_step_pct).any()),
-            "tail_overflow": schedule["volume_pct"][-1] > objective.tail_cap_pct,
+            "collapse_indents": bool(evaluation.collapses[ladder]),
+            "tail_overflow": bool(evaluation.overflows[ladder]),
         },
         "diagnostics": {
             "wci": float(evaluation.wci[ladder]),
@@ -53,25 +52,22 @@ def _schedule(evaluation: Evaluation, ladder: int, base_price: float) -> dict[st
         values: list[float] = rows[:, ladder].tolist()
         return values
 
-    position = evaluation.position
-    indent = column(position.indent)
     return {
-        "indent_pct": indent,
-        "volume_pct": column(position.volume * 100.0),
-        "martingale_pct": column(position.growth),
+        "indent_pct": column(evaluation.indent),
+        "volume_pct": column(evaluation.volume_pct),
+        "martingale_pct": column(evaluation.growth),
         "needpct": column(evaluation.need),
-        "order_prices": column(position.price * base_price),
-        "price_step_pct": np.diff(indent, prepend=0.0).tolist(),
+        "order_prices": column(evaluation.price * base_price),
+        "price_step_pct": column(evaluation.step),
     }
 
 
-def risk(evaluation: Evaluation, ladder: int) -> Json:
+def risk(evaluation: Evaluation, ladder: int, objective: Objective) -> Json:
     """What NeedPct at fills does not show. F20 to F22; losses in percent of the money deployed."""
-    position = evaluation.position
-    share = position.volume[:, ladder]
-    money = np.cumsum(share if position.sizing == "quote" else share * position.price[:, ladder])
-    before = evaluation.before[:, [ladder]]
-    price, average = float(position.price[-1, ladder]), float(position.average[-1, ladder])
+    share, prices = evaluation.volume_pct[:, ladder], evaluation.price[:, ladder]
+    money = np.cumsum(share if objective.sizing == "quote" else share * prices)
+    before = need_before_fill(evaluation.price[:, [ladder]], evaluation.average[:, [ladder]])
+    price, average = float(prices[-1]), float(evaluation.average[-1, ladder])
 
     def loss(further_fall_pct: float) -> float:
         return (1.0 - price * (1.0 - further_fall_pct / 100.0) / average) * 100.0

@@ -106,7 +106,8 @@ class Execution:
                 return True
             with events.bound(span_id=span_id(index), batch_idx=index):
                 emit("ORCH.BATCH", f"{cell.label}, batch {index}", score=patience.best)
-                batch = search_batch(problem, study, index, search.batch_size, patience.best)
+                leader = next(iter(self.store.results(exp_id, cell.index, limit=1)), None)
+                batch = search_batch(problem, study, index, search.batch_size, leader)
                 self._save(batch)
             study.tell(batch.trials)
             patience = patience.after(_best_score(batch.trials))
@@ -226,7 +227,7 @@ def _problem(config: Config, run_id: str, cell: Cell) -> Problem:
         base_price=ladder.base_price,
         limits=limits,
         objective=objective,
-        space=Space.of(cell, limits, ladder.sizing, score.need, wave),
+        space=Space.of(cell, limits, objective),
         prune_factor=config.search.prune_factor,
         skip_failures=config.search.on_error == "skip",
     )

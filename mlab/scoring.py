@@ -6,14 +6,16 @@ ladder a column, (B,) a number a ladder. A new penalty is one function here and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlab.errors import EvaluationError
 from mlab.ladder import Array, Need, Sizing, average_entry, need_at_fill, need_before_fill, prices
 
-CHUNK = 2048
+CHUNK = 1024
 """Ladders evaluated at a time: their rows stay in the processor's cache."""
 
 
@@ -42,14 +44,22 @@ class Objective:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Batch of ladders seen as positions: ``price`` and ``average`` over the base price, ``volume`` as shares.
+    """Batch of ladders seen as positions; all of shape (M, B).
 
-    All of shape (M, B); ``indent`` and ``growth`` (of each volume over the one before) in percent.
+    Attributes:
+        sizing: what the volumes are, money or coins.
+        indent: depth in percent.
+        step: distance from the order above in percent; for the first its own indent.
+        volume: volumes in any unit; ``held`` is their sum so far.
+        growth: of each volume over the one before, in percent; 0 for the first.
+        price: over the base price; ``average`` is the average entry so far.
     """
 
     sizing: Sizing
     indent: Array
+    step: Array
     volume: Array
+    held: Array
     growth: Array
     price: Array
     average: Array
@@ -57,14 +67,22 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """All numbers of the contract for a batch: ``need`` and ``before`` are (M, B), the rest (B,)."""
+    """All numbers of the contract for a batch: those of orders are (M, B), those of ladders (B,)."""
 
-    position: Position
     score: Array
-    need: Array
-    before: Array
+    max_need: Array
+    var_need: Array
     tail: Array
+    indent: Array
+    volume_pct: Array
+    growth: Array
+    need: Array
+    price: Array
+    step: Array
+    average: Array
     penalties: dict[str, Array]
+    collapses: NDArray[np.bool_]
+    overflows: NDArray[np.bool_]
     wci: Array
     sign_flips: Array
 
@@ -80,55 +98,101 @@ def evaluate(indent: Array, volume: Array, objective: Objective) -> Evaluation:
     Raises:
         EvaluationError: a shape, a volume or an indent that no formula holds for, or a score that overflows.
     """
-    position = _position(indent, volume, objective.sizing)
-    penalty = penalties(position, objective)
-    need = need_at_fill(position.price, position.average)
-    before = need_before_fill(position.price, position.average)
-    return Evaluation(
-        position=position,
-        score=_score(position, need if objective.need == "fill" else before, penalty, objective),
-        need=need,
-        before=before,
-        tail=tail(position.volume),
-        penalties=penalty,
-        wci=weight_centre(position.volume),
-        sign_flips=sign_flips(need),
-    )
+    _check_shapes(indent, volume)
+    if indent.shape[1] <= CHUNK:
+        return _evaluated(indent, volume, objective)
+    return _joined([_evaluated(indent[:, part], volume[:, part], objective) for part in _parts(indent.shape[1])])
 
 
 def scores(indent: Array, volume: Array, objective: Objective) -> Array:
     """The score alone, shape (B,): the search's inner pass, by the same formulas."""
-    measure = need_at_fill if objective.need == "fill" else need_before_fill
-    total = np.empty(volume.shape[1])
-    for start in range(0, len(total), CHUNK):
-        part = slice(start, start + CHUNK)
-        position = _position(indent[:, part], volume[:, part], objective.sizing)
-        need = measure(position.price, position.average)
-        total[part] = _score(position, need, penalties(position, objective), objective)
-    return total
+    _check_shapes(indent, volume)
+    if indent.shape[1] <= CHUNK:
+        return _scored(indent, volume, objective)
+    return np.concatenate([_scored(indent[:, part], volume[:, part], objective) for part in _parts(indent.shape[1])])
+
+
+def _evaluated(indent: Array, volume: Array, objective: Objective) -> Evaluation:
+    position = _position(indent, volume, objective.sizing)
+    penalty = penalties(position, objective)
+    need = need_at_fill(position.price, position.average)
+    max_need, var_need = need.max(axis=0), variance(need)
+    worst = (max_need, var_need) if objective.need == "fill" else _worst(position, objective.need)
+    total = position.held[-1]
+    if not position.growth.max(initial=0.0) < np.inf:
+        raise EvaluationError("volumes are out of all proportion to each other")
+    return Evaluation(
+        score=_score(position, worst, penalty, objective),
+        max_need=max_need,
+        var_need=var_need,
+        tail=tail(position),
+        indent=position.indent,
+        volume_pct=position.volume * (100.0 / total),
+        growth=position.growth,
+        need=need,
+        price=position.price,
+        step=position.step,
+        average=position.average,
+        penalties=penalty,
+        collapses=position.step[1:].min(axis=0) < objective.min_indent_step_pct,
+        overflows=position.volume[-1] * (100.0 / total) > objective.tail_cap_pct,
+        wci=weight_centre(position),
+        sign_flips=sign_flips(need),
+    )
+
+
+def _scored(indent: Array, volume: Array, objective: Objective) -> Array:
+    position = _position(indent, volume, objective.sizing)
+    return _score(position, _worst(position, objective.need), penalties(position, objective), objective)
+
+
+def _check_shapes(indent: Array, volume: Array) -> None:
+    if indent.shape != volume.shape or indent.ndim != 2 or len(indent) < 2:
+        raise EvaluationError(f"indent {indent.shape} and volume {volume.shape} must both be (orders >= 2, ladders)")
+
+
+def _parts(ladders: int) -> list[slice]:
+    return [slice(start, start + CHUNK) for start in range(0, ladders, CHUNK)]
+
+
+def _joined(parts: list[Evaluation]) -> Evaluation:
+    def along(values: list[Any]) -> Any:
+        return np.concatenate(values, axis=-1)
+
+    arrays = {
+        field.name: along([getattr(part, field.name) for part in parts])
+        for field in fields(Evaluation)
+        if field.name != "penalties"
+    }
+    penalty = {name: along([part.penalties[name] for part in parts]) for name in parts[0].penalties}
+    return Evaluation(**arrays, penalties=penalty)
 
 
 def _position(indent: Array, volume: Array, sizing: Sizing) -> Position:
-    if indent.shape != volume.shape or indent.ndim != 2 or len(indent) < 2:
-        raise EvaluationError(f"indent {indent.shape} and volume {volume.shape} must both be (orders >= 2, ladders)")
-    if not (np.isfinite(volume).all() and (volume > 0.0).all()):
+    # A NaN is its own minimum and maximum, and fails these comparisons.
+    if not (volume.min(initial=1.0) > 0.0 and volume.max(initial=1.0) < np.inf):
         raise EvaluationError("every volume must be a finite number above 0")
-    if not (np.isfinite(indent).all() and (indent < 100.0).all()):
+    if not (indent.min(initial=0.0) > -np.inf and indent.max(initial=0.0) < 100.0):
         raise EvaluationError("every indent must be a finite number below 100 %")
-    price = np.ascontiguousarray(prices(indent))
-    share = np.ascontiguousarray(volume / volume.sum(axis=0))
-    # Growth comes from the volumes as given: on a threshold of the wave rule one rounding more would count.
-    return Position(sizing, indent, share, martingale(volume), price, average_entry(price, share, sizing))
+    price = prices(indent)
+    average, held = average_entry(price, volume, sizing)
+    step = np.empty(indent.shape)
+    step[0] = indent[0]
+    np.subtract(indent[1:], indent[:-1], out=step[1:])
+    return Position(sizing, indent, step, volume, held, martingale(volume), price, average)
 
 
-def _score(position: Position, need: Array, penalty: dict[str, Array], objective: Objective) -> Array:
-    """J of F9, over the needs (M, B) that the objective names."""
-    total: Array = (
-        objective.alpha * need.max(axis=0)
-        + objective.beta * variance(need)
-        + objective.gamma * tail(position.volume)
-        + objective.lambda_penalty * np.sum(list(penalty.values()), axis=0)
-    )
+def _worst(position: Position, need: Need) -> tuple[Array, Array]:
+    """Largest need and variance of the needs that the score counts."""
+    measure = need_at_fill if need == "fill" else need_before_fill
+    rows = measure(position.price, position.average)
+    return rows.max(axis=0), variance(rows)
+
+
+def _score(position: Position, worst: tuple[Array, Array], penalty: dict[str, Array], objective: Objective) -> Array:
+    """J of F9."""
+    total: Array = objective.alpha * worst[0] + objective.beta * worst[1] + objective.gamma * tail(position)
+    total += objective.lambda_penalty * sum(penalty.values())
     if not np.isfinite(total).all():
         raise EvaluationError("the score is not a finite number: volumes or indents are out of all proportion")
     return total
@@ -139,13 +203,12 @@ def penalties(position: Position, objective: Objective) -> dict[str, Array]:
 
     ``P_need_mismatch`` is not among them: it compares with what is stored, so the contract adds it.
     """
-    volume = position.volume
     return {
-        "P_gini": gini(volume),
-        "P_entropy": 1.0 - entropy(volume),
-        "P_monotone": backsteps(position.indent),
-        "P_smooth": roughness(position.indent),
-        "P_tailcap": tail_excess(volume, objective.tail_cap_pct / 100.0),
+        "P_gini": gini(position),
+        "P_entropy": 1.0 - entropy(position),
+        "P_monotone": backsteps(position.step),
+        "P_smooth": variance(position.step) / 100.0,
+        "P_tailcap": tail_excess(position, objective.tail_cap_pct / 100.0),
         "P_wave": monotony(position.growth, objective.wave),
     }
 
@@ -157,69 +220,84 @@ def variance(rows: Array) -> Array:
     return np.asarray(deviation.sum(axis=0) / len(rows))
 
 
-def tail(share: Array) -> Array:
+def tail(position: Position) -> Array:
     """Share of the volume in the last 20 % of orders, from index floor(0.8 M) counted from 0. F10, shape (B,)."""
-    return np.asarray(share[8 * len(share) // 10 :].sum(axis=0))
+    volume = position.volume
+    return np.asarray(volume[8 * len(volume) // 10 :].sum(axis=0) / position.held[-1])
 
 
 def martingale(volume: Array) -> Array:
     """Growth from each order to the next in percent; 0 for the first. F11, shape (M, B)."""
-    growth = np.zeros(volume.shape)
-    np.divide(volume[1:], volume[:-1], out=growth[1:])
-    growth[1:] -= 1.0
-    growth[1:] *= 100.0
+    growth = np.empty(volume.shape)
+    growth[0] = 0.0
+    rest = growth[1:]
+    np.divide(volume[1:], volume[:-1], out=rest)
+    rest -= 1.0
+    rest *= 100.0
     return growth
 
 
-def gini(share: Array) -> Array:
+def gini(position: Position) -> Array:
     """Gini coefficient of the volumes, 0 equal to 1 concentrated. F12, shape (B,)."""
-    orders = len(share)
-    # A ladder whose volumes never fall is in order already, and sorting is the dearest step of all.
-    ordered = share if (share[1:] >= share[:-1]).all() else np.sort(share, axis=0)
-    rank = np.arange(1.0, orders + 1.0)
-    return np.asarray(
-        np.clip(2.0 * (rank @ ordered) / (orders * share.sum(axis=0)) - (orders + 1.0) / orders, 0.0, 1.0)
-    )
+    volume, held = position.volume, position.held
+    orders = len(volume)
+    # Volumes that never fall are in order already, and sorting is the dearest step of all.
+    if position.growth.min(initial=0.0) >= 0.0:
+        area = held.sum(axis=0) / held[-1]
+    else:
+        ordered = np.array(volume.T, order="C")
+        ordered.sort(axis=1)
+        area = np.einsum("bk,k->b", ordered, np.arange(float(orders), 0.0, -1.0)) / held[-1]
+    return np.asarray(np.clip((orders + 1.0 - 2.0 * area) / orders, 0.0, 1.0))
 
 
-def entropy(share: Array) -> Array:
+def entropy(position: Position) -> Array:
     """Entropy of the volumes over its largest value ln M, 0 to 1. F13, shape (B,)."""
-    return np.asarray(-(share * np.log(share)).sum(axis=0) / np.log(len(share)))
+    total = position.held[-1]
+    information = np.log(position.volume)
+    information *= position.volume
+    return np.asarray((np.log(total) - information.sum(axis=0) / total) / np.log(len(information)))
 
 
-def backsteps(indent: Array) -> Array:
+def backsteps(step: Array) -> Array:
     """Sum of the percent by which orders stand above the one before. F14, shape (B,)."""
-    return np.asarray(np.maximum(0.0, indent[:-1] - indent[1:]).sum(axis=0))
+    gaps = step[1:]
+    if gaps.min(initial=0.0) >= 0.0:
+        return np.zeros(gaps.shape[1])
+    return np.asarray(-np.minimum(gaps, 0.0).sum(axis=0))
 
 
-def roughness(indent: Array) -> Array:
-    """Variance of the price steps in percent, over 100; the first step is order 1's own indent. F15, shape (B,)."""
-    step = np.array(indent, order="C")
-    np.subtract(indent[1:], indent[:-1], out=step[1:])
-    return variance(step) / 100.0
-
-
-def tail_excess(share: Array, cap: float) -> Array:
+def tail_excess(position: Position, cap: float) -> Array:
     """How far the last order exceeds its cap, as a share of the cap. F16, shape (B,)."""
-    return np.asarray(np.maximum(0.0, (share[-1] - cap) / cap))
+    return np.asarray(np.maximum(0.0, position.volume[-1] / position.held[-1] / cap - 1.0))
 
 
 def monotony(growth: Array, wave: Wave | None) -> Array:
     """Penalty for like steps side by side, strong or weak, eased by unlike ones. F17, shape (B,)."""
-    if wave is None:
+    if wave is None or len(growth) < 3:
         return np.zeros(growth.shape[1])
-    strong, weak = growth[1:] >= wave.strong_pct, growth[1:] <= wave.weak_pct
-    unlike = (strong[1:] & weak[:-1]) | (weak[1:] & strong[:-1])
-    alike = (strong[1:] & strong[:-1]) | (weak[1:] & weak[:-1])
-    return np.asarray(np.maximum(0, 2 * alike.sum(axis=0) - unlike.sum(axis=0)) / 10.0)
+    strong, counts = growth[1:] >= wave.strong_pct, growth[1:] <= wave.weak_pct
+    counts |= strong
+    pairs = counts[1:] & counts[:-1]
+    unlike = strong[1:] ^ strong[:-1]
+    unlike &= pairs
+    return np.asarray(np.maximum(0.0, 0.2 * _number(pairs) - 0.3 * _number(unlike)))
 
 
-def weight_centre(share: Array) -> Array:
+def weight_centre(position: Position) -> Array:
     """Where the volume lies: 0 all in the first order, 1 all in the last. F18, shape (B,)."""
-    return np.asarray(np.arange(len(share)) @ share / (share.sum(axis=0) * (len(share) - 1)))
+    held = position.held
+    return np.asarray((len(held) - held.sum(axis=0) / held[-1]) / (len(held) - 1.0))
 
 
 def sign_flips(need: Array) -> Array:
     """How often the need turns from rising to falling or back. F19, shape (B,)."""
-    sign = np.sign(np.diff(need, axis=0))
-    return np.asarray((sign[1:] * sign[:-1] < 0).sum(axis=0), dtype=np.float64)
+    rises, falls = need[1:] > need[:-1], need[1:] < need[:-1]
+    turns = rises[1:] & falls[:-1]
+    turns |= falls[1:] & rises[:-1]
+    return _number(turns)
+
+
+def _number(flags: NDArray[np.bool_]) -> Array:
+    """How many of each column are set; bytes hold the sum of fewer than 256 rows."""
+    return np.asarray(flags.view(np.uint8).sum(axis=0, dtype=np.uint8), dtype=np.float64)

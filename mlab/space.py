@@ -1,7 +1,7 @@
 """The ladders that keep the limits of one cell, built so that they cannot break them.
 
 A ladder is given by its M - 1 growths (K, B): the ratio of each volume to the one before. Prices follow
-from the volumes (:func:`mlab.ladder.equal_need_indents`), so growths are all that is searched.
+from the volumes (:class:`mlab.pricing.Pricing`), so growths are all that is searched.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlab.ladder import SOLVER_TOLERANCE, Array, Gaps, Need, Sizing, equal_need_indents, running_sum
+from mlab.ladder import Array, accumulate, compound
+from mlab.pricing import Gaps, Needs, Pricing
 from mlab.records import Cell, Json
-from mlab.scoring import Wave
+from mlab.scoring import Objective, Wave
 
 GUARD = 1e-10
 """Distance kept from every limit and threshold, as a share: optima sit on them, and rounding must not cross."""
 
+ROUNDING = 4e-13
+"""Rounding of a price over the base price, and of the indents that follow from it."""
 
 EXACT = 1e-12
 """Rounding of a growth in percent, for where the least and the largest are one number and leave no room."""
@@ -45,22 +48,20 @@ class Space:
         spread_min: for orders 1..M, least ratio of the volumes so far to the latest (tail_cap_pct). F24
         rest: for orders 1..M, volumes from that order on, over its own, were all later steps minimal. F23
         levels: growths at and beside the thresholds of the wave rule and at the ends, shape (L,).
-        gaps: bounds on the distance between orders.
+        pricing: where the orders stand once their volumes are known.
     """
 
     cell: Cell
-    sizing: Sizing
-    need: Need
     growth_min: float
     growth_max: float
     total_max: float
     spread_min: Array
     rest: Array
     levels: Array
-    gaps: Gaps
+    pricing: Pricing
 
     @classmethod
-    def of(cls, cell: Cell, limits: Limits, sizing: Sizing, need: Need, wave: Wave | None) -> Space:
+    def of(cls, cell: Cell, limits: Limits, objective: Objective) -> Space:
         """The space of ``cell``; the limits must leave room for at least the ladder of least growth."""
         orders, depth = cell.num_orders, cell.overlap_pct / 100.0
         low, high = (1.0 + bound / 100.0 for bound in limits.martingale_pct)
@@ -71,19 +72,18 @@ class Space:
         for k in range(orders - 2, -1, -1):
             spread_min[k] = low * (spread_min[k + 1] - 1.0)
             rest[k] = 1.0 + low * rest[k + 1]
-        margin = max(GUARD * depth, 4.0 * SOLVER_TOLERANCE)  # prices are no more exact than that
+        margin = max(GUARD * depth, ROUNDING)
         widest = None if limits.max_gap_ratio is None else limits.max_gap_ratio * depth / (orders - 1) - margin
+        gaps = Gaps(least=limits.min_indent_step_pct / 100.0 + margin, most=widest)
         return cls(
             cell=cell,
-            sizing=sizing,
-            need=need,
             growth_min=low,
             growth_max=high,
             total_max=(1.0 - GUARD) * 100.0 / limits.first_volume_min_pct,
             spread_min=spread_min,
             rest=rest,
-            levels=_levels(low, high, wave),
-            gaps=Gaps(least=limits.min_indent_step_pct / 100.0 + margin, most=widest),
+            levels=_levels(low, high, objective.wave),
+            pricing=Pricing.of(cell.overlap_pct, gaps, objective),
         )
 
     @property
@@ -96,6 +96,17 @@ class Space:
 
         A lower growth always helps both limits, so each step may take what the least growth after it leaves.
         """
+        kept = np.clip(growth, self.growth_min, self.growth_max)
+        beyond = np.flatnonzero(self._breaks(*volumes(kept)))
+        if beyond.size:
+            kept[:, beyond] = self._lowered(kept[:, beyond])
+        return kept
+
+    def _breaks(self, volume: Array, held: Array) -> NDArray[np.bool_]:
+        """Which ladders have too small a first order, or too large a last."""
+        return np.asarray((held[-1] > self.total_max) | (held[-1] < self.spread_min[-1] * volume[-1]))
+
+    def _lowered(self, growth: Array) -> Array:
         kept = np.empty(growth.shape)
         volume = np.ones(growth.shape[1])
         total = np.ones(growth.shape[1])
@@ -103,51 +114,45 @@ class Space:
             bound = (self.total_max - total) / (volume * self.rest[k])
             if self.spread_min[k] > 1.0:
                 bound = np.minimum(bound, total / volume / (self.spread_min[k] - 1.0))
-            bound = np.minimum(bound, self.growth_max)
             kept[k - 1] = np.maximum(np.minimum(row, bound), self.growth_min)
             volume = volume * kept[k - 1]
             total = total + volume
         return kept
 
-    def absorb(self, growth: Array, step: NDArray[np.int64], change: NDArray[np.bool_]) -> Array:
-        """The growths with one step a ladder set so that the first volume is just as small as allowed. F25.
+    def absorb(self, growth: Array, step: NDArray[np.int64], change: NDArray[np.bool_]) -> None:
+        """Set one step a ladder so that the first volume is just as small as allowed, in place. F25.
 
         Args:
             growth: shape (K, B).
             step: the step that gives way, from 0, shape (B,).
-            change: where to do it; elsewhere the ladder stays, shape (B,).
+            change: where to do it for its own sake; it is also done where order 1 is too small, shape (B,).
         """
-        total = running_sum(volumes(growth))
+        _, held = volumes(growth)
         ladder = np.arange(growth.shape[1])
-        before = total[step, ladder]
-        after = (total[-1] - before) / growth[step, ladder]
+        before, now = held[step, ladder], growth[step, ladder]
+        after = (held[-1] - before) / now
         exact = np.clip((self.total_max - before) / after, self.growth_min, self.growth_max)
-        changed = growth.copy()
-        changed[step, ladder] = np.where(change, exact, growth[step, ladder])
-        return changed
+        growth[step, ladder] = np.where(change | (held[-1] > self.total_max), exact, now)
 
-    def ladders(self, growth: Array) -> tuple[Array, Array]:
-        """Indents in percent and volumes as shares, both (M, B), of growths that keep the limits."""
-        volume = volumes(growth)
-        volume /= volume.sum(axis=0)
-        return equal_need_indents(volume, self.cell.overlap_pct, self.sizing, self.need, self.gaps), volume
+    def priced(self, growth: Array) -> tuple[Array, Array, Needs]:
+        """Indents in percent and volumes, the first 1, both (M, B), of growths that keep the limits; and the needs."""
+        volume, _ = volumes(growth)
+        indent, needs = self.pricing.indents(volume)
+        return indent, volume, needs
+
+    def near(self, growth: Array, known: Needs) -> tuple[Array, Array, Needs]:
+        """The same by a shorter way, from the needs of similar ladders."""
+        volume, _ = volumes(growth)
+        price, needs = self.pricing.near(volume, known)
+        return (1.0 - price) * 100.0, volume, needs
 
 
-def volumes(growth: Array) -> Array:
-    """Volumes with the first at 1, shape (M, B), from growths (K, B)."""
+def volumes(growth: Array) -> tuple[Array, Array]:
+    """Volumes with the first at 1, and their sums so far, shape (M, B) each, from growths (K, B)."""
     volume = np.empty((len(growth) + 1, growth.shape[1]))
-    volume[0] = 1.0
-    for k, row in enumerate(growth):
-        np.multiply(volume[k], row, out=volume[k + 1])
-    return volume
-
-
-def total_volume(growth: Array) -> Array:
-    """Sum of the volumes with the first at 1, shape (B,)."""
-    total = np.ones(growth.shape[1])
-    for row in growth[::-1]:
-        total = 1.0 + row * total
-    return total
+    volume[0], volume[1:] = 1.0, growth
+    compound(volume)
+    return volume, accumulate(volume.copy())
 
 
 def broken_limits(schedule: Json, limits: Limits) -> list[str]:

@@ -53,7 +53,7 @@ def test_keys_are_exactly_those_of_the_contract() -> None:
 
 def test_contract_and_risk_are_plain_json() -> None:
     evaluation = evaluated()
-    block = {"contract": contract(evaluation, 0, 202.91, GOAL), "risk": risk(evaluation, 0)}
+    block = {"contract": contract(evaluation, 0, 202.91, GOAL), "risk": risk(evaluation, 0, GOAL)}
     assert types(block) == {dict, list, str, float, int, bool}
     assert json.loads(json.dumps(block, allow_nan=False)) == block
     assert type(block["contract"]["diagnostics"]["sign_flips"]) is int
@@ -79,7 +79,7 @@ def test_first_order_is_the_base_price_and_volumes_sum_to_100() -> None:
 def test_mismatch_between_need_and_stored_prices_is_found_and_penalised() -> None:
     evaluation = evaluated()
     sound = contract(evaluation, 0, 202.91, GOAL)
-    evaluation.position.price[-1] *= 0.999  # what is stored no longer is what was evaluated
+    evaluation.price[-1] *= 0.999  # what is stored no longer is what was evaluated
     broken = contract(evaluation, 0, 202.91, GOAL)
     assert not sound["sanity"]["max_need_mismatch"]
     assert broken["sanity"]["max_need_mismatch"]
@@ -89,7 +89,7 @@ def test_mismatch_between_need_and_stored_prices_is_found_and_penalised() -> Non
 
 def test_a_need_that_is_no_number_is_a_mismatch() -> None:
     evaluation = evaluated()
-    evaluation.need[0] = np.nan
+    evaluation.max_need[0] = np.nan
     assert contract(evaluation, 0, 100.0, GOAL)["sanity"]["max_need_mismatch"]
 
 
@@ -108,14 +108,14 @@ def test_tail_overflow_is_flagged(volume: list[float], over: bool) -> None:
 def test_needs_of_the_contract_stay_those_at_fills_when_the_score_is_on_the_path() -> None:
     path = Objective("quote", "path", 1.0, 0.0, 0.0, 0.0, None, 40.0, 0.05)
     evaluation = evaluated(objective=path)
-    ladder, block = contract(evaluation, 0, 100.0, path), risk(evaluation, 0)
+    ladder, block = contract(evaluation, 0, 100.0, path), risk(evaluation, 0, path)
     assert ladder["max_need"] == made()["max_need"] == max(ladder["schedule"]["needpct"])
     assert ladder["score"] == block["max_need_path"] > ladder["max_need"]
 
 
 def test_losses_by_hand() -> None:
     """Equal money at 100 and at 50: 1 + 2 coins, average 66.67; a quarter is lost at 50, 40 % at 40."""
-    block = risk(evaluated([0.0, 50.0], [1.0, 1.0]), 0)
+    block = risk(evaluated([0.0, 50.0], [1.0, 1.0]), 0, GOAL)
     assert block["need_before_fill"] == pytest.approx([0.0, 100.0])
     assert block["loss_at_last_order_pct"] == pytest.approx(25.0)
     assert block["loss_below_last_pct"] == pytest.approx({"10": 32.5, "20": 40.0, "30": 47.5})
@@ -125,7 +125,7 @@ def test_losses_by_hand() -> None:
 def test_capital_deployed_is_money(sizing: Sizing, deployed: list[float]) -> None:
     """One coin at 100 and one at 50 are two thirds and one third of the money."""
     goal = Objective(sizing, "fill", 0.5, 0.3, 0.2, 0.1, None, 40.0, 0.05)
-    assert risk(evaluated([0.0, 50.0], [1.0, 1.0], goal), 0)["capital_deployed_pct"] == pytest.approx(deployed)
+    assert risk(evaluated([0.0, 50.0], [1.0, 1.0], goal), 0, goal)["capital_deployed_pct"] == pytest.approx(deployed)
 
 
 @pytest.mark.parametrize(

@@ -250,7 +250,7 @@ def broken(monkeypatch: pytest.MonkeyPatch, error: Exception | None, at_call: in
         if calls["n"] == at_call:
             if error is not None:
                 raise error
-            self.best_score[:] = np.nan
+            self.best.score[:] = np.nan
 
     monkeypatch.setattr(batch.Refinement, "generation", failing)
 

@@ -17,7 +17,7 @@ from mlab import scoring
 from mlab.contract import contract, risk
 from mlab.errors import EvaluationError
 from mlab.ladder import Array, average_entry, need_at_fill, prices
-from mlab.scoring import Objective, Wave, evaluate, scores
+from mlab.scoring import Evaluation, Objective, Wave, evaluate, scores
 from tests import scalar
 from tests.scalar import Settings
 
@@ -94,7 +94,7 @@ def assert_batch(indent: Array, volume: Array, given: Settings, base_price: floa
         i_list, v_list = indent[:, i].tolist(), volume[:, i].tolist()
         expected = scalar.contract(i_list, v_list, given, base_price)
         assert_same(contract(evaluation, i, base_price, objective(given)), expected)
-        assert_same(risk(evaluation, i), scalar.risk(i_list, v_list, given, base_price))
+        assert_same(risk(evaluation, i, objective(given)), scalar.risk(i_list, v_list, given, base_price))
         assert quick[i] == pytest.approx(expected["score"], rel=1e-9)
 
 
@@ -204,12 +204,12 @@ def test_known_needs(sizing: str, indent: list[float], volume: list[float], need
 
 def test_known_average_entry() -> None:
     price, volume = prices(np.array([[0.0, 5.0, 10.0]]).T), np.array([[1.0, 1.2, 1.44]]).T
-    assert 202.91 * average_entry(price, volume, "quote")[-1, 0] == pytest.approx(191.188768, abs=1e-6)
+    assert 202.91 * average_entry(price, volume, "quote")[0][-1, 0] == pytest.approx(191.188768, abs=1e-6)
 
 
 def test_need_after_one_order_at_the_market_is_zero() -> None:
     price = np.ones((2, 1))
-    assert need_at_fill(price, average_entry(price, np.ones((2, 1)), "quote"))[0, 0] == 0.0
+    assert need_at_fill(price, average_entry(price, np.ones((2, 1)), "quote")[0])[0, 0] == 0.0
 
 
 @pytest.mark.parametrize(
@@ -234,26 +234,32 @@ def test_wave(growth: list[float], expected: float) -> None:
 def test_a_volume_exactly_on_a_threshold_counts_as_on_it() -> None:
     """60 is 1.5 times 40: dividing both by 100 first would make it a hair less."""
     evaluation = evaluate(np.array([[0.0, 1.0, 3.0]]).T, np.array([[40.0, 60.0, 90.0]]).T, objective(Settings()))
-    assert evaluation.position.growth[1:, 0].tolist() == [50.0, 50.0]
+    assert evaluation.growth[1:, 0].tolist() == [50.0, 50.0]
     assert evaluation.penalties["P_wave"][0] == pytest.approx(0.2)
+
+
+def evaluated(volume: Array) -> Evaluation:
+    """Volumes at prices one percent apart."""
+    indent = np.repeat(np.arange(len(volume), dtype=float)[:, None], volume.shape[1], axis=1)
+    return evaluate(indent, volume, objective(Settings()))
 
 
 @pytest.mark.parametrize(("orders", "first"), [(2, 1), (4, 3), (5, 4), (6, 4), (10, 8), (11, 8), (35, 28)])
 def test_tail_begins_at_four_fifths(orders: int, first: int) -> None:
-    share = np.full((orders, 1), 1.0 / orders)
-    assert scoring.tail(share)[0] == pytest.approx((orders - first) / orders)
+    assert evaluated(np.full((orders, 1), 3.0)).tail[0] == pytest.approx((orders - first) / orders)
 
 
 def test_equal_volumes_have_no_gini_and_full_entropy() -> None:
-    share = np.full((8, 1), 0.125)
-    assert scoring.gini(share)[0] == pytest.approx(0.0, abs=1e-15)
-    assert scoring.entropy(share)[0] == pytest.approx(1.0)
-    assert scoring.weight_centre(share)[0] == pytest.approx(0.5)
+    evaluation = evaluated(np.full((8, 1), 0.125))
+    assert evaluation.penalties["P_gini"][0] == pytest.approx(0.0, abs=1e-15)
+    assert evaluation.penalties["P_entropy"][0] == pytest.approx(0.0, abs=1e-15)
+    assert evaluation.wci[0] == pytest.approx(0.5)
 
 
 def test_gini_of_unsorted_volumes_is_that_of_sorted_ones() -> None:
     volume = np.random.default_rng(7).random((30, 40))
-    np.testing.assert_allclose(scoring.gini(volume), scoring.gini(np.sort(volume, axis=0)), rtol=1e-12)
+    unsorted, ordered = evaluated(volume), evaluated(np.sort(volume, axis=0))
+    np.testing.assert_allclose(unsorted.penalties["P_gini"], ordered.penalties["P_gini"], rtol=1e-12)
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, math.nan, math.inf])

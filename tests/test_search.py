@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 
@@ -12,22 +12,26 @@ from mlab.errors import StoreError
 from mlab.records import Cell, Outcome, Trial
 from mlab.refinement import GENERATIONS, Start
 from mlab.search import Study
-from mlab.search.study import PRUNERS, SAMPLERS, START
+from mlab.search.study import PRUNERS, ROAM, SAMPLERS, SHAPE
 
 CELL = Cell(3, 20.0, 10)
 SIZE = 4
 
 
 def goodness(start: Start, generation: int) -> float:
-    """A made-up refinement: smooth in the start, falling with every generation."""
-    return (start.head - 0.7) ** 2 + (start.end - 0.2) ** 2 + abs(start.bend) + 5.0 * math.exp(-generation / 3.0) + 1.0
+    """A made-up refinement: smooth in the start, falling with every generation; ahead where it begins with the best."""
+    level = 1.0 + 100.0 * start.temperature + 5.0 * math.exp(-generation / 3.0)
+    if start.shape is None:
+        return level
+    return level + (start.shape.head - 0.7) ** 2 + (start.shape.end - 0.2) ** 2 + abs(start.shape.bend)
 
 
 def searched(study: Study, batch: int, failing: frozenset[int] = frozenset()) -> list[Trial]:
     """Ask and refine one batch, as the engine does; the trials still have to be told."""
-    starts = study.ask(batch, SIZE)
+    starts = study.ask(batch, SIZE, led=batch > 0)
+    params = study.params()
     if batch in failing:
-        return [trial(study, batch, i, start, "FAIL", ()) for i, start in enumerate(starts)]
+        return [trial(study, batch, i, params[i], "FAIL", ()) for i in range(SIZE)]
     reports: list[list[float]] = [[] for _ in starts]
     outcomes: list[Outcome] = ["COMPLETE"] * SIZE
     for generation in range(GENERATIONS):
@@ -36,12 +40,14 @@ def searched(study: Study, batch: int, failing: frozenset[int] = frozenset()) ->
                 reports[i].append(goodness(start, generation))
                 if study.hopeless(i, generation, reports[i][-1]):
                     outcomes[i] = "PRUNED"
-    return [trial(study, batch, i, starts[i], outcomes[i], tuple(reports[i])) for i in range(SIZE)]
+    return [trial(study, batch, i, params[i], outcomes[i], tuple(reports[i])) for i in range(SIZE)]
 
 
-def trial(study: Study, batch: int, i: int, start: Start, outcome: Outcome, reports: tuple[float, ...]) -> Trial:
+def trial(
+    study: Study, batch: int, i: int, params: dict[str, float], outcome: Outcome, reports: tuple[float, ...]
+) -> Trial:
     score = reports[-1] if reports else None
-    return Trial(study.first_number() + i, batch, asdict(start), outcome, score, reports, 1, None)
+    return Trial(study.first_number() + i, batch, params, outcome, score, reports, 1, None)
 
 
 def run(study: Study, batches: range, failing: frozenset[int] = frozenset()) -> list[Trial]:
@@ -101,9 +107,15 @@ def test_starts_differ_within_a_batch_and_between_batches_cells_and_seeds(sample
 @pytest.mark.parametrize("sampler", list(SAMPLERS))
 def test_starts_lie_in_their_ranges(sampler: str) -> None:
     for trial in run(Study(CELL, sampler, "median", seed=5), range(4)):
-        assert trial.params.keys() == START.keys()
+        assert trial.params.keys() in ({*ROAM}, {*ROAM, *SHAPE})
         for name, value in trial.params.items():
-            assert START[name].low <= value <= START[name].high  # type: ignore[attr-defined]
+            assert (ROAM | SHAPE)[name].low <= value <= (ROAM | SHAPE)[name].high  # type: ignore[attr-defined]
+
+
+def test_every_other_trial_begins_with_the_best_once_there_is_one() -> None:
+    trials = run(Study(CELL, "random", "none", seed=5), range(3))
+    led = ["head" not in trial.params for trial in trials]
+    assert led == [False] * SIZE + [True, False] * (SIZE // 2) + [False, True] * (SIZE // 2)
 
 
 @pytest.mark.parametrize("change", [{"head": 0.5}, {"stride": 0.1}, {"bend": 1e-9}])
@@ -127,14 +139,14 @@ def test_numbers_count_on_over_batches_and_replay() -> None:
     assert [trial.number for trial in trials] == list(range(8))
     again = Study(CELL, "random", "none", seed=1)
     again.replay(trials)
-    again.ask(2, SIZE)
+    again.ask(2, SIZE, led=True)
     assert again.first_number() == 8
 
 
 def test_median_pruner_gives_up_what_is_worse_than_most_and_not_before_the_warm_up() -> None:
     study = Study(CELL, "random", "median", seed=1)
     run(study, range(4))
-    study.ask(4, 2)
+    study.ask(4, 2, led=False)
     verdicts = [(study.hopeless(0, g, 99.0), study.hopeless(1, g, 0.1)) for g in range(GENERATIONS)]
     assert [bad for bad, _ in verdicts] == [g >= GENERATIONS // 3 for g in range(GENERATIONS)]
     assert not any(good for _, good in verdicts)
@@ -143,7 +155,7 @@ def test_median_pruner_gives_up_what_is_worse_than_most_and_not_before_the_warm_
 def test_median_pruner_waits_for_the_first_trials_to_finish() -> None:
     study = Study(CELL, "random", "median", seed=1)
     run(study, range(1))
-    study.ask(1, 1)
+    study.ask(1, 1, led=False)
     assert not any(study.hopeless(0, g, 99.0) for g in range(GENERATIONS))
 
 

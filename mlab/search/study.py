@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from itertools import groupby
 
 import numpy as np
@@ -21,19 +20,21 @@ from optuna.trial import TrialState
 
 from mlab.errors import StoreError
 from mlab.records import Cell, Outcome, Trial
-from mlab.refinement import GENERATIONS, Start
+from mlab.refinement import GENERATIONS, Shape, Start
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=ExperimentalWarning, module=__name__)  # of the QMC sampler
 
-START: dict[str, BaseDistribution] = {
-    "head": FloatDistribution(0.0, 1.0),
-    "end": FloatDistribution(0.0, 1.0),
-    "bend": FloatDistribution(-1.0, 1.5),
+ROAM: dict[str, BaseDistribution] = {
     "temperature": FloatDistribution(5e-4, 2e-2, log=True),
     "stride": FloatDistribution(0.05, 0.5, log=True),
 }
-"""What a trial chooses: the fields of :class:`mlab.refinement.Start` and their ranges."""
+SHAPE: dict[str, BaseDistribution] = {
+    "head": FloatDistribution(0.0, 1.0),
+    "end": FloatDistribution(0.0, 1.0),
+    "bend": FloatDistribution(-1.0, 1.5),
+}
+"""What a trial chooses: the fields of :class:`mlab.refinement.Start` and its shape, and their ranges."""
 
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed),
@@ -54,13 +55,21 @@ STATES: dict[Outcome, TrialState] = {
 
 
 class Study:
-    """The starts of one cell: ask for a batch, report each generation, tell the outcomes."""
+    """The starts of one cell: ask for a batch, report each generation, tell the outcomes.
+
+    Every other trial begins with a shape, the others with the best ladder of the cell. They are two studies of
+    Optuna: beside trials that begin so far ahead a new shape would always look hopeless.
+    """
 
     def __init__(self, cell: Cell, sampler: str, pruner: str, seed: int) -> None:
         self.cell, self.sampler_name, self._seed = cell, sampler, seed
-        # Hyperband assigns trials to brackets by the study's name: it must not change from run to run.
-        self._study = optuna.create_study(study_name=cell.key, direction="minimize", pruner=PRUNERS[pruner]())
-        self._asked: list[optuna.Trial] = []
+        self._shaped, self._led = (
+            # Hyperband assigns trials to brackets by the study's name: it must not change from run to run.
+            optuna.create_study(study_name=f"{cell.key}-{kind}", direction="minimize", pruner=PRUNERS[pruner]())
+            for kind in ("shaped", "led")
+        )
+        self._told = 0
+        self._asked: list[tuple[optuna.Study, optuna.Trial]] = []
 
     def replay(self, trials: Sequence[Trial]) -> None:
         """Ask, report and tell again what is stored, so that samplers and pruners stand where they stood.
@@ -70,8 +79,8 @@ class Study:
         """
         for batch, group in groupby(trials, key=lambda trial: trial.batch):
             stored = list(group)
-            starts = self.ask(batch, len(stored))
-            if [asdict(start) for start in starts] != [trial.params for trial in stored]:
+            self.ask(batch, len(stored), led=any("head" not in trial.params for trial in stored))
+            if [trial.params for _, trial in self._asked] != [trial.params for trial in stored]:
                 raise StoreError(f"{self.cell.label}, batch {batch}: the stored trials do not follow from the config")
             for generation in range(max(len(trial.reports) for trial in stored)):
                 for index, trial in enumerate(stored):
@@ -79,26 +88,47 @@ class Study:
                         self.hopeless(index, generation, trial.reports[generation])
             self.tell(stored)
 
-    def ask(self, batch: int, size: int) -> list[Start]:
-        """The starts of one batch."""
-        seed = np.random.SeedSequence([self._seed, self.cell.index, batch]).generate_state(1)
-        self._study.sampler = SAMPLERS[self.sampler_name](int(seed[0]))
-        self._asked = [self._study.ask(fixed_distributions=START) for _ in range(size)]
-        return [Start(**trial.params) for trial in self._asked]
+    def ask(self, batch: int, size: int, *, led: bool) -> list[Start]:
+        """The starts of one batch.
+
+        Args:
+            batch: index within the cell.
+            size: number of trials.
+            led: whether there is a best ladder to begin with; otherwise all begin with shapes.
+        """
+        seeds = np.random.SeedSequence([self._seed, self.cell.index, batch]).generate_state(2)
+        for study, seed in zip((self._shaped, self._led), seeds, strict=True):
+            study.sampler = SAMPLERS[self.sampler_name](int(seed))
+        self._asked = []
+        for index in range(size):
+            study = self._led if led and (batch + index) % 2 else self._shaped
+            space = ROAM if study is self._led else ROAM | SHAPE
+            self._asked.append((study, study.ask(fixed_distributions=space)))
+        return [_start(trial.params) for _, trial in self._asked]
+
+    def params(self) -> list[dict[str, float]]:
+        """What was chosen for each trial of the batch, to be stored."""
+        return [dict(trial.params) for _, trial in self._asked]
 
     def hopeless(self, index: int, generation: int, score: float) -> bool:
         """Report the best score of a trial of the batch after a generation; whether the pruner gives it up."""
-        trial = self._asked[index]
+        _, trial = self._asked[index]
         trial.report(score, generation)
         return trial.should_prune()
 
     def first_number(self) -> int:
         """Number of the batch's first trial within the cell."""
-        return self._asked[0].number
+        return self._told
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Tell how each trial of the batch ended, in the order in which they were asked."""
-        for asked, trial in zip(self._asked, trials, strict=True):
+        for (study, asked), trial in zip(self._asked, trials, strict=True):
             score = trial.score if trial.outcome == "COMPLETE" else None  # Optuna takes a pruned one's last report
-            self._study.tell(asked, score, STATES[trial.outcome])
+            study.tell(asked, score, STATES[trial.outcome])
+        self._told += len(trials)
         self._asked = []
+
+
+def _start(params: dict[str, float]) -> Start:
+    shape = Shape(*(params[name] for name in SHAPE)) if "head" in params else None
+    return Start(params["temperature"], params["stride"], shape)
