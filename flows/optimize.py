@@ -71,11 +71,16 @@ def search(run: Execution, cell: Cell, watcher: Watcher) -> CellResult:
 
 @task(task_run_name="publish", cache_policy=NO_CACHE, persist_result=False)
 def publish(store: Store, experiment: Experiment) -> dict[str, Any]:
-    """The results as Prefect artifacts: a table of cells, and the ladders with their limits."""
+    """The results as Prefect artifacts: the front, a table of cells, and the ladders with their limits."""
+    from mlab.report import plots  # late, for it loads matplotlib
+
     stored = store.experiment(experiment.run_id) or experiment
     cells = store.cells(experiment.exp_id)
     result = summary.run_json(stored, cells)
-    create_table_artifact(result["cells"], key="cells", description=f"Best ladder of each cell, run {stored.run_id}")
+    picture = plots.png(plots.front_plot(cells))
+    create_markdown_artifact(markdown.front_note(cells, picture), key="front", description=f"Run {stored.run_id}")
+    about = f"Best ladder of each cell, run {stored.run_id}. {markdown.RANK}"
+    create_table_artifact(result["cells"], key="cells", description=about)
     ladders = [f"## {cell.cell.label}\n\n{markdown.ladder_note(cell.best)}" for cell in cells if cell.best]
     create_markdown_artifact("\n\n".join([markdown.run_note(stored, cells), *ladders]), key="ladders")
     return result

@@ -215,6 +215,7 @@ def test_prefect_shows_progress_cells_and_ladders(whole: Finished) -> None:
 
     assert {key: kind for key, (kind, _) in artifacts.items()} == {
         "search-progress": "progress",
+        "front": "markdown",
         "cells": "table",
         "ladders": "markdown",
     }

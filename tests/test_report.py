@@ -18,6 +18,7 @@ from rich.console import Console
 
 from mlab.records import Candidate, CellResult
 from mlab.report import plots, risk, summary, terminal
+from mlab.report.front import at_fills, front, on_path
 from mlab.report.progress import Progress
 from mlab.report.ranking import ranked
 from mlab.report.schedule import PLAIN_BLOCKS, badges, bullets, sparkline
@@ -198,7 +199,8 @@ def test_table_holds_the_numbers_of_each_cell() -> None:
     measures = (cell.best.contract["max_need"], cell.best.risk["max_need_path"])
     shape = (schedule["indent_pct"][1], schedule["volume_pct"][-1])
     search = (f"{cell.evaluations:,}", str(cell.trials), str(cell.pruned), "yes")
-    expected = [f"{cell.best.score:.4f}", *(f"{value:.2f}" for value in (*measures, *shape)), *search]
+    stars = (f"*{value:.2f}" for value in measures)  # no other cell, no cell that beats it
+    expected = [f"{cell.best.score:.4f}", *stars, *(f"{value:.2f}" for value in shape), *search]
     assert row.split()[2:] == expected
 
 
@@ -342,7 +344,7 @@ def test_rows_are_flat_and_rank_within_each_cell() -> None:
     a, b = candidate([0.0, 5.0], [1.0, 2.0]), candidate([0.0, 5.0], [1.0, 1.5], index=1)
     other = candidate([0.0, 9.0], [1.0, 2.0], cell=1)
     table = summary.rows([other, b, a, replace(a, candidate_id=a.candidate_id + "x")])
-    assert [(row["overlap_pct"], row["rank"], row["found"]) for row in table] == [
+    assert [(row["overlap_pct"], row["rank_in_cell"], row["found"]) for row in table] == [
         (5.0, 1, 2), (5.0, 1, 2), (5.0, 2, 1), (9.0, 1, 1),
     ]  # fmt: skip
     assert all(type(value) in (int, float, str) for row in table for value in row.values())
@@ -388,12 +390,31 @@ def test_cells_plot_writes_both_needs_into_every_cell() -> None:
     assert "failed" in written
 
 
-def test_front_plot_has_a_line_for_each_number_of_orders() -> None:
+def test_front_plot_has_a_faint_line_for_each_number_of_orders_and_the_front_in_front() -> None:
     fills, path = plots.front_plot(nine_cells()).axes
-    assert [line.get_label() for line in fills.lines] == ["5", "10", "15"]
-    assert np.asarray(fills.lines[0].get_xdata()).tolist() == [10.0, 20.0, 30.0]
+    *faint, front = fills.lines
+    assert [line.get_label() for line in faint] == ["5", "10", "15"]
+    assert all(line.get_alpha() is not None and line.get_linewidth() < front.get_linewidth() for line in faint)
+    assert np.asarray(faint[0].get_xdata()).tolist() == [10.0, 20.0, 30.0]
     needs = [cell.best.risk["max_need_path"] for cell in nine_cells()[::3] if cell.best is not None]
     assert np.asarray(path.lines[0].get_ydata()).tolist() == needs
+
+
+def test_front_plot_names_the_numbers_of_orders_on_the_front_of_each_panel() -> None:
+    for axes, need in zip(plots.front_plot(nine_cells()).axes, (at_fills, on_path), strict=True):
+        unbeaten = front(nine_cells(), need)
+        labels = [text.get_text() for text in axes.texts]
+        assert labels[:-1] == [str(ladder.cell.num_orders) for ladder in unbeaten]
+        assert np.asarray(axes.lines[-1].get_ydata()).tolist() == [need(ladder) for ladder in unbeaten]
+
+
+def test_a_cell_far_off_the_front_does_not_press_the_picture_flat() -> None:
+    cells = nine_cells()
+    first = cells[0].best
+    assert first is not None
+    cells[0] = replace(cells[0], best=replace(first, risk=first.risk | {"max_need_path": 1000.0}))
+    highest = max(on_path(ladder) for ladder in front(cells, on_path))
+    assert highest < plots.front_plot(cells).axes[0].get_ylim()[1] <= 2.0 * highest
 
 
 @pytest.mark.parametrize("cells", [nine_cells(), nine_cells()[:1], [failed(0, 10.0, 5)]])

@@ -19,6 +19,7 @@ from mlab import config, engine
 from mlab.errors import EvaluationError
 from mlab.events import recorder
 from mlab.identity import State
+from mlab.report import summary
 from mlab.store import Store
 from mlab.tracking import delivery
 from mlab.tracking.delivery import Delivery
@@ -116,6 +117,7 @@ def test_the_run_is_finished_and_says_what_it_was(done: str, mlflow: MlflowClien
     assert tags["mlflow.source.git.commit"] == (commit.stdout.strip() or "unknown")
     assert done in run.info.run_name
     assert done in tags["mlflow.note.content"]
+    assert "What covering more costs" in tags["mlflow.note.content"]
     assert run.data.params["ladder.num_orders"] == "[4, 5]"
     assert run.data.params["ladder.limits.tail_cap_pct"] == "40.0"
     assert run.data.params["search.sampler"] == "tpe"
@@ -179,6 +181,8 @@ def test_the_run_holds_config_results_pictures_and_events(done: str, mlflow: Mlf
     table = json.loads(found["results.json"].read_text())
     assert len(table["data"]) == len(rows)
     assert "candidate_id" in table["columns"]
+    cells = store.cells(experiment.exp_id)
+    assert found["front.csv"].read_text() == summary.as_csv(summary.front_rows(cells))
     events = [json.loads(line)["event"] for line in found["events.jsonl"].read_text().splitlines()]
     assert "ORCH.START" in events
     assert events[-1] == "ORCH.DONE"

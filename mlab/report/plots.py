@@ -11,13 +11,17 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mlab.records import Candidate, Cell, CellResult
+from mlab.records import Candidate, CellResult
+from mlab.report.front import Need, at_fills, found, front, on_path
 
 BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#9AA0A6", "#30343A"
 """Blue and vermillion of Okabe and Ito, which every common kind of sight tells apart."""
 
 SHADES, LINES = colormaps["Blues"], colormaps["viridis"]
 DPI = 120
+
+TICKS = 12
+"""Overlaps that an axis has room to name one by one."""
 
 
 def png(figure: Figure) -> bytes:
@@ -57,19 +61,19 @@ def need_path(candidate: Candidate) -> tuple[list[float], list[float]]:
 
 def cells_plot(cells: Sequence[CellResult]) -> Figure:
     """Every cell coloured by its largest need at fills; in small print the largest on the path."""
-    found = _found(cells)
+    ladders = found(cells)
     overlaps = sorted({result.cell.overlap_pct for result in cells})
     orders = sorted({result.cell.num_orders for result in cells})
     figure = _figure(max(5.2, 2.4 + 1.1 * len(orders)), max(3.6, 1.8 + 0.8 * len(overlaps)))
     axes = figure.subplots()
     grid = np.full((len(overlaps), len(orders)), np.nan)
-    for cell, best in found:
-        grid[overlaps.index(cell.overlap_pct), orders.index(cell.num_orders)] = best.contract["max_need"]
-    low, high = (float(np.nanmin(grid)), float(np.nanmax(grid))) if found else (0.0, 1.0)
+    for ladder in ladders:
+        grid[overlaps.index(ladder.cell.overlap_pct), orders.index(ladder.cell.num_orders)] = at_fills(ladder)
+    low, high = (float(np.nanmin(grid)), float(np.nanmax(grid))) if ladders else (0.0, 1.0)
     image = axes.imshow(grid, cmap=SHADES, vmin=low, vmax=high, aspect="auto", origin="lower")
-    for cell, best in found:
-        row, column = overlaps.index(cell.overlap_pct), orders.index(cell.num_orders)
-        need, path = grid[row, column], best.risk["max_need_path"]
+    for ladder in ladders:
+        row, column = overlaps.index(ladder.cell.overlap_pct), orders.index(ladder.cell.num_orders)
+        need, path = at_fills(ladder), on_path(ladder)
         ink = "white" if need > low + 0.55 * (high - low) else INK
         axes.text(column, row + 0.1, f"{need:.2f}", ha="center", va="center", color=ink, fontsize=12)
         axes.text(column, row - 0.22, f"path {path:.2f}", ha="center", va="center", color=ink, fontsize=8)
@@ -87,29 +91,45 @@ def cells_plot(cells: Sequence[CellResult]) -> Figure:
 
 
 def front_plot(cells: Sequence[CellResult]) -> Figure:
-    """What covering more costs: overlap against the largest need, at fills and on the path, a line per orders."""
-    figure = _figure(8.4, 4.8)
-    panels = figure.subplots(1, 2, sharex=True, sharey=True)
-    found = _found(cells)
-    orders = sorted({cell.num_orders for cell, _ in found})
-    for place, number in enumerate(orders):
-        line = sorted(
-            ((cell.overlap_pct, best) for cell, best in found if cell.num_orders == number), key=lambda point: point[0]
-        )
-        colour = LINES(place / max(1, len(orders) - 1) * 0.85)
-        overlap = [depth for depth, _ in line]
-        fills = [best.contract["max_need"] for _, best in line]
-        path = [best.risk["max_need_path"] for _, best in line]
-        for axes, need in zip(panels, (fills, path), strict=True):
-            axes.plot(overlap, need, marker="o", markersize=5, linewidth=1.8, color=colour, label=str(number))
-    _labelled(panels[0], "At fills", "overlap covered, %", "largest rebound needed, %")
-    _labelled(panels[1], "On the whole path", "overlap covered, %", "")
-    for axes in panels:
-        axes.set_ylim(bottom=0.0)
-    if orders:
-        panels[0].legend(title="orders", loc="upper left", frameon=False)
+    """What covering more costs: overlap against the largest need, at fills and on the path, with the front of each."""
+    figure = _figure(9.6, 5.0)
+    fills, path = figure.subplots(1, 2, sharex=True, sharey=True)
+    _front_panel(fills, cells, at_fills, BLUE)
+    _front_panel(path, cells, on_path, ORANGE)
+    _labelled(fills, "At fills", "overlap covered, %", "largest rebound needed, %")
+    _labelled(path, "On the whole path", "overlap covered, %", "")
+    overlaps = sorted({result.cell.overlap_pct for result in cells})
+    if len(overlaps) <= TICKS:
+        fills.set_xticks(overlaps, [f"{overlap:g}" for overlap in overlaps])
+    if ladders := found(cells):
+        # Cells far off the front may leave the picture, so that they do not press it flat; room for labels at the foot.
+        highest = min(2.0 * max(map(on_path, front(cells, on_path))), 1.06 * max(map(on_path, ladders)))
+        fills.set_ylim(-0.05 * highest, highest)
+        fills.legend(title="orders", loc="upper left", frameon=False, fontsize=9)
     figure.suptitle("What covering more costs: the best ladder of each cell", color=INK, fontweight="bold")
     return figure
+
+
+def _front_panel(axes: Axes, cells: Sequence[CellResult], need: Need, colour: str) -> None:
+    """All cells faint, a line per number of orders; the front strong, with the number of orders at its points."""
+    ladders = found(cells)
+    orders = sorted({ladder.cell.num_orders for ladder in ladders})
+    for place, number in enumerate(orders):
+        line = [ladder for ladder in ladders if ladder.cell.num_orders == number]
+        shade = LINES(place / max(1, len(orders) - 1) * 0.85)
+        axes.plot(*_points(line, need), "o-", markersize=3, linewidth=1.0, color=shade, alpha=0.45, label=str(number))
+    unbeaten = front(cells, need)
+    axes.plot(*_points(unbeaten, need), "o-", markersize=6, linewidth=2.4, color=colour)
+    for ladder in unbeaten:
+        point = (ladder.cell.overlap_pct, need(ladder))
+        label = str(ladder.cell.num_orders)
+        axes.annotate(label, point, (4, -11), textcoords="offset points", color=colour, fontsize=9)
+    words = "bold: the front,\nwith its numbers of orders"
+    axes.text(0.98, 0.03, words, transform=axes.transAxes, ha="right", color=colour, fontsize=9)
+
+
+def _points(ladders: Sequence[Candidate], need: Need) -> tuple[list[float], list[float]]:
+    return [ladder.cell.overlap_pct for ladder in ladders], [need(ladder) for ladder in ladders]
 
 
 def _volumes(axes: Axes, candidate: Candidate) -> None:
@@ -139,10 +159,6 @@ def _saw_tooth(axes: Axes, candidate: Candidate) -> None:
     axes.set_xlim(0.0, max(rebound) * 1.08)
     axes.legend(frameon=False, loc="upper right")  # no need lies above that of order 1 alone
     _labelled(axes, "Rebound needed to break even", "rebound, % of the price there", "")
-
-
-def _found(cells: Sequence[CellResult]) -> list[tuple[Cell, Candidate]]:
-    return [(result.cell, result.best) for result in cells if result.best is not None]
 
 
 def _figure(width: float, height: float) -> Figure:

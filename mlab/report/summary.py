@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from mlab.records import Candidate, CellResult, Experiment, Json
+from mlab.report.front import at_fills, found, front, on_path
 from mlab.report.ranking import ranked
 from mlab.report.schedule import badges
 
@@ -46,7 +47,7 @@ def rows(candidates: Iterable[Candidate]) -> list[Json]:
     """One flat row a candidate, by cell and rank; candidates that are one ladder share their rank."""
     by_cell = sorted(candidates, key=lambda candidate: candidate.cell.index)
     return [
-        {"rank": ladder.rank, "found": ladder.found} | _row(candidate)
+        {"rank_in_cell": ladder.rank, "found": ladder.found} | _row(candidate)
         for _, group in groupby(by_cell, key=lambda candidate: candidate.cell.index)
         for ladder in ranked(group)
         for candidate in ladder.candidates
@@ -71,6 +72,24 @@ def _row(candidate: Candidate) -> Json:
         **contract["diagnostics"],
         **contract["penalties"],
     }
+
+
+def front_rows(cells: Sequence[CellResult]) -> list[Json]:
+    """One flat row a cell on a front, by overlap, and no scores: those of several cells do not compare."""
+    fills, path = front(cells, at_fills), front(cells, on_path)
+    return [
+        {
+            "overlap_pct": ladder.cell.overlap_pct,
+            "num_orders": ladder.cell.num_orders,
+            "max_need": at_fills(ladder),
+            "max_need_path": on_path(ladder),
+            "on_front_at_fills": ladder in fills,
+            "on_front_on_path": ladder in path,
+            "candidate_id": ladder.candidate_id,
+        }
+        for ladder in found(cells)
+        if ladder in fills or ladder in path
+    ]
 
 
 def order_rows(candidate: Candidate) -> list[Json]:

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from mlab.records import Candidate, CellResult, Experiment
 from mlab.report import risk
+from mlab.report.front import MEANING, at_fills, front, on_path
 from mlab.report.ranking import ranked
 from mlab.report.schedule import badges, bullets, sparkline
 
@@ -69,6 +70,7 @@ def final(out: Console, experiment: Experiment, cells: Sequence[CellResult], sta
     out.print()
     out.print(cells_table(cells, dense=out.width < COMFORTABLE))
     out.print()
+    _prose(out, f"* on the front: {MEANING}.")
     _prose(out, "A score ranks ladders within one cell only: a smaller overlap scores lower because it covers less.")
     out.print()
     out.print(Text("What no ladder can do", style="bold"))
@@ -91,29 +93,35 @@ def ladder(out: Console, candidate: Candidate) -> None:
         _prose(out, sentence, indent="  ")
 
 
-def cells_table(cells: Iterable[CellResult], *, dense: bool = False) -> Table:
-    """One row a cell: what its best ladder needs, and what the search took.
+def cells_table(cells: Sequence[CellResult], *, dense: bool = False) -> Table:
+    """One row a cell: what its best ladder needs, starred where no other cell beats it, and what the search took.
 
     Args:
         cells: in the order shown.
         dense: fits 80 columns.
     """
     table = _table(*CELL_HEADS, space=0 if dense else 1)
+    fills, path = front(cells, at_fills), front(cells, on_path)
     for result in cells:
         search = (f"{result.evaluations:,}", f"{result.trials:,}", f"{result.pruned:,}")
         early = "yes" if result.stopped_early else "no"
         cell = (f"{result.cell.overlap_pct:g}", str(result.cell.num_orders))
-        table.add_row(*cell, *_measures(result.best), *search, early)
+        table.add_row(*cell, *_measures(result.best, fills, path), *search, early)
     return table
 
 
-def _measures(best: Candidate | None) -> tuple[str, ...]:
+def _measures(best: Candidate | None, fills: Sequence[Candidate], path: Sequence[Candidate]) -> tuple[str, ...]:
+    """Score, needs and shape of a cell's best ladder; starred where it is on the front by fills, or by the path."""
     if best is None:
         return ("failed", "-", "-", "-", "-")
     schedule = best.contract["schedule"]
-    needs = (best.contract["max_need"], best.risk["max_need_path"])
+    needs = (_need(at_fills(best), star=best in fills), _need(on_path(best), star=best in path))
     shape = (schedule["price_step_pct"][1], schedule["volume_pct"][-1])
-    return (f"{best.score:.4f}", *(f"{value:.2f}" for value in (*needs, *shape)))
+    return (f"{best.score:.4f}", *needs, *(f"{value:.2f}" for value in shape))
+
+
+def _need(need: float, *, star: bool) -> str:
+    return f"*{need:.2f}" if star else f"{need:.2f}"
 
 
 def top_table(candidates: Iterable[Candidate], *, plain: bool = False) -> Table:

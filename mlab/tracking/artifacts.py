@@ -19,14 +19,15 @@ from mlab.report import plots, schedule, summary
 def write_run(
     folder: Path, state: State, run: Experiment, cells: Sequence[CellResult], results: Sequence[Candidate]
 ) -> None:
-    """Config, ranked results, overview of the cells, event log, and the crash snapshots of the run if any."""
+    """Config, results ranked within each cell, front, cells, event log, and the crash snapshots of the run if any."""
     (folder / "config.yaml").write_text(config.dump(config.from_tree(redacted(run.config), run.run_id)))
     rows = summary.rows(results)
     (folder / "results.csv").write_text(summary.as_csv(rows))
     columns = list(rows[0]) if rows else []
     table = {"columns": columns, "data": [list(row.values()) for row in rows]}
-    (folder / "results.json").write_bytes(orjson.dumps(table))  # MLflow shows this layout as a table
+    (folder / "results.json").write_bytes(orjson.dumps(table))  # the layout of MLflow's tables
     (folder / "cells.png").write_bytes(plots.png(plots.cells_plot(cells)))
+    (folder / "front.csv").write_text(summary.as_csv(summary.front_rows(cells)))
     (folder / "front.png").write_bytes(plots.png(plots.front_plot(cells)))
     log = state.events(run.run_id)
     if log.exists():
