@@ -28,9 +28,10 @@ bench: $(READY) ## measure the evaluator and the search; prints ratios
 	@$(PYTHON) -m benchmarks.evaluator
 	@$(PYTHON) -m benchmarks.refinement
 	@$(PYTHON) -m benchmarks.budget
+	@$(PYTHON) -m benchmarks.workers
 
 lock: $(READY) ## write the versions of all packages to requirements.lock
-	@$(VENV)/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	@$(VENV)/bin/uv pip compile pyproject.toml --extra dask --group dev --universal --python-version 3.11 \
 		--no-header --no-annotate --upgrade --quiet --output-file requirements.lock
 
 clean: ## remove the environment and caches; results stay

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import logging
-from contextlib import nullcontext
-from typing import Any
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from queue import Empty, Queue
+from typing import Annotated, Any
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
+from pydantic import Field
 
-from flows.watching import Audience, PrefectProgress, audience, delivered
+from flows import cluster, watching
+from flows.cluster import Hands
+from flows.watching import Audience, Lookout, PrefectProgress
 from mlab import engine, events
 from mlab.config import Config
 from mlab.engine import Execution, Watcher
@@ -20,28 +26,43 @@ from mlab.records import Cell, CellResult, Experiment
 from mlab.report import markdown, summary
 from mlab.store import Store
 from mlab.tracking import Courier
+from mlab.worker import Assignment, assignments
+
+LOOK_S = 1.0
+"""Seconds between two looks at what the workers have saved."""
 
 
 @flow(name="optimize", flow_run_name="{config.name}", persist_result=False)
-def optimize(config: Config = Config(), resume: str | None = None) -> dict[str, Any]:  # noqa: B008 - frozen
+def optimize(
+    config: Config = Config(),  # noqa: B008 - frozen
+    resume: str | None = None,
+    workers: Annotated[int, Field(ge=1, le=cluster.MOST)] = 1,
+) -> dict[str, Any]:
     """Search every cell of ``config`` for the ladder with the fastest exit.
 
     Args:
         config: what to search; ignored where a run is resumed, which keeps its own.
         resume: id of a stored run to go on with.
+        workers: cells searched at a time, each in a process of its own; more than one changes no result.
 
     Returns:
         The object that ``python -m flows.run --json`` prints.
     """
     state = State.here()
+    setting = cluster.Setting.here()
     _trace_to_prefect()
     with Store.open(state.database) as store:
         experiment, config = open_experiment(state, store, build_config(config), resume)
-        with nullcontext() if delivered.get() else Courier(state, experiment.run_id):
-            with engine.execution(state, store, experiment, config) as run:
-                watcher = Audience(PrefectProgress(config, experiment.run_id), *audience.get())
-                for cell in config.cells():
-                    search.with_options(task_run_name=cell.label)(run, cell, watcher)
+        workers = min(workers, len(config.cells()))
+        with nullcontext() if watching.delivered.get() else Courier(state, experiment.run_id):
+            # Outside of the execution: what the workers still do when that has ended is refused by the store.
+            with cluster.hands(setting, workers) as hands, engine.execution(state, store, experiment, config) as run:
+                watcher = Audience(PrefectProgress(config, experiment.run_id), *watching.audience.get())
+                if hands is None:
+                    for cell in config.cells():
+                        search.with_options(task_run_name=cell.label)(run, cell, watcher)
+                else:
+                    hand_out(hands, assignments(run, workers), Lookout(store, experiment.exp_id, watcher))
             return publish(store, experiment)
 
 
@@ -67,6 +88,35 @@ def open_experiment(state: State, store: Store, config: Config, resume: str | No
 def search(run: Execution, cell: Cell, watcher: Watcher) -> CellResult:
     """Search one cell to its end."""
     return run.search(cell, watcher)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def search_elsewhere(worker: Callable[[Assignment], None], assignment: Assignment) -> None:
+    """Have a worker search one cell to its end."""
+    worker(assignment)
+
+
+def hand_out(hands: Hands, todo: list[Assignment], lookout: Lookout) -> None:
+    """Have workers search cells, and look now and then how far they are; the first failure ends it."""
+    lookout.look()
+    done: Queue[PrefectFuture[None]] = Queue()
+    for assignment in todo:
+        of_cell = search_elsewhere.with_options(task_run_name=assignment.cell.label)
+        future = hands.runner.submit(of_cell, {"worker": hands.search, "assignment": assignment})
+        future.add_done_callback(done.put)
+    for _ in todo:
+        _next(done, lookout).result()
+
+
+def _next(done: Queue[PrefectFuture[None]], lookout: Lookout) -> PrefectFuture[None]:
+    """The next task that ends; until then, show what the workers do."""
+    future = None
+    while future is None:
+        with suppress(Empty):
+            future = done.get(timeout=LOOK_S)
+        events.relay()
+        lookout.look()
+    return future
 
 
 @task(task_run_name="publish", cache_policy=NO_CACHE, persist_result=False)

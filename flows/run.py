@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
+from flows import cluster
 from flows.server import PrefectServer
 from mlab import config as configs
 from mlab.config import Config
@@ -74,15 +75,30 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--resume", metavar="RUN_ID", help="go on with a stored run, with the config it began with")
     parser.add_argument(
+        "--workers",
+        default="1",
+        metavar="N",
+        help="cells searched at a time, each in a process of its own (default: 1); changes no result",
+    )
+    parser.add_argument(
         "--json", action="store_true", help="print one JSON object, and nothing else, on standard output"
     )
     options = parser.parse_args(arguments)
+    options.workers = _workers(options.workers)
     if options.resume is not None and (options.config or options.overrides):
         raise ConfigError("command line", "--resume", "keeps the config of its run: leave out --config and --set")
     return options
 
 
+def _workers(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if not 1 <= number <= cluster.MOST:
+        raise ConfigError("command line", "--workers", f"must be a whole number from 1 to {cluster.MOST}", text)
+    return number
+
+
 def _run(options: argparse.Namespace) -> int:
+    cluster.Setting.here()
     state = State.here()
     if options.resume is None:
         config = configs.load(options.config or DEFAULT, options.overrides)
@@ -131,13 +147,13 @@ def _search(
     emit("APP.START", "martingale lab", config=str(options.config or DEFAULT), resume=options.resume)
     if config is None:
         experiment, config = engine.find_experiment(state, store, options.resume)
-        status = _flow(config, experiment.run_id, server, delivered=False)
+        status = _flow(config, experiment.run_id, options.workers, server, delivered=False)
         _answer(state, store, experiment, as_json=options.json)
     else:
         experiment = engine.open_experiment(state, store, config)
         # Here rather than in the flow: MLflow loads while Prefect starts, and ends while the answer is read.
         with Courier(state, experiment.run_id) as courier:
-            status = _flow(config, experiment.run_id, server, delivered=True)
+            status = _flow(config, experiment.run_id, options.workers, server, delivered=True)
             _answer(state, store, experiment, as_json=options.json)
             if status:
                 courier.hurry()
@@ -148,18 +164,20 @@ def _search(
     return status
 
 
-def _flow(config: Config, run_id: str, server: PrefectServer, *, delivered: bool) -> int:
+def _flow(config: Config, run_id: str, workers: int, server: PrefectServer, *, delivered: bool) -> int:
     """Execute the run as a Prefect flow; the exit status.
 
     Args:
         config: what is searched.
         run_id: the stored run.
+        workers: cells searched at a time.
         server: on its way up.
         delivered: whether a courier is at work already.
     """
     from mlab.report.progress import Progress
 
-    with Progress() as progress:
+    workers = min(workers, len(config.cells()))
+    with Progress() as progress, cluster.processes(cluster.Setting.here(), workers) as pool:
         progress.start(config.cells(), config.search.max_batches, config.search.batch_size)
         server.wait()
         from prefect.events.worker import EventsWorker
@@ -171,8 +189,9 @@ def _flow(config: Config, run_id: str, server: PrefectServer, *, delivered: bool
 
         watching.audience.set((progress,))
         watching.delivered.set(delivered)
+        cluster.started.set(pool)
         try:
-            optimize(config, resume=run_id)
+            optimize(config, resume=run_id, workers=workers)
         except KeyboardInterrupt:
             return 128 + signal.SIGINT
         except (Terminated, TerminationSignal):

@@ -67,7 +67,10 @@ def find_experiment(state: State, store: Store, run_id: str) -> tuple[Experiment
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """A run in this process's hands: made by :func:`execution`, and over when that context ends."""
+    """A run in this process's hands: made by :func:`execution`, and over when that context ends.
+
+    ``began`` is the moment of the monotonic clock since which ``elapsed_s`` goes on.
+    """
 
     state: State
     store: Store
@@ -80,19 +83,26 @@ class Execution:
         """Seconds of search so far, those before a cut included."""
         return self.experiment.elapsed_s + time.monotonic() - self.began
 
-    def search(self, cell: Cell, watcher: Watcher) -> CellResult:
-        """Search one cell to its end, from where it was left; a finished cell is only read."""
+    def search(self, cell: Cell, watcher: Watcher, turns: int | None = None) -> CellResult:
+        """Search one cell to its end, from where it was left; a finished cell is only read.
+
+        Args:
+            cell: which.
+            watcher: told of every batch.
+            turns: how many cells are searched one after another from now on, this one included; None where
+                this process searches all cells in order.
+        """
         exp_id = self.experiment.exp_id
         with events.bound(overlap=cell.overlap_pct, orders=cell.num_orders):
             if not self.store.cells(exp_id)[cell.index].finished:
-                self.store.finish_cell(exp_id, cell.index, stopped_early=self._search(cell, watcher))
+                self.store.finish_cell(exp_id, cell.index, stopped_early=self._search(cell, watcher, turns))
             result = self.store.cells(exp_id)[cell.index]
             if result.stopped_early:
                 emit("ORCH.EARLY_STOP", f"{cell.label} stopped after batch {result.batches}", score=_score(result))
         watcher.cell_done(result)
         return result
 
-    def _search(self, cell: Cell, watcher: Watcher) -> bool:
+    def _search(self, cell: Cell, watcher: Watcher, turns: int | None) -> bool:
         """Ask, evaluate, commit, tell and emit until the cell is done; whether it stopped early."""
         search, exp_id = self.config.search, self.experiment.exp_id
         stored = self.store.trials(exp_id, cell.index)
@@ -100,7 +110,7 @@ class Execution:
         study.replay(stored)
         patience = _patience(stored, search.patience)
         problem = _problem(self.config, self.experiment.run_id, cell)
-        deadline = self._deadline(cell)
+        deadline = self._deadline(turns or len(self.config.cells()) - cell.index)
         for index in range(len({trial.batch for trial in stored}), search.max_batches):
             if patience.exhausted or (index and time.monotonic() >= deadline):
                 return True
@@ -128,13 +138,12 @@ class Execution:
             candidates=[candidate.candidate_id for candidate in batch.candidates],
         )
 
-    def _deadline(self, cell: Cell) -> float:
-        """When this cell's time is over: the time left is shared evenly among the cells left."""
+    def _deadline(self, turns: int) -> float:
+        """When this cell's time is over: the time left is shared evenly among the turns left."""
         limit = self.config.search.max_time_s
         if limit is None:
             return float("inf")
-        left = len(self.config.cells()) - cell.index
-        return time.monotonic() + max(0.0, limit - self.elapsed_s) / left
+        return time.monotonic() + max(0.0, limit - self.elapsed_s) / turns
 
 
 @contextmanager

@@ -21,6 +21,10 @@ class ConfigError(LabError):
             line += f", was {_shown(was)}"
         super().__init__(line)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """What makes the same error again: it may come from another process."""
+        return type(self), (self.source, self.field, self.must, self.was), self.__dict__
+
 
 class RunBusy(LabError):
     """Another process is executing that run."""
@@ -32,6 +36,10 @@ class StoreError(LabError):
     """The database could not be opened, read or written."""
 
     exit_status = 4
+
+
+class WorkerLost(LabError):
+    """A process that searched a cell died."""
 
 
 class EvaluationError(LabError):

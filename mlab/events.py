@@ -14,8 +14,9 @@ from collections import deque
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
-from typing import Any, Literal, TextIO, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import orjson
 import structlog
@@ -58,7 +59,8 @@ class Recorder:
 
     def __init__(self, size: int) -> None:
         self.recent: deque[dict[str, Any]] = deque(maxlen=size)
-        self._log: TextIO | None = None
+        self._log: FileIO | None = None
+        self._read = 0
         self._waiting: list[bytes] = []
 
     def open(self, path: Path) -> None:
@@ -66,7 +68,9 @@ class Recorder:
         self.close()
         with _harmless():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._log = path.open("a", encoding="utf-8")
+            # Without a buffer each line is one write, so that lines of several processes never mix.
+            self._log = path.open("ab", buffering=0)
+            self._read = self._log.tell()
         for line in self._waiting:
             self._write(line)
         self._waiting.clear()
@@ -92,8 +96,19 @@ class Recorder:
         log = self._log
         if log is not None:
             with _harmless():
-                log.write(line.decode() + "\n")
-                log.flush()
+                log.write(line + b"\n")
+
+    def of_workers(self) -> list[Event]:
+        """What workers have appended to the open log since it was opened, or since the last call."""
+        log, news = self._log, []
+        if log is not None:
+            with _harmless(), Path(log.name).open("rb") as lines:
+                lines.seek(self._read)
+                whole, _, _ = lines.read().rpartition(b"\n")
+                self._read += len(whole) + bool(whole)
+                news = [event for event in map(orjson.loads, whole.splitlines()) if "worker" in event]
+        self.recent.extend(news)
+        return news
 
 
 @contextmanager
@@ -150,12 +165,16 @@ def _redact(_logger: object, _method: str, event: Event) -> Event:
     return clean
 
 
-def _to_standard_logging(_logger: object, method: str, event: Event) -> Event:
+def _to_standard_logging(_logger: object, _method: str, event: Event) -> Event:
     """Hand the event to the logger ``mlab``: a readable line, with the fields beside it."""
-    if event["event"] not in QUIET or debugging():
-        level = logging.getLevelName(method.upper())
-        logging.getLogger("mlab").log(level, "%s %s", event["event"], event["msg"], extra={"mlab": dict(event)})
+    _show(event)
     raise structlog.DropEvent
+
+
+def _show(event: Event) -> None:
+    if event["event"] not in QUIET or debugging():
+        level = logging.getLevelNamesMapping()[event["lvl"]]
+        logging.getLogger("mlab").log(level, "%s %s", event["event"], event["msg"], extra={"mlab": dict(event)})
 
 
 _logger: Any = structlog.wrap_logger(
@@ -176,6 +195,12 @@ def emit(name: Name, msg: str, *, level: Literal["debug", "info", "warning", "er
         fields: JSON values; None means that the field does not apply.
     """
     getattr(_logger, level)(name, msg=msg, **fields)
+
+
+def relay() -> None:
+    """Show here what the workers of the run have emitted since: in the ring buffer and the logger ``mlab``."""
+    for event in recorder.of_workers():
+        _show(event)
 
 
 def bound(**ids: Any) -> AbstractContextManager[None]:

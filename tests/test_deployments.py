@@ -76,5 +76,5 @@ def test_the_parameters_make_a_form() -> None:
     from flows.optimize import optimize  # noqa: PLC0415 - slow
 
     schema = optimize.parameters.model_dump()
-    assert set(schema["properties"]) == {"config", "resume"}
+    assert set(schema["properties"]) == {"config", "resume", "workers"}
     assert {"Ladder", "Limits", "Score", "Search"} <= set(schema["definitions"])

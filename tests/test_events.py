@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import json
 import logging
+import multiprocessing
 import re
 import threading
 from collections.abc import Iterator
@@ -231,3 +232,42 @@ def test_quiet_events_reach_other_logs_only_when_debugging(
             emit(cast("Name", name), "often")
     assert len(caplog.records) == count
     assert len(lines(log)) == len(QUIET)
+
+
+# Several processes
+
+
+def write_long_lines(path: Path, worker: int) -> None:
+    recorder = Recorder(size=1)
+    recorder.open(path)
+    for count in range(200):
+        recorder(None, "info", {"event": "ORCH.SAVE_OK", "worker": worker, "count": count, "msg": "x" * 20_000})
+
+
+def test_lines_of_several_processes_never_mix(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=write_long_lines, args=(path, worker)) for worker in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+
+    seen = [(event["worker"], event["count"]) for event in lines(path)]
+    assert sorted(seen) == [(worker, count) for worker in range(3) for count in range(200)]
+
+
+def test_what_workers_append_is_shown_here_once(log: Path, caplog: pytest.LogCaptureFixture) -> None:
+    emit("ORCH.START", "here")
+    with log.open("a") as elsewhere:
+        there = {"ts": "2026", "lvl": "INFO", "event": "ORCH.SAVE_OK", "msg": "there", "worker": "host:1"}
+        elsewhere.write(json.dumps(there) + "\n" + '{"ts": "half of a li')
+        elsewhere.flush()
+        caplog.set_level(logging.INFO, "mlab")
+        events.relay()
+        events.relay()
+        elsewhere.write('ne", "lvl": "INFO", "event": "ORCH.PRUNE", "msg": "late", "worker": "host:1"}\n')
+    events.relay()
+
+    assert [event["msg"] for event in events.recorder.recent] == ["here", "there", "late"]
+    assert [record.getMessage() for record in caplog.records] == ["ORCH.SAVE_OK there", "ORCH.PRUNE late"]

@@ -62,7 +62,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
 def flow_is(monkeypatch: pytest.MonkeyPatch, state: State, ending: BaseException | None = None) -> None:
     """Let the engine search without Prefect, or end in some way."""
 
-    def flow(config: Config, run_id: str, _server: object, *, delivered: bool) -> int:
+    def flow(config: Config, run_id: str, _workers: int, _server: object, *, delivered: bool) -> int:
         if ending is not None:
             raise ending
         with Store.open(state.database) as store, Progress() as progress:
@@ -164,6 +164,12 @@ def test_a_wrong_config_is_one_line_that_names_file_field_bound_and_value(
         (["--resume", UNKNOWN], ["--resume", "no stored runs", UNKNOWN]),
         (["--resume", UNKNOWN, "--config", "configs/default.yaml"], ["--resume", "--config"]),
         (["--resume", UNKNOWN, "--set", "seed=1"], ["--resume", "--set"]),
+        (["--workers", "0"], ["command line", "--workers", "1 to 256", "'0'"]),
+        (["--workers", "257"], ["--workers", "1 to 256", "'257'"]),
+        (["--workers", "-1"], ["--workers"]),
+        (["--workers", "1.5"], ["--workers", "whole number", "'1.5'"]),
+        (["--workers", "many"], ["--workers", "whole number", "'many'"]),
+        (["--workers", ""], ["--workers", "whole number", "''"]),
         (["--bogus"], ["command line", "--bogus"]),
         (["--set"], ["command line", "--set", "expected one argument"]),
         (["stray"], ["command line", "stray"]),
@@ -177,6 +183,26 @@ def test_a_wrong_command_line_is_one_line(
     assert [piece for piece in named if piece not in line] == [], line
     assert not state.root.exists()
     assert NoServer.started == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        ("spark", ["must be dask, ray, dask:ADDRESS or ray:ADDRESS", "'spark'"]),
+        ("dask", ["dask is missing", "pip install '.[dask]'"]),
+        ("ray:auto", ["ray is missing", "pip install '.[ray]'"]),
+    ],
+)
+def test_a_cluster_that_is_unknown_or_not_installed_is_one_line(
+    value: str, named: list[str], state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLAB_CLUSTER", value)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+
+    line = refused(capsys)
+
+    assert [piece for piece in ("environment", "MLAB_CLUSTER", *named) if piece not in line] == [], line
+    assert not state.root.exists()
 
 
 def test_the_program_itself_keeps_to_that(tmp_path: Path) -> None:
@@ -195,7 +221,7 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_.value.code == 0
     out, err = capsys.readouterr()
     assert err == ""
-    options = ("--config FILE", "--set FIELD=VALUE", "--resume RUN_ID", "--json")
+    options = ("--config FILE", "--set FIELD=VALUE", "--resume RUN_ID", "--workers N", "--json")
     assert [name for name in (*options, "MLAB_STATE_DIR", "MLAB_DEBUG") if name not in out] == []
 
 

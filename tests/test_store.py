@@ -602,3 +602,17 @@ def test_failures_end_in_one_line_with_file_and_remedy(
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
     assert [event["msg"] for event in events("DB.ERROR")] == [str(caught.value)]
+
+
+def test_a_database_that_its_owner_took_out_of_wal_mode_stays_so_and_takes_several_writers(path: Path) -> None:
+    with Store.open(path) as store:
+        assert sql(path, "PRAGMA journal_mode") == [("wal",)]
+        run = store.create_experiment(RUN, "dca", CONFIG, "", CELLS)
+    assert sql(path, "PRAGMA journal_mode = DELETE") == [("delete",)]
+
+    with Store.open(path) as first, Store.open(path) as second:
+        for index in range(3):
+            first.commit_batch(run.exp_id, batch_of(CELLS[0], index, 2.0 + index), top_k=9, elapsed_s=1.0)
+            second.commit_batch(run.exp_id, batch_of(CELLS[1], index, 1.0 + index), top_k=9, elapsed_s=1.0)
+        assert len(first.results(run.exp_id)) == 6
+    assert sql(path, "PRAGMA journal_mode") == [("delete",)]

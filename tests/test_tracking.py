@@ -365,3 +365,27 @@ def test_without_mlflow_the_search_is_whole_and_the_numbers_stay_owed(
     run = run_of(mlflow, store, run_id)
     assert run.info.status == "FINISHED"
     assert [step for step, *_ in history(mlflow, run)["best_score"]] == [0, 1, 2, 3]
+
+
+def test_cells_that_take_turns_leave_one_story_however_often_it_is_sent(
+    state: State, mlflow: MlflowClient, store: Store
+) -> None:
+    experiment, settings = runs.opened(state, store)
+    current = Delivery(state, store, experiment.run_id)
+    with engine.execution(state, store, experiment, settings) as run:
+        for cell in reversed(settings.cells()):
+            run.search(cell, Watch())
+            current.progress()
+    recorder.close()
+    current.end()
+    points = history(mlflow, run_of(mlflow, store, experiment.run_id))["best_score"]
+    best = [value for _, _, value in points]
+
+    assert [step for step, *_ in points] == [0, 1, 2, 3]
+    assert best == sorted(best, reverse=True)
+    assert [moment for _, moment, _ in points] == sorted(moment for _, moment, _ in points)
+    before = everything(mlflow, store, experiment.run_id)
+    with closing(sqlite3.connect(state.database)) as database, database:
+        database.execute("UPDATE outbox SET delivered = 0 WHERE experiment_id = ?", (experiment.exp_id,))
+    delivery.follow(state, experiment.run_id)
+    assert everything(mlflow, store, experiment.run_id) == before

@@ -42,7 +42,7 @@ def save(session: Session, experiment: ExperimentRow, batch: Batch, top_k: int, 
         _drop_beyond(session, exp_id, batch.cell.index, top_k)
         experiment.best_score = _least(session, exp_id)
         experiment.eval_count += sum(trial.evaluations for trial in batch.trials)
-        experiment.elapsed_s = elapsed_s
+        experiment.elapsed_s = max(experiment.elapsed_s, elapsed_s)
     ranking = _ranking(session, experiment.id, batch.cell.index)
     kept = sum(index == batch.index for _, _, index in ranking)
     return Saved(kept, len(ranking), experiment.best_score)

@@ -36,7 +36,7 @@ REMEDIES = {
 
 
 class Database:
-    """One SQLite file in WAL mode. A transaction that has been committed survives a loss of power."""
+    """One SQLite file, made in WAL mode. A transaction that has been committed survives a loss of power."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -105,9 +105,14 @@ def _configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     deadline = monotonic() + BUSY_S
-    while not _in_wal_mode(cursor, patient=monotonic() < deadline):
+    # One that is there keeps its mode: WAL is for one machine only, and its owner may share it among several.
+    while _is_new(cursor) and not _in_wal_mode(cursor, patient=monotonic() < deadline):
         sleep(0.01)
     cursor.close()
+
+
+def _is_new(cursor: DBAPICursor) -> bool:
+    return bool(cursor.execute("PRAGMA schema_version").fetchone()[0] == 0)
 
 
 def _in_wal_mode(cursor: DBAPICursor, *, patient: bool) -> bool:

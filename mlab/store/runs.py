@@ -70,14 +70,20 @@ def claim(session: Session, run_id: str) -> Experiment:
     return rows.experiment(row)
 
 
-def writable(session: Session, exp_id: int) -> ExperimentRow:
-    """The row of a run that this process may write: it holds it, or nobody does.
+def writable(session: Session, exp_id: int, holder: Holder | None) -> ExperimentRow:
+    """The row of a run that may be written.
+
+    Args:
+        session: in a transaction.
+        exp_id: the run.
+        holder: the process on whose behalf a worker writes, which has to hold the run; None where this process
+            writes for itself: then it holds the run, or nobody does.
 
     Raises:
-        RunBusy: another process has taken the run over.
+        RunBusy: another process has taken the run over, or the holder has let go of it.
     """
     row = by_id(session, exp_id)
-    if _holder(row) not in {None, Holder.here()}:
+    if _holder(row) not in ({None, Holder.here()} if holder is None else {holder}):
         raise _busy(row)
     return row
 
@@ -102,4 +108,6 @@ def _holder(row: ExperimentRow) -> Holder | None:
 
 
 def _busy(row: ExperimentRow) -> RunBusy:
+    if row.holder_pid is None:
+        return RunBusy(f"run {row.run_id} is {row.status}, and takes nothing more")
     return RunBusy(f"run {row.run_id} is being executed by process {row.holder_pid}; wait for it, or stop it")

@@ -18,22 +18,28 @@ from mlab.store import commit, rows, runs
 from mlab.store.canonical import check
 from mlab.store.commit import Saved
 from mlab.store.database import Database
+from mlab.store.holder import Holder
 from mlab.store.schema import CellRow, ExperimentRow, OutboxRow, ResultRow, TrialRow
 
 
 class Store:
     """One path to the database. Every method is one transaction, and raises StoreError where it fails."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, holder: Holder | None = None) -> None:
+        self._database, self._holder = database, holder
 
     @classmethod
-    def open(cls, path: Path) -> Store:
-        """Open the database, created or brought up to date where needed."""
+    def open(cls, path: Path, holder: Holder | None = None) -> Store:
+        """Open the database, created or brought up to date where needed.
+
+        Args:
+            path: the file.
+            holder: the process that holds the run on whose behalf a worker opens it; None otherwise.
+        """
         database = Database(path)
         revision = database.migrate()
         emit("DB.INIT", f"database {path}", path=str(path), revision=revision)
-        return cls(database)
+        return cls(database, holder)
 
     def close(self) -> None:
         """Close all connections."""
@@ -78,7 +84,7 @@ class Store:
         """
         with self._database.writing() as session:
             check(elapsed_s, "elapsed_s")
-            row = runs.writable(session, exp_id)
+            row = runs.writable(session, exp_id, self._holder)
             row.elapsed_s = elapsed_s
             experiment = runs.end(row, status)
         _emit_status(experiment)
@@ -109,7 +115,8 @@ class Store:
             exp_id: the run.
             batch: committed a second time, it changes nothing.
             top_k: results kept for the cell; ties go by candidate id.
-            elapsed_s: seconds that the run has taken in all, over every time it was resumed.
+            elapsed_s: seconds that the run has taken in all, over every time it was resumed; of several
+                processes that write, the latest counts.
 
         Raises:
             RunBusy: another process has taken the run over.
@@ -117,7 +124,7 @@ class Store:
         begun = perf_counter()
         with self._database.writing() as session:
             check(elapsed_s, "elapsed_s")
-            saved = commit.save(session, runs.writable(session, exp_id), batch, top_k, elapsed_s)
+            saved = commit.save(session, runs.writable(session, exp_id, self._holder), batch, top_k, elapsed_s)
         _emit_batch("DB.UPSERT_RES", exp_id, batch, begun, **asdict(saved))
         return saved
 
@@ -134,8 +141,13 @@ class Store:
         return count
 
     def finish_cell(self, exp_id: int, cell_index: int, *, stopped_early: bool) -> None:
-        """Say that the search of a cell has ended."""
+        """Say that the search of a cell has ended.
+
+        Raises:
+            RunBusy: another process has taken the run over.
+        """
         with self._database.writing() as session:
+            runs.writable(session, exp_id, self._holder)
             row = session.get(CellRow, (exp_id, cell_index))
             if row is None:
                 raise StoreError(f"run {exp_id} has no cell {cell_index}; resume it with the config it began with")
@@ -214,6 +226,18 @@ class Store:
                 (row.id, row.cell_index, Metric(row.key, row.value, row.step, row.timestamp_ms))
                 for row in session.scalars(query)
             ]
+
+    def commits(self, exp_id: int) -> list[tuple[int, int, float | None]]:
+        """Cell, batch and best score of the cell at each commit that MLflow is told of, in the order of the commits."""
+        of_cell = case((OutboxRow.key == "best_score", OutboxRow.value))
+        query = (
+            select(OutboxRow.cell_index, OutboxRow.step, func.min(of_cell))
+            .where(OutboxRow.experiment_id == exp_id)
+            .group_by(OutboxRow.cell_index, OutboxRow.step)
+            .order_by(func.min(OutboxRow.id))
+        )
+        with self._database.reading() as session:
+            return [(cell, batch, best) for cell, batch, best in session.execute(query)]
 
     def delivered(self, outbox_ids: Sequence[int]) -> None:
         """Strike what has been delivered off the outbox."""

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,10 +72,7 @@ class Delivery:
         self._experiment = self._experiment_id()
         run = self._stored()
         self._finished: set[int] = set()
-        self._steps = int(run.config["search"]["max_batches"])
         self._parent = self._parent_run(run)
-        history = self._client.get_metric_history(self._parent, "best_score")
-        self._best = {point.step: point.value for point in history}
         self._children: dict[int, str] = {}
 
     @property
@@ -93,31 +91,26 @@ class Delivery:
         for result in cells:
             if result.batches and result.cell.index not in self._children:
                 self._children[result.cell.index] = self._child_run(result.cell)
-        self._deliver_metrics(self._store.owed(run.exp_id))
+        self._deliver_metrics(run.exp_id)
         for result in cells:
             if result.finished and result.cell.index not in self._finished:
                 self._publish_cell(result, "FINISHED")
                 self._finished.add(result.cell.index)
         return run.status
 
-    def _deliver_metrics(self, owed: list[tuple[int, int, Metric]]) -> None:
+    def _deliver_metrics(self, exp_id: int) -> None:
         by_run: dict[str, list[MlflowMetric]] = defaultdict(list)
-        owed = [row for row in owed if row[1] in self._children]  # a cell may have begun since
+        owed = [row for row in self._store.owed(exp_id) if row[1] in self._children]  # a cell may have begun since
+        steps = _steps(self._store.commits(exp_id)) if owed else {}
         for _, cell, metric in owed:
             by_run[self._children[cell]].append(_metric(metric, metric.step))
-            by_run[self._parent].append(self._of_run(metric, cell * self._steps + metric.step))
+            step, best = steps[cell, metric.step]
+            value = best if metric.key == "best_score" else metric.value
+            by_run[self._parent].append(_metric(replace(metric, value=value), step))
         for name, values in by_run.items():
             for start in range(0, len(values), 1000):  # MLflow takes no more at a time
                 self._client.log_batch(name, metrics=values[start : start + 1000])
         self._store.delivered([key for key, _, _ in owed])
-
-    def _of_run(self, metric: Metric, step: int) -> MlflowMetric:
-        """The metric of a cell as the run's: its best score is the best of all cells up to that step."""
-        if metric.key != "best_score":
-            return _metric(metric, step)
-        before = (value for earlier, value in self._best.items() if earlier < step)
-        self._best[step] = min([metric.value, *before])
-        return _metric(replace(metric, value=self._best[step]), step)
 
     def end(self) -> None:
         """Deliver the artifacts and how the run ended. One left RUNNING by a dead process counts as killed."""
@@ -201,6 +194,18 @@ class Delivery:
         """Final numbers and the description of a run, at a time and step that a repetition finds again."""
         metrics = [MlflowMetric(key, value, stamp, step) for key, value in values.items()]
         self._client.log_batch(name, metrics=metrics, tags=[RunTag(key, text) for key, text in tags.items() if text])
+
+
+def _steps(commits: Sequence[tuple[int, int, float | None]]) -> dict[tuple[int, int], tuple[int, float]]:
+    """By cell and batch: the step of the run, and the best score of all cells up to it.
+
+    A run's steps are its commits in their order, whichever cells they belong to and however often they are sent.
+    """
+    steps, least = {}, float("inf")
+    for step, (cell, batch, best) in enumerate(commits):
+        least = least if best is None else min(least, best)
+        steps[cell, batch] = step, least
+    return steps
 
 
 def _metric(metric: Metric, step: int) -> MlflowMetric:

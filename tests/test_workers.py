@@ -1,0 +1,175 @@
+"""Cells in several processes: the same results as in one, and an orderly end whatever happens to any of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.workers import fingerprint
+from mlab.identity import State
+from mlab.records import Experiment
+from mlab.store import Store
+from tests import runs
+from tests.runs import command_line
+
+pytestmark = pytest.mark.integration
+
+CONFIG = (
+    "seed=7", "ladder.overlap_pct=[10, 20]", "ladder.num_orders=[4, 6]", "search.batch_size=4",
+    "search.max_batches=12", "search.patience=12", "search.prune_factor=1000", "search.pruner=none",
+)  # fmt: skip
+SECONDS = 180
+"""Longest run, on a machine that has other things to do."""
+
+
+@pytest.fixture(scope="module")
+def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server for all runs, so that none of them has to wait for one of its own."""
+    home = tmp_path_factory.mktemp("prefect")
+    port = runs.free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    with runs.python(
+        "-m", "flows.server", str(port), state=home, log=subprocess.DEVNULL, PREFECT_HOME=str(home)
+    ) as server:
+        runs.wait_until(lambda: server.poll() is not None or runs.answers(f"{url}/health"), SECONDS)
+        yield url
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> State:
+    """One folder for all: creating MLflow's database takes seconds."""
+    return State(tmp_path_factory.mktemp("workers"))
+
+
+@pytest.fixture(scope="module")
+def alone(state: State) -> tuple[str, Experiment]:
+    """What one process finds, without Prefect: its fingerprint and its row."""
+    with Store.open(state.database) as store:
+        run_id = runs.searched(state, store, *CONFIG)
+        return fingerprint(state, run_id), runs.stored(store, run_id)
+
+
+class Run:
+    """Commands on one run, in a state folder that all runs share, and what became of them."""
+
+    def __init__(self, state: State, prefect_url: str) -> None:
+        self.state, self.id, self.err = state, "", ""
+        self._url = prefect_url
+
+    @contextmanager
+    def command(self, workers: int, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Begin the run, or go on with it."""
+        what = ("--resume", self.id) if self.id else ()
+        before = set(self.state.root.glob("events/*"))
+        command = command_line("--json", "--workers", str(workers), *what, overrides=() if self.id else CONFIG)
+        with runs.python(*command, state=self.state.root, PREFECT_API_URL=self._url, **variables) as process:
+            if not self.id:
+                runs.wait_until(lambda: bool(set(self.state.root.glob("events/*")) - before))
+                self.id = (set(self.state.root.glob("events/*")) - before).pop().stem
+            yield process
+
+    def ended(self, process: subprocess.Popen[bytes]) -> tuple[int, dict[str, Any]]:
+        """Exit status and answer of a command that is left to itself."""
+        out, err = process.communicate(timeout=SECONDS)
+        self.err = err.decode()
+        return process.returncode, json.loads(out or b"{}")
+
+    def until_searching(self, process: subprocess.Popen[bytes]) -> set[int]:
+        """Wait until two batches more are saved; the ids of the workers that have searched since."""
+        before = len(self.events())
+
+        def new() -> list[dict[str, Any]]:
+            return [event for event in self.events()[before:] if event["event"] == "ORCH.SAVE_OK"]
+
+        runs.wait_until(lambda: process.poll() is not None or len(new()) >= 2, SECONDS)
+        return {int(event["worker"].rpartition(":")[2]) for event in new()}
+
+    def events(self) -> list[dict[str, Any]]:
+        # What follows the last line break is still being written.
+        lines = self.state.events(self.id).read_text().rpartition("\n")[0].splitlines()
+        return [json.loads(line) for line in lines]
+
+    def fingerprint(self) -> str:
+        return fingerprint(self.state, self.id)
+
+
+@pytest.fixture
+def run(state: State, prefect_url: str) -> Run:
+    return Run(state, prefect_url)
+
+
+def gone(pids: set[int]) -> bool:
+    return not any(runs.alive(pid) for pid in pids)
+
+
+def test_two_workers_find_what_one_does(run: Run, alone: tuple[str, Experiment]) -> None:
+    with run.command(workers=2) as process:
+        status, answer = run.ended(process)
+
+    assert status == 0, run.err
+    assert run.fingerprint() == alone[0]
+    assert (answer["status"], answer["best_score"]) == ("COMPLETED", alone[1].best_score)
+    assert answer["eval_count"] == alone[1].eval_count == sum(cell["evaluations"] for cell in answer["cells"])
+    assert [(cell["overlap_pct"], cell["num_orders"], cell["trials"]) for cell in answer["cells"]] == [
+        (overlap, orders, 48) for overlap in (10.0, 20.0) for orders in (4, 6)
+    ]
+    assert run.err.count("ORCH.SAVE_OK") == 1, "the first batch is shown, as with one worker"
+    assert sum(line.startswith("[") for line in run.err.splitlines()) == 4
+    saved = [event for event in run.events() if event["event"] == "ORCH.SAVE_OK"]
+    assert len(saved) == 48
+    assert {(event["run_id"], event["exp_id"]) for event in saved} == {(answer["run_id"], answer["exp_id"])}
+    assert len({event["worker"] for event in saved}) == 2
+
+
+def test_however_a_run_is_cut_it_ends_at_once_and_goes_on_with_any_number_of_workers(
+    run: Run, alone: tuple[str, Experiment]
+) -> None:
+    with run.command(workers=2) as process:
+        workers = run.until_searching(process)
+        sent = time.monotonic()
+        process.terminate()
+        status, answer = run.ended(process)
+    assert (status, answer["status"]) == (143, "STOPPED"), run.err
+    assert time.monotonic() - sent < 8
+    assert "Traceback" not in run.err
+    assert gone(workers)
+
+    with run.command(workers=3) as process:
+        workers = run.until_searching(process)
+        os.kill(min(workers), signal.SIGKILL)
+        status, answer = run.ended(process)
+    assert (status, answer) == (1, {}), run.err
+    assert run.err.splitlines()[-1].startswith("error: a worker died")
+    assert gone(workers)
+    (error,) = [event for event in run.events() if event["event"] == "ORCH.ERROR"]
+    assert json.loads(Path(error["snapshot"]).read_text())["run_id"] == run.id
+
+    with run.command(workers=2) as process:
+        workers = run.until_searching(process)
+        process.kill()
+        runs.wait_until(lambda: gone(workers), 5.0)
+
+    with run.command(workers=1) as process:
+        status, answer = run.ended(process)
+    assert (status, answer["eval_count"]) == (0, alone[1].eval_count), run.err
+    assert run.fingerprint() == alone[0]
+
+
+def test_a_local_dask_cluster_finds_the_same(run: Run, alone: tuple[str, Experiment]) -> None:
+    with run.command(workers=2, MLAB_CLUSTER="dask") as process:
+        status, answer = run.ended(process)
+
+    assert (status, answer["eval_count"]) == (0, alone[1].eval_count), run.err
+    assert run.fingerprint() == alone[0]
+    workers = {event["worker"] for event in run.events() if event["event"] == "ORCH.SAVE_OK"}
+    assert len(workers) == 2
+    assert gone({int(worker.rpartition(":")[2]) for worker in workers})
