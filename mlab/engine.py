@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from mlab import events, snapshot
+from mlab import events, memory, snapshot
 from mlab.batch import Problem, search_batch
 from mlab.config import Config, from_tree
 from mlab.errors import ConfigError, StoreError
@@ -93,6 +93,7 @@ class Execution:
                 this process searches all cells in order.
         """
         exp_id = self.experiment.exp_id
+        memory.keep()
         with events.bound(overlap=cell.overlap_pct, orders=cell.num_orders):
             if not self.store.cells(exp_id)[cell.index].finished:
                 self.store.finish_cell(exp_id, cell.index, stopped_early=self._search(cell, watcher, turns))
