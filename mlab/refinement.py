@@ -22,7 +22,7 @@ from mlab.space import Space
 GENERATIONS = 12
 """Coolings of a refinement; each ends with a report, after which the pruner may stop the trial."""
 
-MOVES = 64
+MOVES = 32
 """Moves of a cooling."""
 
 PROPOSALS = 64
@@ -34,22 +34,20 @@ COOLING = 50.0
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A curve of growths.
+    """A burst of the largest growths among the least.
 
     Attributes:
-        head: growth of the first step, 0 least to 1 largest.
-        end: growth of the last step, likewise.
-        bend: how soon the growth goes from head to end; the exponent's natural logarithm.
+        place: where it is strongest, 0 the first step to 1 the last; beyond them it is at the end.
+        width: distance over which it fades, as a share of the steps.
     """
 
-    head: float
-    end: float
-    bend: float
+    place: float
+    width: float
 
     def growths(self, steps: int) -> Array:
         """Growth of each step, 0 least to 1 largest, shape (steps,)."""
-        position = np.linspace(0.0, 1.0, steps)
-        return np.asarray(self.head + (self.end - self.head) * position ** np.exp(self.bend))
+        distance = np.linspace(0.0, 1.0, steps) - min(1.0, max(0.0, self.place))
+        return np.asarray(np.exp(-((distance / self.width) ** 2)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +128,14 @@ class Refinement:
     def _first(self, starts: Sequence[Start], leader: Array | None) -> Array:
         """Growths of the starts, shape (K, B), within the limits."""
         low, high, steps = self.space.growth_min, self.space.growth_max, self.space.steps
-        growths = []
-        for start in starts:
-            if start.shape is not None:
-                growths.append(low + (high - low) * start.shape.growths(steps))
-            elif leader is not None:
-                growths.append(leader)
-            else:
-                raise ValueError("a start without a shape needs a leader")
-        return self.space.feasible(np.array(growths).T)
+        shapes = [start.shape.growths(steps) if start.shape else np.zeros(steps) for start in starts]
+        growth = self.space.scaled(low + (high - low) * np.array(shapes).T)
+        for trial, start in enumerate(starts):
+            if start.shape is None:
+                if leader is None:
+                    raise ValueError("a start without a shape needs a leader")
+                growth[:, [trial]] = self.space.feasible(leader[:, None])
+        return growth
 
     def _priced(self, growth: Array) -> Ladders:
         indent, volume, needs = self.space.priced(growth)

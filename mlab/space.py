@@ -26,6 +26,10 @@ EXACT = 1e-12
 """Rounding of a growth in percent, for where the least and the largest are one number and leave no room."""
 
 
+SCALE_STEPS = 30
+"""Halvings of the share that a shape is scaled by."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What exchange and trader allow; units as in the config, ``max_gap_ratio`` None where gaps are free."""
@@ -101,6 +105,20 @@ class Space:
         if beyond.size:
             kept[:, beyond] = self._lowered(kept[:, beyond])
         return kept
+
+    def scaled(self, growth: Array) -> Array:
+        """The growths with all that is above the least scaled down as far as the limits ask, shape (K, B).
+
+        Where :meth:`feasible` gives early growths their way, this keeps the shape.
+        """
+        above = np.clip(growth, self.growth_min, self.growth_max) - self.growth_min
+        low, high = np.zeros(growth.shape[1]), np.ones(growth.shape[1])
+        share = high
+        for _ in range(SCALE_STEPS):
+            beyond = self._breaks(*volumes(self.growth_min + share * above))
+            low, high = np.where(beyond, low, share), np.where(beyond, share, high)
+            share = (low + high) / 2.0
+        return self.feasible(self.growth_min + low * above)
 
     def _breaks(self, volume: Array, held: Array) -> NDArray[np.bool_]:
         """Which ladders have too small a first order, or too large a last."""

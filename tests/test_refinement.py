@@ -20,16 +20,16 @@ BEST_KNOWN = json.loads((Path(__file__).parent / "data" / "best_known.json").rea
 WAVE = Wave(50.0, 10.0)
 LIMITS = Limits(0.05, None, (1.0, 100.0), 1.0, 40.0)
 STARTS = [
-    Start(temperature, stride, Shape(head, end, bend))
-    for head, end, bend, temperature, stride in [
-        (1.0, 0.2, -1.0, 0.002, 0.3),
-        (0.9, 0.1, 0.0, 0.005, 0.1),
-        (0.5, 0.5, 0.0, 0.001, 0.2),
-        (0.1, 0.9, 1.0, 0.02, 0.4),
-        (0.7, 0.0, -0.5, 0.01, 0.1),
-        (0.3, 0.1, 0.0, 0.003, 0.5),
-        (0.0, 0.0, 0.0, 0.0005, 0.05),
-        (1.0, 1.0, 1.5, 0.004, 0.2),
+    Start(temperature, stride, Shape(place, width))
+    for place, width, temperature, stride in [
+        (0.0, 0.1, 0.002, 0.3),
+        (0.1, 0.3, 0.005, 0.1),
+        (0.5, 1.0, 0.001, 0.2),
+        (1.2, 0.1, 0.02, 0.4),
+        (-0.2, 0.5, 0.01, 0.1),
+        (0.3, 0.05, 0.003, 0.5),
+        (0.7, 0.2, 0.0005, 0.05),
+        (0.9, 0.03, 0.004, 0.2),
     ]
 ]
 LED = Start(0.002, 0.3)

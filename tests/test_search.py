@@ -23,7 +23,7 @@ def goodness(start: Start, generation: int) -> float:
     level = 1.0 + 100.0 * start.temperature + 5.0 * math.exp(-generation / 3.0)
     if start.shape is None:
         return level
-    return level + (start.shape.head - 0.7) ** 2 + (start.shape.end - 0.2) ** 2 + abs(start.shape.bend)
+    return level + (start.shape.place - 0.7) ** 2 + (start.shape.width - 0.2) ** 2
 
 
 def searched(study: Study, batch: int, failing: frozenset[int] = frozenset()) -> list[Trial]:
@@ -114,11 +114,11 @@ def test_starts_lie_in_their_ranges(sampler: str) -> None:
 
 def test_every_other_trial_begins_with_the_best_once_there_is_one() -> None:
     trials = run(Study(CELL, "random", "none", seed=5), range(3))
-    led = ["head" not in trial.params for trial in trials]
+    led = ["place" not in trial.params for trial in trials]
     assert led == [False] * SIZE + [True, False] * (SIZE // 2) + [False, True] * (SIZE // 2)
 
 
-@pytest.mark.parametrize("change", [{"head": 0.5}, {"stride": 0.1}, {"bend": 1e-9}])
+@pytest.mark.parametrize("change", [{"temperature": 0.01}, {"stride": 0.1}, {"place": 1e-9}])
 def test_stored_trials_that_do_not_follow_from_the_config_are_refused(change: dict[str, float]) -> None:
     trials = run(Study(CELL, "tpe", "median", seed=42), range(2))
     trials[5] = replace(trials[5], params=trials[5].params | change)

@@ -30,11 +30,16 @@ ROAM: dict[str, BaseDistribution] = {
     "stride": FloatDistribution(0.05, 0.5, log=True),
 }
 SHAPE: dict[str, BaseDistribution] = {
-    "head": FloatDistribution(0.0, 1.0),
-    "end": FloatDistribution(0.0, 1.0),
-    "bend": FloatDistribution(-1.0, 1.5),
+    "place": FloatDistribution(-0.25, 1.25),  # a third of them right at an end
+    "width": FloatDistribution(0.03, 1.0, log=True),
 }
 """What a trial chooses: the fields of :class:`mlab.refinement.Start` and its shape, and their ranges."""
+
+MEMORY = 96
+"""Trials that a study of Optuna remembers at most; at that many the older half is forgotten.
+
+What TPE takes for a trial grows with those it remembers: 2 ms at 100, 40 ms at 1,000.
+"""
 
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed),
@@ -63,13 +68,15 @@ class Study:
 
     def __init__(self, cell: Cell, sampler: str, pruner: str, seed: int) -> None:
         self.cell, self.sampler_name, self._seed = cell, sampler, seed
-        self._shaped, self._led = (
-            # Hyperband assigns trials to brackets by the study's name: it must not change from run to run.
-            optuna.create_study(study_name=f"{cell.key}-{kind}", direction="minimize", pruner=PRUNERS[pruner]())
-            for kind in ("shaped", "led")
-        )
+        self._pruner = pruner
+        self._studies = {kind: self._study(kind) for kind in ("shaped", "led")}
         self._told = 0
-        self._asked: list[tuple[optuna.Study, optuna.Trial]] = []
+        self._asked: list[tuple[str, optuna.Trial]] = []
+
+    def _study(self, kind: str) -> optuna.Study:
+        # Hyperband assigns trials to brackets by the study's name: it must not change from run to run.
+        name, pruner = f"{self.cell.key}-{kind}", PRUNERS[self._pruner]()
+        return optuna.create_study(study_name=name, direction="minimize", pruner=pruner)
 
     def replay(self, trials: Sequence[Trial]) -> None:
         """Ask, report and tell again what is stored, so that samplers and pruners stand where they stood.
@@ -79,7 +86,7 @@ class Study:
         """
         for batch, group in groupby(trials, key=lambda trial: trial.batch):
             stored = list(group)
-            self.ask(batch, len(stored), led=any("head" not in trial.params for trial in stored))
+            self.ask(batch, len(stored), led=any("place" not in trial.params for trial in stored))
             if [trial.params for _, trial in self._asked] != [trial.params for trial in stored]:
                 raise StoreError(f"{self.cell.label}, batch {batch}: the stored trials do not follow from the config")
             for generation in range(max(len(trial.reports) for trial in stored)):
@@ -97,13 +104,13 @@ class Study:
             led: whether there is a best ladder to begin with; otherwise all begin with shapes.
         """
         seeds = np.random.SeedSequence([self._seed, self.cell.index, batch]).generate_state(2)
-        for study, seed in zip((self._shaped, self._led), seeds, strict=True):
+        for study, seed in zip(self._studies.values(), seeds, strict=True):
             study.sampler = SAMPLERS[self.sampler_name](int(seed))
         self._asked = []
         for index in range(size):
-            study = self._led if led and (batch + index) % 2 else self._shaped
-            space = ROAM if study is self._led else ROAM | SHAPE
-            self._asked.append((study, study.ask(fixed_distributions=space)))
+            kind = "led" if led and (batch + index) % 2 else "shaped"
+            space = ROAM if kind == "led" else ROAM | SHAPE
+            self._asked.append((kind, self._studies[kind].ask(fixed_distributions=space)))
         return [_start(trial.params) for _, trial in self._asked]
 
     def params(self) -> list[dict[str, float]]:
@@ -122,13 +129,18 @@ class Study:
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Tell how each trial of the batch ended, in the order in which they were asked."""
-        for (study, asked), trial in zip(self._asked, trials, strict=True):
+        for (kind, asked), trial in zip(self._asked, trials, strict=True):
             score = trial.score if trial.outcome == "COMPLETE" else None  # Optuna takes a pruned one's last report
-            study.tell(asked, score, STATES[trial.outcome])
+            self._studies[kind].tell(asked, score, STATES[trial.outcome])
         self._told += len(trials)
         self._asked = []
+        for kind, study in self._studies.items():
+            told = study.get_trials(deepcopy=False)
+            if len(told) >= MEMORY:
+                self._studies[kind] = self._study(kind)
+                self._studies[kind].add_trials(told[-MEMORY // 2 :])
 
 
 def _start(params: dict[str, float]) -> Start:
-    shape = Shape(*(params[name] for name in SHAPE)) if "head" in params else None
+    shape = Shape(*(params[name] for name in SHAPE)) if "place" in params else None
     return Start(params["temperature"], params["stride"], shape)
