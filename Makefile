@@ -26,9 +26,11 @@ ui: $(READY) ## start the Prefect and MLflow pages on 127.0.0.1
 
 bench: $(READY) ## measure the evaluator and the search; prints ratios
 	@$(PYTHON) -m benchmarks.evaluator
+	@$(PYTHON) -m benchmarks.quality
 	@$(PYTHON) -m benchmarks.refinement
-	@$(PYTHON) -m benchmarks.budget
+	@$(PYTHON) -m benchmarks.scale
 	@$(PYTHON) -m benchmarks.workers
+	@$(PYTHON) -m benchmarks.readme
 
 lock: $(READY) ## write the versions of all packages to requirements.lock
 	@$(VENV)/bin/uv pip compile pyproject.toml --extra dask --group dev --universal --python-version 3.11 \

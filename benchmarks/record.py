@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,16 @@ def save(name: str, content: Mapping[str, Any]) -> None:
     """Write one benchmark's numbers, with what they were measured on."""
     host = {"python": platform.python_version(), "numpy": np.__version__, "cores": os.cpu_count()}
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps({"host": host, **content}, indent=1) + "\n")
+    (RESULTS / f"{name}.json").write_text(json.dumps(_finite({"host": host, **content}), indent=1) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    """What was never reached is null: JSON knows no infinity."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _cell(value: object) -> str:

@@ -1,9 +1,10 @@
 """How close to the best known ladders several searches come in the same processor time.
 
-``python -m benchmarks.refinement [--seconds 2] [--seeds 3] [--methods annealing,sep-cma ...]``
+``python -m benchmarks.refinement [--seconds 2] [--seeds 3] [--methods annealing,random ...]``
 
-All work on the growths of :class:`mlab.space.Space`, are kept within the limits by ``Space.feasible``, score a
-whole population with one call of ``mlab.scoring.scores``, and start again as often as the time allows.
+All work on the growths of :class:`mlab.space.Space`, are kept within its limits, price and score ladders by the
+same code, and start again as often as the time allows. The last of the annealing methods is the project's search; all
+but Optuna's own, a ladder a trial, score whole populations at once.
 
 The CMA-ES variants get what helps them: the starts of the annealing, and growths near a level set onto it
 (``SNAP``), since J jumps there. Population, step size and snap were chosen out of some 120 settings on five
@@ -13,31 +14,32 @@ of the cells; "plain" is the library without these aids.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from statistics import mean, median
 from time import process_time
 from typing import Any
 
 import cmaes  # type: ignore[import-untyped]
 import numpy as np
+import optuna
+from optuna.distributions import FloatDistribution
 
-from benchmarks.cma import LaneCma
+from benchmarks.cells import Target, targets
 from benchmarks.record import save, show
 from mlab.ladder import Array
 from mlab.records import Cell, Trial
-from mlab.refinement import GENERATIONS, Refinement, Start
+from mlab.refinement import GENERATIONS, Refinement
 from mlab.scoring import Objective, Wave, scores
 from mlab.search import Study
-from mlab.search.study import START
 from mlab.space import Limits, Space
 
-BEST_KNOWN = Path(__file__).parents[1] / "tests" / "data" / "best_known.json"
-WAVE = Wave(50.0, 10.0)
 CHECKPOINTS = (0.1, 0.25)
 """Shares of the time after which the best is noted, besides its end."""
+
+MARKS = (1.0, 0.1)
+"""Gaps in percent that methods are timed to."""
 
 SIGMA, SNAP = 0.1, 0.15
 """First standard deviation, and distance within which a growth snaps to a level; both of its logarithm."""
@@ -48,25 +50,19 @@ Search = Iterator[tuple[float, int]]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One best known cell."""
+    """One cell whose best ladders are known."""
 
-    row: dict[str, Any]
+    target: Target
     space: Space
     objective: Objective
 
     @classmethod
-    def of(cls, row: dict[str, Any]) -> Problem:
-        """From a row of the best known ladders, under the default limits and weights."""
+    def of(cls, target: Target) -> Problem:
+        """Under the default limits and weights."""
+        row = target.row
         limits = Limits(0.05, row["max_gap_ratio"], (1.0, 100.0), 1.0, 40.0)
-        cell = Cell(0, row["overlap_pct"], row["num_orders"])
-        objective = Objective(row["sizing"], row["need"], 0.5, 0.3, 0.2, 0.1, WAVE, 40.0, 0.05)
-        return cls(row, Space.of(cell, limits, row["sizing"], row["need"], WAVE), objective)
-
-    @property
-    def label(self) -> str:
-        """For the table."""
-        cap = "" if self.row["max_gap_ratio"] is None else " capped"
-        return f"{self.space.cell.label} {self.row['sizing']} {self.row['need']}{cap}"
+        objective = Objective(row["sizing"], row["need"], 0.5, 0.3, 0.2, 0.1, Wave(50.0, 10.0), 40.0, 0.05)
+        return cls(target, Space.of(Cell(0, row["overlap_pct"], row["num_orders"]), limits, objective), objective)
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -83,34 +79,53 @@ class Problem:
             levels = np.log(self.space.levels)
             nearest = levels[np.searchsorted((levels[1:] + levels[:-1]) / 2.0, log_growth)]
             log_growth = np.where(np.abs(log_growth - nearest) < snap, nearest, log_growth)
-        return scores(*self.space.ladders(self.space.feasible(np.exp(log_growth))), self.objective)
+        indent, volume, _ = self.space.priced(self.space.feasible(np.exp(log_growth)))
+        return scores(indent, volume, self.objective)
 
 
-def annealing(problem: Problem, seed: int, size: int = 8) -> Search:
-    """The project's refinement from random starts, no pruning."""
-    random = np.random.default_rng(seed)
+def annealing(
+    problem: Problem, seed: int, *, led: bool = True, sampler: str = "random", pruner: str = "none", size: int = 8
+) -> Search:
+    """The project's search: starts by one of Optuna's samplers, hopeless trials given up by one of its pruners.
+
+    ``led``: whether every other trial begins with the best ladder so far.
+    """
+    study = Study(problem.space.cell, sampler, pruner, seed)
+    leader, least, batch = None, np.inf, 0
     while True:
-        yield from _annealed(
-            problem, _random_starts(random, size), np.random.SeedSequence([seed, int(random.integers(2**31))])
-        )
-
-
-def annealing_tpe(problem: Problem, seed: int, size: int = 8) -> Search:
-    """The project's whole search: Optuna chooses the starts and gives up the hopeless."""
-    study = Study(problem.space.cell, "tpe", "median", seed)
-    batch = 0
-    while True:
-        starts = study.ask(batch, size)
-        refinement = Refinement(problem.space, problem.objective, starts, np.random.SeedSequence([seed, batch]))
+        starts = study.ask(batch, size, led=led and leader is not None)
+        random = np.random.SeedSequence([seed, batch])
+        refinement = Refinement(problem.space, problem.objective, starts, leader, random)
         reports: list[list[float]] = [[] for _ in starts]
         for generation in range(GENERATIONS):
             yield _step(refinement)
             for trial in refinement.active.tolist():
-                reports[trial].append(float(refinement.best_score[trial]))
+                reports[trial].append(float(refinement.best.score[trial]))
                 if study.hopeless(trial, generation, reports[trial][-1]):
                     refinement.stop(trial)
+            if not refinement.active.size:
+                break
         study.tell([_trial(i, batch, tuple(report)) for i, report in enumerate(reports)])
+        best = int(refinement.best.score.argmin())
+        if refinement.best.score[best] < least:
+            least, leader = float(refinement.best.score[best]), refinement.best.growth[:, best].copy()
         batch += 1
+
+
+def one_by_one(sampler: Callable[[int], optuna.samplers.BaseSampler]) -> Callable[[Problem, int], Search]:
+    """Optuna by itself: every growth a parameter, every ladder a trial."""
+
+    def search(problem: Problem, seed: int) -> Search:
+        study = optuna.create_study(direction="minimize", sampler=sampler(seed))
+        low, high = problem.ends
+        space = {str(k): FloatDistribution(low, high) for k in range(problem.space.steps)}
+        while True:
+            trial = study.ask(fixed_distributions=space)
+            score = float(problem.scores(np.array([list(trial.params.values())]).T)[0])
+            study.tell(trial, score)
+            yield score, 1
+
+    return search
 
 
 def library(kind: Callable[..., Any], population: int, snap: float) -> Callable[[Problem, int], Search]:
@@ -134,26 +149,6 @@ def library(kind: Callable[..., Any], population: int, snap: float) -> Callable[
     return search
 
 
-def lanes(*, full: bool, snap: float, count: int = 16, population: int = 32) -> Callable[[Problem, int], Search]:
-    """CMA-ES over several restarts at once: one call scores the populations of all of them."""
-
-    def search(problem: Problem, seed: int) -> Search:
-        random = np.random.default_rng(seed)
-        while True:
-            cma = LaneCma(_means(problem, random, count), SIGMA, population, full=full, random=random)
-            best, stale = np.inf, 0
-            while stale < 20:
-                points = cma.ask()
-                found = problem.scores(points.reshape(-1, points.shape[-1]).T, snap).reshape(count, population)
-                cma.tell(points, found)
-                least = float(found.min())
-                stale = 0 if least < best * (1.0 - 1e-5) else stale + 1
-                best = min(best, least)
-                yield least, found.size
-
-    return search
-
-
 def naive(problem: Problem, seed: int) -> Search:
     """Random growths, 512 at a time."""
     random = np.random.default_rng(seed)
@@ -163,45 +158,30 @@ def naive(problem: Problem, seed: int) -> Search:
 
 
 METHODS: dict[str, Callable[[Problem, int], Search]] = {
-    "annealing": annealing,
-    "annealing + TPE": annealing_tpe,
+    "annealing from random shapes": partial(annealing, led=False),
+    "+ half from the best": annealing,
+    "+ TPE": partial(annealing, sampler="tpe"),
+    "+ TPE, median pruner": partial(annealing, sampler="tpe", pruner="median"),
     "cmaes CMA": library(cmaes.CMA, 32, SNAP),
     "cmaes SepCMA": library(cmaes.SepCMA, 64, SNAP),
     "cmaes CMA plain": library(cmaes.CMA, 32, 0.0),
-    "own CMA x 16": lanes(full=True, snap=SNAP),
-    "own sep-CMA x 16": lanes(full=False, snap=SNAP),
     "random": naive,
+    "Optuna TPE, a ladder a trial": one_by_one(lambda seed: optuna.samplers.TPESampler(seed=seed)),
+    "Optuna CMA-ES, a ladder a trial": one_by_one(lambda seed: optuna.samplers.CmaEsSampler(seed=seed)),
 }
 
 
 def _step(refinement: Refinement) -> tuple[float, int]:
     before = int(refinement.evaluations.sum())
     refinement.generation()
-    return float(refinement.best_score.min()), int(refinement.evaluations.sum()) - before
-
-
-def _annealed(problem: Problem, starts: list[Start], seed: np.random.SeedSequence) -> Search:
-    refinement = Refinement(problem.space, problem.objective, starts, seed)
-    for _ in range(GENERATIONS):
-        yield _step(refinement)
-
-
-def _random_starts(random: np.random.Generator, size: int) -> list[Start]:
-    """Starts spread as Optuna's random sampler spreads them."""
-
-    def drawn(low: float, high: float, *, log: bool) -> float:
-        return float(np.exp(random.uniform(np.log(low), np.log(high))) if log else random.uniform(low, high))
-
-    ranges = {name: vars(dist) for name, dist in START.items()}
-    return [
-        Start(**{name: drawn(r["low"], r["high"], log=r["log"]) for name, r in ranges.items()}) for _ in range(size)
-    ]
+    return float(refinement.best.score.min()), int(refinement.evaluations.sum()) - before
 
 
 def _means(problem: Problem, random: np.random.Generator, count: int) -> Array:
-    """Logarithms of the growths of random starts, shape (count, K)."""
-    refinement = Refinement(problem.space, problem.objective, _random_starts(random, count), np.random.SeedSequence(0))
-    return np.asarray(np.log(refinement.best).T)
+    """Logarithms of the growths of random shapes, shape (count, K)."""
+    starts = Study(problem.space.cell, "random", "none", int(random.integers(2**31))).ask(0, count, led=False)
+    refinement = Refinement(problem.space, problem.objective, starts, None, np.random.SeedSequence(0))
+    return np.asarray(np.log(refinement.best.growth).T)
 
 
 def _trial(index: int, batch: int, reports: tuple[float, ...]) -> Trial:
@@ -210,58 +190,54 @@ def _trial(index: int, batch: int, reports: tuple[float, ...]) -> Trial:
 
 
 def searched(method: Callable[[Problem, int], Search], problem: Problem, seed: int, seconds: float) -> dict[str, Any]:
-    """Gap to the best known in percent, at the checkpoints and at the end, and the ladders evaluated."""
-    known = problem.row["best_J"]
-    marks = [share * seconds for share in CHECKPOINTS]
-    best, evaluations, gaps = np.inf, 0, []
+    """Gap in percent at the checkpoints and at the end, ladders, and processor seconds to each of the marks."""
+    known = problem.target.best
+    checkpoints = [share * seconds for share in CHECKPOINTS]
+    best, ladders, gaps = np.inf, 0, []
+    until = dict.fromkeys(MARKS, float("inf"))
     began = process_time()
     for score, count in method(problem, seed):
         spent = process_time() - began
-        while marks and spent > marks[0]:  # what came too late for a mark does not count for it
-            marks.pop(0)
+        while checkpoints and spent > checkpoints[0]:  # what came too late for a checkpoint does not count for it
+            checkpoints.pop(0)
             gaps.append((best / known - 1.0) * 100.0)
         if spent > seconds:
             break
-        best, evaluations = min(best, score), evaluations + count
-    return {"gaps": [*gaps, (best / known - 1.0) * 100.0], "evaluations": evaluations}
+        best, ladders = min(best, score), ladders + count
+        for mark in MARKS:
+            if best <= known * (1.0 + mark / 100.0):
+                until[mark] = min(until[mark], spent)
+    return {"gaps": [*gaps, (best / known - 1.0) * 100.0], "ladders": ladders, "until": until}
 
 
 def main() -> None:
     """Measure, print and save."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.refinement", description=__doc__)
     parser.add_argument("--seconds", type=float, default=2.0, help="processor seconds a cell and method")
-    parser.add_argument("--seeds", type=int, default=3, help="repetitions; the table shows their mean")
-    parser.add_argument("--methods", default=",".join(METHODS), help="comma-separated: " + ", ".join(METHODS))
+    parser.add_argument("--seeds", type=int, default=2, help="repetitions; the table shows their mean")
+    parser.add_argument("--methods", default="", help="all, or some by the beginnings of their names, with commas")
     asked = parser.parse_args()
-    names = asked.methods.split(",")
-    problems = [Problem.of(row) for row in json.loads(BEST_KNOWN.read_text())]
-    runs = {
-        (problem.label, name): [searched(METHODS[name], problem, s, asked.seconds) for s in range(asked.seeds)]
-        for problem in problems
-        for name in names
-    }
-    gap = {key: mean(run["gaps"][-1] for run in several) for key, several in runs.items()}
-    by_cell = [{"cell": p.label} | {name: gap[p.label, name] for name in names} for p in problems]
-    show(f"Gap to the best known in %, {asked.seconds:g} s of processor time, mean of {asked.seeds} seeds", by_cell)
-    summary = [_summary(name, [runs[p.label, name] for p in problems], asked.seconds) for name in names]
-    show("All cells", summary)
-    save("refinement", {"seconds": asked.seconds, "seeds": asked.seeds, "gap_pct": by_cell, "summary": summary})
+    names = [name for name in METHODS if name.startswith(tuple(asked.methods.split(",")))]
+    problems = [Problem.of(target) for target in targets()]
+    rows = []
+    for name in names:
+        runs = [searched(METHODS[name], p, seed, asked.seconds) for p in problems for seed in range(asked.seeds)]
+        rows.append(_summary(name, runs, asked.seconds))
+        print(rows[-1], flush=True)
+    show(f"{len(problems)} cells, {asked.seconds:g} s of processor time each, {asked.seeds} seeds", rows)
+    save("refinement", {"seconds": asked.seconds, "seeds": asked.seeds, "cells": len(problems), "rows": rows})
 
 
-def _summary(name: str, cells: list[list[dict[str, Any]]], seconds: float) -> dict[str, Any]:
-    ends = [run["gaps"][-1] for cell in cells for run in cell]
-    early = {
-        f"mean gap at {share * seconds:g} s": mean(run["gaps"][i] for cell in cells for run in cell)
-        for i, share in enumerate(CHECKPOINTS)
-    }
-    return {
-        "method": name,
-        **early,
-        "mean gap %": mean(ends),
-        "median gap %": median(ends),
-        "worst gap %": max(ends),
-        "evaluations/s": mean(run["evaluations"] for cell in cells for run in cell) / seconds,
-    }
+def _summary(name: str, runs: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
+    row: dict[str, Any] = {"method": name}
+    for place, share in enumerate((*CHECKPOINTS, 1.0)):
+        row[f"gap % at {share * seconds:g} s"] = mean(run["gaps"][place] for run in runs)
+    row["worst %"] = max(run["gaps"][-1] for run in runs)
+    for mark in MARKS:
+        row[f"within {mark:g} %"] = f"{mean(run['until'][mark] < np.inf for run in runs):.0%}"
+        row[f"s to {mark:g} %"] = median(run["until"][mark] for run in runs)
+    row["ladders/s"] = mean(run["ladders"] for run in runs) / seconds
+    return row
 
 
 if __name__ == "__main__":

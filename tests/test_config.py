@@ -21,6 +21,7 @@ from mlab.config.feasibility import conflict, largest_first_pct, smallest_last_p
 from mlab.config.wording import fields
 from mlab.errors import ConfigError
 from mlab.records import Cell
+from mlab.scoring import Objective
 from mlab.space import Limits, Space, broken_limits
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -486,9 +487,11 @@ def test_what_is_accepted_has_a_ladder_and_it_keeps_its_limits_as_stored(
     if conflict(cell, gap, growth[0], first, cap) is not None:
         return
     limits = Limits(gap, ratio, (growth[0], growth[1]), first, cap)
-    space = Space.of(cell, limits, "quote", "fill", None)
+    objective = Objective("quote", "fill", 0.5, 0.3, 0.2, 0.1, None, cap, gap)
+    space = Space.of(cell, limits, objective)
     least = space.feasible(np.full((orders - 1, 1), space.growth_min))
-    indent, volume = space.ladders(least)
+    indent, volume, _ = space.priced(least)
+    volume /= volume.sum(axis=0)
     schedule = {
         "indent_pct": indent[:, 0].tolist(),
         "volume_pct": (volume[:, 0] * 100.0).tolist(),

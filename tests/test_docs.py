@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from benchmarks.readme import fresh
 from docs.reference import PAGE, config_page
 from mlab import __version__
 from mlab.config import load
@@ -153,3 +154,9 @@ def test_the_changelog_knows_this_version() -> None:
 @each_page
 def test_no_folder_of_a_machine_is_named(page: Path) -> None:
     assert not re.search(r"(?<![\w.])/(?:home|root|tmp|work|Users)/", page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "search.md"], ids=lambda page: page.name)
+def test_tables_of_benchmarks_are_those_that_were_measured(page: Path) -> None:
+    content = page.read_text(encoding="utf-8")
+    assert content == fresh(content), "run: python -m benchmarks.readme"

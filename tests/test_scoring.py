@@ -141,7 +141,7 @@ def layouts(rows: Array) -> dict[str, Array]:
 
 
 @pytest.mark.parametrize("layout", ["fortran", "transposed", "strided", "backward"])
-@pytest.mark.parametrize("ladders", [1, 5, scoring.CHUNK + 3])
+@pytest.mark.parametrize("ladders", [1, 5, scoring.CHUNK // 9 + 3])
 @pytest.mark.parametrize("need", ["fill", "path"])
 def test_memory_layout_changes_no_number(layout: str, ladders: int, need: str) -> None:
     indent, volume = random_ladders(np.random.default_rng(3), 9, ladders)

@@ -1,0 +1,161 @@
+"""The tables of benchmarks in README.md and docs/search.md, from the results that are stored.
+
+``python -m benchmarks.readme`` writes them; a test fails where they are not fresh.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.record import RESULTS
+
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", ROOT / "docs" / "search.md")
+
+
+def quality() -> list[str]:
+    """Gaps of the default search by number of orders."""
+    heads = (
+        "orders",
+        "cells",
+        "median gap",
+        "largest median",
+        "worst run",
+        "ladders",
+        "CPU s",
+        "s to 1 %",
+        "s to 0.1 %",
+    )
+    rows = [
+        (
+            group["orders"],
+            group["cells"],
+            _percent(group["median gap %"]),
+            _percent(group["largest median %"]),
+            _percent(group["worst run %"]),
+            _number(group["ladders"]),
+            _number(group["CPU s"]),
+            _number(group["s to 1 %"]),
+            _number(group["s to 0.1 %"]),
+        )
+        for group in _stored("quality")["groups"]
+    ]
+    return _table(heads, rows)
+
+
+def variants() -> list[str]:
+    """What Optuna's sampler and pruner add."""
+    rows = [
+        (
+            row["variant"],
+            *(_percent(row[key]) for key in ("mean gap %", "worst run %")),
+            *(_number(row[key]) for key in ("ladders", "CPU s", "s to 0.1 %")),
+        )
+        for row in _stored("quality")["variants"]
+    ]
+    return _table(("search", "mean gap", "worst run", "ladders", "CPU s", "s to 0.1 %"), rows)
+
+
+def methods() -> list[str]:
+    """Searches in the same processor time."""
+    rows = _stored("refinement")["rows"]
+    gaps = [key for key in rows[0] if key.startswith("gap % at")]
+    heads = (
+        "method",
+        *(key.removeprefix("gap % ") for key in gaps),
+        "worst",
+        "within 1 %",
+        "within 0.1 %",
+        "ladders a second",
+    )
+    table = [
+        (
+            row["method"],
+            *(_percent(row[key]) for key in (*gaps, "worst %")),
+            row["within 1 %"],
+            row["within 0.1 %"],
+            _number(row["ladders/s"]),
+        )
+        for row in rows
+    ]
+    return _table(heads, table)
+
+
+def evaluator() -> list[str]:
+    """The evaluator against plain Python."""
+    rows = [
+        (
+            f"{row['volumes']}, {row['batch']:,} at a time",
+            _number(row["scalar, ns a ladder"]),
+            _number(row["evaluate()"]),
+            f"{row['evaluate(): times scalar']:.0f} x",
+            _number(row["scores()"]),
+            f"{row['scores(): times scalar']:.0f} x",
+            _number(row["floor: log and sort"]),
+            row["share of the floor"],
+        )
+        for row in _stored("evaluator")["rows"]
+    ]
+    heads = (
+        "volumes",
+        "plain Python, ns",
+        "whole contract, ns",
+        "",
+        "score alone, ns",
+        "",
+        "bare log and sort, ns",
+        "share",
+    )
+    return _table(heads, rows)
+
+
+BLOCKS: dict[str, Callable[[], list[str]]] = {
+    "quality": quality,
+    "variants": variants,
+    "methods": methods,
+    "evaluator": evaluator,
+}
+
+
+def fresh(page: str) -> str:
+    """A page with every block between its markers made anew."""
+    for name, block in BLOCKS.items():
+        start, end = f"<!-- benchmark: {name} -->", "<!-- end -->"
+        text = "\n".join([start, *block(), end])
+        page = re.sub(f"{re.escape(start)}.*?{re.escape(end)}", lambda _, text=text: text, page, flags=re.DOTALL)
+    return page
+
+
+def _stored(name: str) -> Any:
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    lines = [f"| {' | '.join(map(str, line))} |" for line in (heads, *rows)]
+    return [lines[0], "|---|" + "---:|" * (len(heads) - 1), *lines[1:]]
+
+
+def _percent(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:z.3f} %" if value < 10 else f"{value:.0f} %"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}" if value < 10 else f"{value:.0f}"
+
+
+def main() -> None:
+    """Write the pages."""
+    for page in PAGES:
+        page.write_text(fresh(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
