@@ -28,6 +28,7 @@ from optuna.distributions import FloatDistribution
 
 from benchmarks.cells import Target, targets
 from benchmarks.record import save, show
+from mlab import memory
 from mlab.ladder import Array
 from mlab.records import Cell, Trial
 from mlab.refinement import GENERATIONS, Refinement
@@ -217,6 +218,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2, help="repetitions; the table shows their mean")
     parser.add_argument("--methods", default="", help="all, or some by the beginnings of their names, with commas")
     asked = parser.parse_args()
+    memory.keep()
     names = [name for name in METHODS if name.startswith(tuple(asked.methods.split(",")))]
     problems = [Problem.of(target) for target in targets()]
     rows = []

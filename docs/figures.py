@@ -107,12 +107,13 @@ def comparison(found: dict[str, Candidate]) -> str:
 
 
 def main() -> None:
-    """Write both pictures; print the comparison, and the end screen that README.md quotes."""
+    """Write the pictures; print the comparison, and the end screen that README.md quotes."""
     found = ladders(35, 20)
     (IMAGES / "three_ladders.png").write_bytes(plots.png(three_ladders_plot(found)))
     experiment, cells = searched()
     shown = next(cell.best for cell in cells if cell.best and cell.cell.label == "20 % x 10")
     (IMAGES / "ladder.png").write_bytes(plots.png(plots.ladder_plot(shown)))
+    (IMAGES / "front.png").write_bytes(plots.png(plots.front_plot(cells)))
     out = terminal.console(sys.stdout)
     out.print(comparison(found), soft_wrap=True)
     terminal.final(out, experiment, cells, Path("mlruns"))

@@ -31,8 +31,15 @@ from mlab.store import Store
 from mlab.tracking import artifacts
 
 EXPERIMENT = "martingale-lab"
-KIND = {"mlflow.experimentKind": "custom_model_development"}
-"""Makes MLflow open the experiment as runs with metrics rather than as traces of a language model."""
+KIND = {
+    "mlflow.experimentKind": "custom_model_development",
+    "mlflow.note.content": "A score ranks ladders within one cell only: before you sort by score, "
+    "filter by overlap_pct and num_orders.",
+}
+"""Makes MLflow open the experiment as runs with metrics, not as traces of a language model; and its description."""
+
+TABLES = {"mlflow.loggedArtifacts": '[{"path": "results.json", "type": "table"}]'}
+"""Makes MLflow show the results as a table."""
 
 PERIOD_S = 2.0
 """Seconds between two deliveries; more often would take from the search the half of its core that it shares."""
@@ -123,7 +130,7 @@ class Delivery:
                 self._publish_cell(result, status)
         summary = {"eval_count": float(run.eval_count), "elapsed_s": run.elapsed_s, "cells": float(len(cells))}
         stamp = artifacts.milliseconds(run.finished_at or run.started_at)
-        tags = {"status": run.status, "prefect.flow_run_id": run.flow_run_id or ""}
+        tags = {"status": run.status, "prefect.flow_run_id": run.flow_run_id or "", **TABLES}
         self._publish(self._parent, summary, stamp, 0, {MLFLOW_RUN_NOTE: markdown.run_note(run, cells), **tags})
         with tempfile.TemporaryDirectory() as folder:
             artifacts.write_run(Path(folder), self._state, run, cells, self._store.results(run.exp_id))
