@@ -15,7 +15,8 @@ import numpy as np
 from benchmarks.record import save, show
 from mlab import memory
 from mlab.ladder import Array
-from mlab.scoring import CHUNK, Objective, Wave, evaluate, scores
+from mlab.penalties import Wave
+from mlab.scoring import CHUNK, Objective, evaluate, scores
 from tests import scalar
 
 ORDERS = 20

@@ -30,9 +30,10 @@ from benchmarks.cells import Target, targets
 from benchmarks.record import save, show
 from mlab import memory
 from mlab.ladder import Array
+from mlab.penalties import Wave
 from mlab.records import Cell, Trial
 from mlab.refinement import GENERATIONS, Refinement
-from mlab.scoring import Objective, Wave, scores
+from mlab.scoring import Objective, scores
 from mlab.search import Study
 from mlab.space import Limits, Space
 

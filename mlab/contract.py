@@ -8,8 +8,9 @@ import numpy as np
 
 from mlab import reference
 from mlab.ladder import Array, need_before_fill
+from mlab.penalties import variance
 from mlab.records import Json
-from mlab.scoring import Evaluation, Objective, variance
+from mlab.scoring import Evaluation, Objective
 
 MISMATCH_TOLERANCE = 1e-6
 FURTHER_FALLS_PCT = (10, 20, 30)

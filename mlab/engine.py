@@ -18,8 +18,9 @@ from mlab.config import Config, from_tree
 from mlab.errors import ConfigError, StoreError
 from mlab.events import emit
 from mlab.identity import State, new_run_id, span_id
+from mlab.penalties import Wave
 from mlab.records import Batch, Cell, CellResult, Experiment, Trial
-from mlab.scoring import Objective, Wave
+from mlab.scoring import Objective
 from mlab.search import Study
 from mlab.space import Limits, Space
 from mlab.stopping import Patience

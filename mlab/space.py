@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlab.ladder import Array, accumulate, compound
+from mlab.penalties import Wave
 from mlab.pricing import Gaps, Needs, Pricing
 from mlab.records import Cell, Json
-from mlab.scoring import Objective, Wave
+from mlab.scoring import Objective
 
 GUARD = 1e-10
 """Distance kept from every limit and threshold, as a share: optima sit on them, and rounding must not cross."""

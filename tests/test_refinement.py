@@ -11,9 +11,10 @@ import pytest
 
 from mlab.contract import contract
 from mlab.ladder import Array, Need, Sizing
+from mlab.penalties import Wave
 from mlab.records import Cell
 from mlab.refinement import GENERATIONS, MOVES, PROPOSALS, Refinement, Shape, Start
-from mlab.scoring import Objective, Wave, evaluate, scores
+from mlab.scoring import Objective, evaluate, scores
 from mlab.space import Limits, Space, broken_limits
 
 BEST_KNOWN = json.loads((Path(__file__).parent / "data" / "best_known.json").read_text())

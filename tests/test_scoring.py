@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlab import scoring
+from mlab import penalties, scoring
 from mlab.contract import contract, risk
 from mlab.errors import EvaluationError
 from mlab.ladder import Array, average_entry, need_at_fill, prices
-from mlab.scoring import Evaluation, Objective, Wave, evaluate, scores
+from mlab.penalties import Wave
+from mlab.scoring import Evaluation, Objective, evaluate, scores
 from tests import scalar
 from tests.scalar import Settings
 
@@ -227,8 +228,8 @@ def test_need_after_one_order_at_the_market_is_zero() -> None:
 def test_wave(growth: list[float], expected: float) -> None:
     rows = np.array([[0.0, *((g - 1.0) * 100.0 for g in growth)]]).T
     rows[np.isclose(rows, 10.0)] = 10.0
-    assert scoring.monotony(rows, Wave(50.0, 10.0))[0] == pytest.approx(expected)
-    assert scoring.monotony(rows, None)[0] == 0.0
+    assert penalties.monotony(rows, Wave(50.0, 10.0))[0] == pytest.approx(expected)
+    assert penalties.monotony(rows, None)[0] == 0.0
 
 
 def test_a_volume_exactly_on_a_threshold_counts_as_on_it() -> None:

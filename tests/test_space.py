@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from mlab.config.feasibility import conflict
 from mlab.contract import contract
 from mlab.ladder import Array, Need, Sizing
+from mlab.penalties import Wave
 from mlab.records import Cell
-from mlab.scoring import Objective, Wave, evaluate
+from mlab.scoring import Objective, evaluate
 from mlab.space import Limits, Space, broken_limits, volumes
 
 WAVE = Wave(50.0, 10.0)
