@@ -14,7 +14,7 @@ slope    (K, B)   -d ln P_M / d c_k: how much depth a little more need of order 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -117,7 +117,7 @@ class Pricing:
         Gaps are within their bounds but for what is left of the error of the steps.
         """
         ratio = self._ratio(volume)
-        needs = known
+        needs = known = replace(known, need=self._capped(known.need, ratio))
         for _ in range(steps):
             needs = self._step(needs, ratio, tight=False)
         price = self._prices(needs.need, ratio)
@@ -138,8 +138,6 @@ class Pricing:
             widest = np.maximum(1.0 - self.gaps.most * np.arange(len(volume)), self._floor)[:, None]
             average, _ = average_entry(widest, volume, self.sizing)
             np.minimum(need, (average[1:] if self.need == "fill" else average[:-1]) / widest[1:] - 1.0, out=need)
-        if (self.sizing, self.need) == ("quote", "fill"):
-            np.minimum(need, (1.0 - self._floor) / ratio, out=need)
         top = need.max(axis=0)
         return Needs(need, top, top, np.zeros(len(top)))
 
@@ -192,11 +190,16 @@ class Pricing:
         need = np.minimum(pull * slope + base, top)
         if limits is not None:
             np.clip(need, *limits, out=need)
-        if (self.sizing, self.need) == ("quote", "fill"):
-            np.minimum(need, (1.0 - self._floor) / ratio, out=need)  # no factor is less than the last price
+        need = self._capped(need, ratio)
         if tight:
             need = needs.need + TIGHT_SHARE * (need - needs.need)
         return Needs(np.maximum(need, 0.0), top, base, pull)
+
+    def _capped(self, need: Array, ratio: Array) -> Array:
+        """The needs, lowered where a factor would be less than the last price: their product never is."""
+        if (self.sizing, self.need) == ("quote", "fill"):
+            return np.minimum(need, (1.0 - self._floor) / ratio)
+        return need
 
     def _line(
         self, needs: Needs, slope: Array, depth: Array, limits: tuple[Array, Array] | None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mlab.contract import contract
 from mlab.ladder import Array, Need, Sizing
@@ -16,6 +19,7 @@ from mlab.records import Cell
 from mlab.refinement import GENERATIONS, MOVES, PROPOSALS, Refinement, Shape, Start
 from mlab.scoring import Objective, evaluate, scores
 from mlab.space import Limits, Space, broken_limits
+from tests.test_space import limited_cells
 
 BEST_KNOWN = json.loads((Path(__file__).parent / "data" / "best_known.json").read_text())
 WAVE = Wave(50.0, 10.0)
@@ -124,6 +128,32 @@ def test_what_is_found_keeps_the_limits_as_stored(orders: int, sizing: Sizing, n
         stored = contract(evaluation, ladder, 100.0, annealing.objective)
         assert broken_limits(stored["schedule"], limits) == []
         assert stored["score"] == pytest.approx(annealing.best.score[ladder], rel=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    limited_cells(),
+    st.sampled_from(["quote", "base"]),
+    st.sampled_from(["fill", "path"]),
+    st.sampled_from([(0.5, 0.3), (1.0, 0.0), (0.0, 1.0), (100.0, 0.3), (0.5, 100.0), (0.0, 0.0)]),
+    st.integers(0, 2**32 - 1),
+)
+def test_every_cell_that_a_config_may_ask_for_can_be_annealed(
+    limited: tuple[Cell, Limits], sizing: Sizing, need: Need, weights: tuple[float, float], seed: int
+) -> None:
+    cell, limits = limited
+    objective = Objective(sizing, need, *weights, 0.2, 0.1, WAVE, limits.tail_cap_pct, limits.min_indent_step_pct)
+    annealing = Refinement(Space.of(cell, limits, objective), objective, STARTS, None, np.random.SeedSequence([seed]))
+    before = annealing.best.score.copy()
+    with warnings.catch_warnings(action="error"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mlab.refinement.MOVES", 5)
+        patch.setattr("mlab.refinement.PROPOSALS", 8)
+        annealing.generation()
+    assert (annealing.best.score <= before).all()
+    indent, volume, _ = annealing.space.priced(annealing.best.growth)
+    evaluation = evaluate(indent, volume, objective)
+    for ladder in range(len(STARTS)):
+        assert broken_limits(contract(evaluation, ladder, 100.0, objective)["schedule"], limits) == []
 
 
 def test_limits_that_leave_one_ladder_only_give_that_ladder() -> None:
