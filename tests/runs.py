@@ -129,3 +129,13 @@ def answers(url: str) -> bool:
             return bool(page.status == 200)
     except OSError:
         return False
+
+
+@contextmanager
+def prefect_server(home: Path, seconds: float) -> Iterator[str]:
+    """A Prefect server with this home, for several runs; the address of its API."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    with python("-m", "flows.server", str(port), state=home, log=subprocess.DEVNULL, PREFECT_HOME=str(home)) as server:
+        wait_until(lambda: server.poll() is not None or answers(f"{url}/health"), seconds)
+        yield url

@@ -239,12 +239,7 @@ def prefect_url(whole: Finished, tmp_path_factory: pytest.TempPathFactory) -> It
     """A server for the runs that are cut, so that none of them has to wait for one of its own."""
     home = tmp_path_factory.mktemp("prefect")
     shutil.copytree(whole.state.prefect, home, dirs_exist_ok=True)  # a new database would take 15 s to make
-    port = runs.free_port()
-    url = f"http://127.0.0.1:{port}/api"
-    with runs.python(
-        "-m", "flows.server", str(port), state=home, log=subprocess.DEVNULL, PREFECT_HOME=str(home)
-    ) as server:
-        runs.wait_until(lambda: server.poll() is not None or runs.answers(f"{url}/health"), SECONDS)
+    with runs.prefect_server(home, SECONDS) as url:
         yield url
 
 

@@ -35,12 +35,7 @@ SECONDS = 180
 def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server for all runs, so that none of them has to wait for one of its own."""
     home = tmp_path_factory.mktemp("prefect")
-    port = runs.free_port()
-    url = f"http://127.0.0.1:{port}/api"
-    with runs.python(
-        "-m", "flows.server", str(port), state=home, log=subprocess.DEVNULL, PREFECT_HOME=str(home)
-    ) as server:
-        runs.wait_until(lambda: server.poll() is not None or runs.answers(f"{url}/health"), SECONDS)
+    with runs.prefect_server(home, SECONDS) as url:
         yield url
 
 

@@ -88,7 +88,8 @@ class Study:
             stored = list(group)
             self.ask(batch, len(stored), led=any("place" not in trial.params for trial in stored))
             if [trial.params for _, trial in self._asked] != [trial.params for trial in stored]:
-                raise StoreError(f"{self.cell.label}, batch {batch}: the stored trials are of another version; start a new run")
+                where = f"{self.cell.label}, batch {batch}"
+                raise StoreError(f"{where}: the stored trials do not follow from config and version; start a new run")
             for generation in range(max(len(trial.reports) for trial in stored)):
                 for index, trial in enumerate(stored):
                     if generation < len(trial.reports):
