@@ -24,7 +24,7 @@ check: $(READY) ## linters, types and the direction of imports
 ui: $(READY) ## start the Prefect and MLflow pages on 127.0.0.1
 	@$(PYTHON) -m flows.ui
 
-bench: $(READY) ## measure the evaluator and the search; prints ratios
+bench: $(READY) ## measure evaluator, search, scale and workers; prints ratios; takes an hour
 	@$(PYTHON) -m benchmarks.evaluator
 	@$(PYTHON) -m benchmarks.quality
 	@$(PYTHON) -m benchmarks.refinement

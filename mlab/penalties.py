@@ -148,7 +148,7 @@ def monotony(growth: Array, wave: Wave | None) -> Array:
     pairs = counts[1:] & counts[:-1]
     unlike = strong[1:] ^ strong[:-1]
     unlike &= pairs
-    return np.asarray(np.maximum(0.0, 0.2 * _number(pairs) - 0.3 * _number(unlike)))
+    return np.asarray(np.maximum(0.0, 0.2 * number(pairs) - 0.3 * number(unlike)))
 
 
 def weight_centre(position: Position) -> Array:
@@ -162,9 +162,9 @@ def sign_flips(need: Array) -> Array:
     rises, falls = need[1:] > need[:-1], need[1:] < need[:-1]
     turns = rises[1:] & falls[:-1]
     turns |= falls[1:] & rises[:-1]
-    return _number(turns)
+    return number(turns)
 
 
-def _number(flags: NDArray[np.bool_]) -> Array:
-    """How many of each column are set; bytes hold the sum of fewer than 256 rows."""
+def number(flags: NDArray[np.bool_]) -> Array:
+    """How many of each column are set, of fewer than 256 rows: their sum fits a byte."""
     return np.asarray(flags.view(np.uint8).sum(axis=0, dtype=np.uint8), dtype=np.float64)

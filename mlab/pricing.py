@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlab.ladder import Array, Need, Sizing, accumulate, average_entry, compound
+from mlab.penalties import number
 from mlab.scoring import Objective
 
 STEPS = 6
@@ -217,12 +218,12 @@ class Pricing:
             at_top &= ~bound
             free[bound] = 0.0
             held[~bound] = 0.0
-            still, fixed = 1.0 + np.count_nonzero(bound, axis=0), held.sum(axis=0)
+            still, fixed = 1.0 + number(bound), held.sum(axis=0)
             depth -= np.einsum("kb,kb->b", slope, held)
         at_top[-1] |= ~at_top.any(axis=0)
         steep = np.where(at_top, slope, 0.0)
         free -= steep
-        tops, high, low = np.count_nonzero(at_top, axis=0), steep.sum(axis=0), free.sum(axis=0)
+        tops, high, low = number(at_top), steep.sum(axis=0), free.sum(axis=0)
         square = np.einsum("kb,kb->b", free, free)
         weight = self.weight * (len(slope) + 1) / 2.0
         spread = (high + low) / still
@@ -238,11 +239,10 @@ class Pricing:
         above = np.ones(need.shape)
         np.divide(average[1:] if self.need == "fill" else average[:-1], 1.0 + need[:-1], out=above[1:])
         below = np.arange(len(need) - 1.0, -1.0, -1.0)[:, None]  # orders that are still to come
-        deepest = np.repeat(self._floor + below * self.gaps.least, need.shape[1], axis=1)
-        highest = above - self.gaps.least if tight else np.full(need.shape, 1.0)
+        deepest, highest = self._floor + below * self.gaps.least, above - self.gaps.least if tight else 1.0
         if self.gaps.most is not None:
-            np.maximum(deepest, above - self.gaps.most, out=deepest)
-            np.minimum(highest, self._floor + below * self.gaps.most, out=highest)
+            deepest = np.maximum(deepest, above - self.gaps.most)
+            highest = np.minimum(highest, self._floor + below * self.gaps.most)
         least, most = (self._need_at(price / average, ratio) for price in (highest, deepest))
         least[-1], most[-1] = 0.0, np.inf  # its price is given
         return least, most
