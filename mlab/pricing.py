@@ -239,7 +239,8 @@ class Pricing:
         above = np.ones(need.shape)
         np.divide(average[1:] if self.need == "fill" else average[:-1], 1.0 + need[:-1], out=above[1:])
         below = np.arange(len(need) - 1.0, -1.0, -1.0)[:, None]  # orders that are still to come
-        deepest, highest = self._floor + below * self.gaps.least, above - self.gaps.least if tight else 1.0
+        deepest = self._floor + below * self.gaps.least
+        highest = above - self.gaps.least if tight else np.ones(1)
         if self.gaps.most is not None:
             deepest = np.maximum(deepest, above - self.gaps.most)
             highest = np.minimum(highest, self._floor + below * self.gaps.most)
