@@ -210,7 +210,8 @@ class Pricing:
         line += needs.base
         at_top = line >= needs.top
         free = slope.copy()
-        still, fixed = 1.0, 0.0  # order 1 needs nothing, ever
+        still: Array | float = 1.0  # order 1 needs nothing, ever
+        fixed: Array | float = 0.0
         if limits is not None:
             wanted = np.minimum(line, needs.top, out=line)
             held = np.clip(wanted, *limits)
