@@ -16,9 +16,9 @@ from pathlib import Path
 
 from mlab import engine
 from mlab.config import Config, load
-from mlab.engine import Watcher
+from mlab.engine import Nobody, Watcher
 from mlab.identity import State
-from mlab.records import Cell, CellResult, Json
+from mlab.records import CellResult, Json
 from mlab.store import Store
 
 BEST_KNOWN = Path(__file__).parent.parent / "tests" / "data" / "best_known.json"
@@ -69,16 +69,6 @@ def targets() -> Iterator[Target]:
     for path in (BEST_KNOWN, OWN):
         for row in json.loads(path.read_text()):
             yield Target(row, ours=path == OWN)
-
-
-class Nobody:
-    """Watches nothing."""
-
-    def batch(self, cell: Cell, index: int, best_score: float | None, evaluations: int) -> None:
-        """Ignore."""
-
-    def cell_done(self, result: CellResult) -> None:
-        """Ignore."""
 
 
 def searched(settings: Config, watcher: Watcher | None = None) -> CellResult:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from mlab import config, engine
 from mlab.identity import State
-from mlab.records import Candidate, Cell, CellResult, Experiment
+from mlab.records import Candidate, CellResult, Experiment
 from mlab.report import plots, terminal
 from mlab.store import Store
 
@@ -31,16 +31,6 @@ DRAWN = tuple(KINDS)[:3]
 COLOURS = (plots.ORANGE, plots.GREY, plots.BLUE)
 
 
-class Silent:
-    """Nobody follows these searches."""
-
-    def batch(self, cell: Cell, index: int, best_score: float | None, evaluations: int) -> None:
-        """Say nothing."""
-
-    def cell_done(self, result: CellResult) -> None:
-        """Say nothing."""
-
-
 def searched(*overrides: str) -> tuple[Experiment, list[CellResult]]:
     """A whole run of configs/default.yaml with some fields replaced, without orchestrator or MLflow."""
     with tempfile.TemporaryDirectory() as folder:
@@ -48,7 +38,7 @@ def searched(*overrides: str) -> tuple[Experiment, list[CellResult]]:
         settings = config.load(Path("configs/default.yaml"), overrides)
         with Store.open(state.database) as store:
             experiment = engine.open_experiment(state, store, settings)
-            engine.run(state, store, experiment, settings, Silent())
+            engine.run(state, store, experiment, settings, engine.Nobody())
             return store.experiment(experiment.run_id) or experiment, store.cells(experiment.exp_id)
 
 

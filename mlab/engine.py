@@ -40,6 +40,16 @@ class Watcher(Protocol):
         """A cell is finished."""
 
 
+class Nobody:
+    """Watches nothing."""
+
+    def batch(self, cell: Cell, index: int, best_score: float | None, evaluations: int) -> None:
+        """Ignore."""
+
+    def cell_done(self, result: CellResult) -> None:
+        """Ignore."""
+
+
 def open_experiment(state: State, store: Store, config: Config) -> Experiment:
     """Give the config an identity and a row in the database. Its status is PENDING until it is executed."""
     run_id = new_run_id()

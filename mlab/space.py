@@ -102,7 +102,7 @@ class Space:
         A lower growth always helps both limits, so each step may take what the least growth after it leaves.
         """
         kept = np.clip(growth, self.growth_min, self.growth_max)
-        beyond = np.flatnonzero(self._breaks(*volumes(kept)))
+        beyond = np.flatnonzero(self._breaks(volumes(kept)))
         if beyond.size:
             kept[:, beyond] = self._lowered(kept[:, beyond])
         return kept
@@ -116,14 +116,16 @@ class Space:
         low, high = np.zeros(growth.shape[1]), np.ones(growth.shape[1])
         share = high
         for _ in range(SCALE_STEPS):
-            beyond = self._breaks(*volumes(self.growth_min + share * above))
+            beyond = self._breaks(volumes(self.growth_min + share * above))
             low, high = np.where(beyond, low, share), np.where(beyond, share, high)
             share = (low + high) / 2.0
         return self.feasible(self.growth_min + low * above)
 
-    def _breaks(self, volume: Array, held: Array) -> NDArray[np.bool_]:
-        """Which ladders have too small a first order, or too large a last."""
-        return np.asarray((held[-1] > self.total_max) | (held[-1] < self.spread_min[-1] * volume[-1]))
+    def _breaks(self, volume: Array) -> NDArray[np.bool_]:
+        """Which ladders have too small a first order, or too large a last; the volumes are overwritten."""
+        last = volume[-1].copy()
+        total = accumulate(volume)[-1]
+        return np.asarray((total > self.total_max) | (total < self.spread_min[-1] * last))
 
     def _lowered(self, growth: Array) -> Array:
         kept = np.empty(growth.shape)
@@ -146,7 +148,7 @@ class Space:
             step: the step that gives way, from 0, shape (B,).
             change: where to do it for its own sake; it is also done where order 1 is too small, shape (B,).
         """
-        _, held = volumes(growth)
+        held = accumulate(volumes(growth))
         ladder = np.arange(growth.shape[1])
         before, now = held[step, ladder], growth[step, ladder]
         after = (held[-1] - before) / now
@@ -155,23 +157,22 @@ class Space:
 
     def priced(self, growth: Array) -> tuple[Array, Array, Needs]:
         """Indents in percent and volumes, the first 1, both (M, B), of growths that keep the limits; and the needs."""
-        volume, _ = volumes(growth)
+        volume = volumes(growth)
         indent, needs = self.pricing.indents(volume)
         return indent, volume, needs
 
     def near(self, growth: Array, known: Needs) -> tuple[Array, Array, Needs]:
         """The same by a shorter way, from the needs of similar ladders."""
-        volume, _ = volumes(growth)
+        volume = volumes(growth)
         price, needs = self.pricing.near(volume, known)
         return (1.0 - price) * 100.0, volume, needs
 
 
-def volumes(growth: Array) -> tuple[Array, Array]:
-    """Volumes with the first at 1, and their sums so far, shape (M, B) each, from growths (K, B)."""
+def volumes(growth: Array) -> Array:
+    """Volumes with the first at 1, shape (M, B), from growths (K, B)."""
     volume = np.empty((len(growth) + 1, growth.shape[1]))
     volume[0], volume[1:] = 1.0, growth
-    compound(volume)
-    return volume, accumulate(volume.copy())
+    return compound(volume)
 
 
 def broken_limits(schedule: Json, limits: Limits) -> list[str]:

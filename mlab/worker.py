@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlab import events
-from mlab.engine import Execution, find_experiment
+from mlab.engine import Execution, Nobody, find_experiment
 from mlab.identity import State
-from mlab.records import Cell, CellResult
+from mlab.records import Cell
 from mlab.store import Holder, Store
 
 
@@ -61,20 +61,10 @@ def search_cell(task: Assignment) -> None:
             began = time.monotonic() - (time.time() - task.began - experiment.elapsed_s)
             run = Execution(state, store, experiment, config, began)
             with events.bound(exp_id=experiment.exp_id):
-                run.search(task.cell, _Nobody(), task.turns)
+                run.search(task.cell, Nobody(), task.turns)  # whoever holds the run looks into the database
     except Exception as error:
         # A traceback does not travel; a note does.
         error.add_note(f"In worker {name}:\n{traceback.format_exc()}")
         raise
     finally:
         events.recorder.close()
-
-
-class _Nobody:
-    """Watches nothing: the process that holds the run sees in the database how far it has come."""
-
-    def batch(self, cell: Cell, index: int, best_score: float | None, evaluations: int) -> None:
-        pass
-
-    def cell_done(self, result: CellResult) -> None:
-        pass
