@@ -261,8 +261,8 @@ TAMPERINGS = {
     "a checksum": ("UPDATE results SET checksum = 'x' WHERE trial = 0", "i000 is not as it was written"),
     "a lost result": ("DELETE FROM results WHERE trial = 1", "i001 is missing"),
     "a lost trial": ("DELETE FROM trials WHERE number = 8", "trials do not read back"),
-    "a trial": ("UPDATE trials SET score = 0.5 WHERE number = 0", "trials do not read back"),
-    "the best score": ("UPDATE experiments SET best_score = 0.5", "best score of the run is not the least"),
+    "a trial": ("UPDATE trials SET score = 0.5 WHERE number = 0", "trial 0 of experiment 1, cell 0 is not as it was"),
+    "the best score": ("UPDATE experiments SET best_score = 0.5", r"row \(1,\) of experiments is not as it was"),
 }
 
 
@@ -471,7 +471,7 @@ def test_opening_again_keeps_everything(store: Store, run: Experiment, path: Pat
     with Store.open(path) as again:
         assert again.experiment(RUN) is not None
         assert scores(again, run) == [1.0]
-    assert events("DB.INIT")[-1]["revision"] == "0001"
+    assert events("DB.INIT")[-1]["revision"] == "0002"
 
 
 def test_the_schema_of_a_later_program_is_refused(store: Store, path: Path) -> None:

@@ -11,6 +11,7 @@ from mlab.errors import StoreError
 from mlab.records import Batch, Candidate, Json, Trial
 from mlab.store import rows
 from mlab.store.schema import Base, ExperimentRow, OutboxRow, ResultRow, TrialRow
+from mlab.store.seal import seal
 
 RANK = (ResultRow.score, ResultRow.candidate_id)
 """Order of the results of a cell: the lowest score first, ties by id."""
@@ -83,7 +84,7 @@ def _named(experiment: ExperimentRow, batch: Batch) -> str:
 
 def _insert(session: Session, table: type[Base], values: list[Json]) -> None:
     if values:  # none would insert a row of defaults
-        session.execute(insert(table), values)
+        session.execute(insert(table), [{**row, "checksum": seal(table, row)} for row in values])
 
 
 def _drop_beyond(session: Session, exp_id: int, cell_index: int, top_k: int) -> None:

@@ -5,19 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import cast
 
-from mlab.errors import StoreError
 from mlab.records import Batch, Candidate, Cell, Experiment, Json, Outcome, Status, Trial
-from mlab.store.canonical import check, checksum, decoded, encoded
+from mlab.store.canonical import check, decoded, encoded
 from mlab.store.schema import CellRow, ExperimentRow, ResultRow, TrialRow
 
 PARTS = ("sanity", "diagnostics", "penalties")
 """Keys of the contract that have a column of their own; the payload holds the others."""
-
-CONTENT = (
-    "candidate_id", "cell_index", "overlap_pct", "num_orders", "batch", "trial", "score",
-    "payload_json", "sanity_json", "diagnostics_json", "penalties_json", "risk_json",
-)  # fmt: skip
-"""Columns of a result that its checksum covers."""
 
 
 def now() -> str:
@@ -53,7 +46,7 @@ def trial_row(exp_id: int, cell: Cell, trial: Trial) -> Json:
 
 
 def result_row(exp_id: int, candidate: Candidate) -> Json:
-    """A row of ``results``, with its checksum."""
+    """A row of ``results``."""
     where, contract = candidate.candidate_id, candidate.contract
     row = {
         "candidate_id": candidate.candidate_id,
@@ -67,9 +60,6 @@ def result_row(exp_id: int, candidate: Candidate) -> Json:
         "risk_json": encoded(candidate.risk, f"{where}.risk"),
     } | {f"{part}_json": encoded(contract[part], f"{where}.{part}") for part in PARTS}
     check(row, where)
-    # Numbers take the type of their column first, or 20 would sum up differently from the 20.0 read back.
-    row |= {"overlap_pct": float(candidate.cell.overlap_pct), "score": float(candidate.score)}
-    row["checksum"] = checksum([row[name] for name in CONTENT])
     return row | {"experiment_id": exp_id, "created_at": now()}
 
 
@@ -123,15 +113,7 @@ def trial(row: TrialRow) -> Trial:
 
 
 def candidate(row: ResultRow) -> Candidate:
-    """The record of a row of ``results``.
-
-    Raises:
-        StoreError: the row is not as it was written: nobody should place orders by it.
-    """
-    if checksum([getattr(row, name) for name in CONTENT]) != row.checksum:
-        raise StoreError(
-            f"result {row.candidate_id} is not as it was written (checksum); restore a copy, or delete that row"
-        )
+    """The record of a row of ``results``."""
     parts = {part: decoded(getattr(row, f"{part}_json")) for part in PARTS}
     return Candidate(
         candidate_id=row.candidate_id,

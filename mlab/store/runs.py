@@ -66,7 +66,7 @@ def claim(session: Session, run_id: str) -> Experiment:
             row.started_at = rows.now()
         here = Holder.here()
         row.holder_pid, row.holder_boot, row.holder_started = here.pid, here.boot, here.started
-        row.status, row.finished_at = "RUNNING", None
+        row.status, row.finished_at, row.delivered_status = "RUNNING", None, None
     return rows.experiment(row)
 
 

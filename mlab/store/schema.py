@@ -9,7 +9,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
-    """Constraints have names, so that a later revision can change them."""
+    """Constraints have names, so that a later revision can change them; checksums come from :mod:`mlab.store.seal`."""
+
+    checksum: Mapped[str] = mapped_column(sort_order=1, server_default="")
 
     metadata: ClassVar[MetaData] = MetaData(
         naming_convention={
@@ -26,7 +28,11 @@ def _of_cell() -> ForeignKeyConstraint:
 
 
 class ExperimentRow(Base):
-    """One run. Times are UTC in ISO 8601; the holder is the process that executes it, null where none does."""
+    """One run.
+
+    Times are UTC in ISO 8601. The holder is the process that executes it, null where none does. ``delivered_status``
+    is the ending that MLflow has been told of, null before.
+    """
 
     __tablename__ = "experiments"
     __table_args__ = (
@@ -51,6 +57,7 @@ class ExperimentRow(Base):
     holder_pid: Mapped[int | None]
     holder_boot: Mapped[str | None]
     holder_started: Mapped[str | None]
+    delivered_status: Mapped[str | None]
 
 
 class CellRow(Base):
@@ -109,7 +116,6 @@ class ResultRow(Base):
     batch: Mapped[int]
     trial: Mapped[int]
     risk_json: Mapped[str]
-    checksum: Mapped[str]
 
 
 class OutboxRow(Base):

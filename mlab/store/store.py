@@ -8,13 +8,13 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
-from sqlalchemy import case, distinct, func, select, update
+from sqlalchemy import case, distinct, func, or_, select, update
 
 from mlab import identity
 from mlab.errors import StoreError
 from mlab.events import emit
 from mlab.records import Batch, Candidate, Cell, CellResult, Experiment, Json, Metric, Status, Trial
-from mlab.store import commit, rows, runs
+from mlab.store import audit, commit, rows, runs
 from mlab.store.canonical import check
 from mlab.store.commit import Saved
 from mlab.store.database import Database
@@ -155,6 +155,24 @@ class Store:
 
     # What is stored
 
+    def check_file(self) -> None:
+        """Check pages, indexes and references of the whole file.
+
+        Raises:
+            StoreError: the file is damaged.
+        """
+        with self._database.reading() as session:
+            audit.file(session)
+
+    def check_run(self, exp_id: int) -> None:
+        """Check all rows of a run, each by itself and against each other.
+
+        Raises:
+            StoreError: some are missing, or not as they were written.
+        """
+        with self._database.reading() as session:
+            audit.run(session, runs.by_id(session, exp_id))
+
     def experiment(self, run_id: str) -> Experiment | None:
         """A run by its id."""
         with self._database.reading() as session:
@@ -218,6 +236,16 @@ class Store:
 
     # What MLflow is owed
 
+    def owing(self) -> list[Experiment]:
+        """The runs that have ended and of which MLflow lacks numbers, or the ending itself; oldest first."""
+        lacks = select(OutboxRow.id).where(OutboxRow.experiment_id == ExperimentRow.id, ~OutboxRow.delivered).exists()
+        query = select(ExperimentRow).where(
+            ExperimentRow.status.in_(["COMPLETED", "FAILED", "STOPPED"]),
+            or_(lacks, ExperimentRow.delivered_status.is_distinct_from(ExperimentRow.status)),
+        )
+        with self._database.reading() as session:
+            return [rows.experiment(row) for row in session.scalars(query.order_by(ExperimentRow.id))]
+
     def owed(self, exp_id: int) -> list[tuple[int, int, Metric]]:
         """Outbox id, cell and number of everything that has not been delivered, oldest first."""
         query = select(OutboxRow).where(OutboxRow.experiment_id == exp_id, ~OutboxRow.delivered).order_by(OutboxRow.id)
@@ -244,6 +272,10 @@ class Store:
         if outbox_ids:
             with self._database.writing() as session:
                 session.execute(update(OutboxRow), [{"id": key, "delivered": True} for key in outbox_ids])
+
+    def delivered_ending(self, exp_id: int, status: Status) -> None:
+        """Remember the ending that MLflow has been told of."""
+        self._set(exp_id, delivered_status=status)
 
     def _set(self, exp_id: int, **values: str) -> None:
         with self._database.writing() as session:

@@ -1,0 +1,63 @@
+"""Whether what is stored belongs together: nothing is built upon a damaged file, no best score reported from one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from mlab.errors import StoreError
+from mlab.store.schema import CellRow, ExperimentRow, ResultRow, TrialRow
+
+REMEDY = "restore a copy, or begin a new run"
+
+
+def file(session: Session) -> None:
+    """Check the whole file: its pages, its indexes, and that no row points nowhere.
+
+    Raises:
+        StoreError: names the first fault.
+    """
+    fault = session.scalar(text("PRAGMA integrity_check(1)"))
+    if fault != "ok":
+        raise StoreError(f"damaged: {' '.join(str(fault).split())}; {REMEDY}")
+    lost = session.execute(text("PRAGMA foreign_key_check")).first()
+    if lost is not None:
+        raise StoreError(f"damaged: row {lost[1]} of {lost[0]} belongs to no row of {lost[2]}; {REMEDY}")
+
+
+def run(session: Session, experiment: ExperimentRow) -> None:
+    """Check one run: every row against its checksum, which loading it does, and all of them against each other.
+
+    The rows are found without an index: a damaged one would hide some.
+
+    Raises:
+        StoreError: names the first fault.
+    """
+    for fault in _faults(session, experiment):
+        raise StoreError(f"run {experiment.run_id} is damaged: {fault}; {REMEDY}")
+
+
+def _faults(session: Session, experiment: ExperimentRow) -> Iterator[str]:
+    exp_id = experiment.id
+    cells = session.scalars(select(CellRow).where(CellRow.experiment_id + 0 == exp_id)).all()
+    trials, results = defaultdict(list), defaultdict(list)
+    for trial in session.scalars(select(TrialRow).where(TrialRow.experiment_id + 0 == exp_id)):
+        trials[trial.cell_index].append(trial)
+    for result in session.scalars(select(ResultRow).where(ResultRow.experiment_id + 0 == exp_id)):
+        results[result.cell_index].append(result)
+        if not result.candidate_id.startswith(f"{experiment.run_id}-c{result.cell_index:03d}-"):
+            yield f"result {result.candidate_id} belongs to another cell"
+    for index in sorted({cell.cell_index for cell in cells} | set(trials) | set(results)):
+        asked = trials[index]
+        if sorted(trial.number for trial in asked) != list(range(len(asked))):
+            yield f"trials of cell {index} are missing"
+        finished = [trial.score for trial in asked if trial.outcome == "COMPLETE" and trial.score is not None]
+        if min((result.score for result in results[index]), default=None) != min(finished, default=None):
+            yield f"the best result of cell {index} is not the best of its trials"
+    if experiment.best_score != min((one.score for found in results.values() for one in found), default=None):
+        yield "its best score is not the least of its results"
+    if experiment.eval_count != sum(trial.evaluations for asked in trials.values() for trial in asked):
+        yield "the ladders of its trials do not add up"
