@@ -8,17 +8,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlab.config import Config
 from mlab.contract import contract, risk
 from mlab.errors import EvaluationError
 from mlab.events import emit
 from mlab.identity import candidate_id
 from mlab.ladder import Array
+from mlab.penalties import Wave
 from mlab.records import Batch, Candidate, Cell, Json, Metric, Outcome, Trial
 from mlab.refinement import GENERATIONS, Refinement, Start
 from mlab.scoring import Evaluation, Objective, evaluate
 from mlab.search import Study
 from mlab.space import Limits, Space, broken_limits
 from mlab.stopping import worth_keeping
+from mlab.watchdog import watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,36 @@ class Problem:
     objective: Objective
     space: Space
     prune_factor: float
-    skip_failures: bool
+    timeout_s: float
+
+    @classmethod
+    def of(cls, config: Config, run_id: str, cell: Cell) -> Problem:
+        """The task of a cell in the terms of the pure modules."""
+        ladder, score, search = config.ladder, config.score, config.search
+        limits = Limits(**ladder.limits.model_dump())
+        wave = Wave(score.wave.strong_pct, score.wave.weak_pct) if score.wave.enabled else None
+        objective = Objective(
+            sizing=ladder.sizing,
+            need=score.need,
+            alpha=score.alpha,
+            beta=score.beta,
+            gamma=score.gamma,
+            lambda_penalty=score.lambda_penalty,
+            wave=wave,
+            tail_cap_pct=limits.tail_cap_pct,
+            min_indent_step_pct=limits.min_indent_step_pct,
+        )
+        return cls(
+            run_id=run_id,
+            cell=cell,
+            seed=config.seed,
+            base_price=ladder.base_price,
+            limits=limits,
+            objective=objective,
+            space=Space.of(cell, limits, objective),
+            prune_factor=search.prune_factor,
+            timeout_s=search.batch_timeout_s,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +89,20 @@ def search_batch(problem: Problem, study: Study, index: int, size: int, best: Ca
         best: best candidate of the cell so far, None at first.
 
     Raises:
-        EvaluationError: an evaluation failed, and failures are not to be skipped.
+        EvaluationError: an evaluation failed, or did not end in time.
     """
     starts = study.ask(index, size, led=best is not None)
     emit("EVAL.CALL", f"refine {size} starts", adapter=study.sampler_name)
     began = time.perf_counter()
     try:
-        refined = _refine(problem, study, starts, index, best)
-    except (ArithmeticError, ValueError, MemoryError, EvaluationError) as error:
-        return _failed(problem, study, index, error)
+        with watched(problem.timeout_s):
+            refined = _refine(problem, study, starts, index, best)
+            trials, found = _records(problem, study, index, refined)
+    except Exception as error:  # whatever it is
+        text = f"{type(error).__name__}: {error}"
+        emit("EVAL.ERROR", text, level="error", inputs=study.params())
+        raise EvaluationError(f"{problem.cell.label}, batch {index}: {text}") from error
     seconds = time.perf_counter() - began
-    trials, found = _records(problem, study, index, refined)
     evaluations = sum(refined.evaluations)
     batch_best = min((candidate.score for candidate in found), default=None)
     emit(
@@ -97,7 +132,7 @@ def _refine(problem: Problem, study: Study, starts: Sequence[Start], index: int,
         for trial in refinement.active.tolist():
             score = float(refinement.best.score[trial])
             if not np.isfinite(score):
-                raise EvaluationError(f"trial {trial} of {problem.cell.label}, batch {index}: the score is {score}")
+                raise EvaluationError(f"the score of trial {trial} is {score}")
             reports[trial].append(score)
             if study.hopeless(trial, generation, score):
                 refinement.stop(trial)
@@ -106,6 +141,8 @@ def _refine(problem: Problem, study: Study, starts: Sequence[Start], index: int,
             break
     indent, volume, _ = problem.space.priced(refinement.best.growth)
     evaluation = evaluate(indent, volume, problem.objective)
+    if not evaluation.finite:
+        raise EvaluationError("an evaluation has a number that is not finite")
     return _Refined(reports, outcomes, refinement.evaluations.tolist(), evaluation)
 
 
@@ -145,12 +182,8 @@ def _records(problem: Problem, study: Study, index: int, refined: _Refined) -> t
     return trials, found
 
 
-def _failed(problem: Problem, study: Study, index: int, error: Exception) -> Batch:
-    """The batch as error records, which are never ranked; or the error, if the run is to end with it."""
-    text = f"{type(error).__name__}: {error}"
-    emit("EVAL.ERROR", text, level="error", inputs=study.params())
-    if not problem.skip_failures:
-        raise EvaluationError(f"{problem.cell.label}, batch {index}: {text}") from error
+def failed_batch(problem: Problem, study: Study, index: int, error: Exception) -> Batch:
+    """The batch that failed as error records: what was asked and what went wrong. They are never ranked."""
     trials = tuple(
         Trial(
             number=study.first_number() + i,
@@ -161,7 +194,7 @@ def _failed(problem: Problem, study: Study, index: int, error: Exception) -> Bat
             reports=(),
             evaluations=0,
             candidate_id=None,
-            error=text,
+            error=str(error),
         )
         for i, params in enumerate(study.params())
     )

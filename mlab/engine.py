@@ -10,19 +10,17 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from mlab import events, memory, snapshot
-from mlab.batch import Problem, search_batch
+from mlab.batch import Problem, failed_batch, search_batch
 from mlab.config import Config, from_tree
-from mlab.errors import ConfigError, StoreError
+from mlab.errors import ConfigError, EvaluationError, StoreError
 from mlab.events import emit
 from mlab.identity import State, new_run_id, span_id
-from mlab.penalties import Wave
-from mlab.records import Batch, Cell, CellResult, Experiment, Trial
-from mlab.scoring import Objective
+from mlab.records import Batch, Candidate, Cell, CellResult, Experiment, Status, Trial
 from mlab.search import Study
-from mlab.space import Limits, Space
 from mlab.stopping import Patience
 from mlab.store import Store
 
@@ -118,10 +116,9 @@ class Execution:
         """Ask, evaluate, commit, tell and emit until the cell is done; whether it stopped early."""
         search, exp_id = self.config.search, self.experiment.exp_id
         stored = self.store.trials(exp_id, cell.index)
-        study = Study(cell, search.sampler, search.pruner, self.config.seed)
-        study.replay(stored)
+        study = self._study(cell, stored)
         patience = _patience(stored, search.patience)
-        problem = _problem(self.config, self.experiment.run_id, cell)
+        problem = Problem.of(self.config, self.experiment.run_id, cell)
         deadline = self._deadline(turns or len(self.config.cells()) - cell.index)
         for index in range(len({trial.batch for trial in stored}), search.max_batches):
             if patience.exhausted or (index and time.monotonic() >= deadline):
@@ -129,12 +126,41 @@ class Execution:
             with events.bound(span_id=span_id(index), batch_idx=index):
                 emit("ORCH.BATCH", f"{cell.label}, batch {index}", score=patience.best)
                 leader = next(iter(self.store.results(exp_id, cell.index, limit=1)), None)
-                batch = search_batch(problem, study, index, search.batch_size, leader)
+                batch = self._batch(problem, study, index, leader)
                 self._save(batch)
-            study.tell(batch.trials)
+            if batch.failed:  # what was reported before the failure is not stored: the study forgets it, as after a cut
+                study = self._study(cell, self.store.trials(exp_id, cell.index))
+            else:
+                study.tell(batch.trials)
             patience = patience.after(_best_score(batch.trials))
             watcher.batch(cell, index, patience.best, sum(trial.evaluations for trial in batch.trials))
         return False
+
+    def _study(self, cell: Cell, stored: Sequence[Trial]) -> Study:
+        """The study of a cell as it stands after the stored trials."""
+        study = Study(cell, self.config.search.sampler, self.config.search.pruner, self.config.seed)
+        study.replay(stored)
+        return study
+
+    def _batch(self, problem: Problem, study: Study, index: int, leader: Candidate | None) -> Batch:
+        """The next batch; error records where it fails and failures are to be skipped, which a snapshot explains.
+
+        Raises:
+            EvaluationError: it failed, and the run is to end with that.
+        """
+        search = self.config.search
+        try:
+            return search_batch(problem, study, index, search.batch_size, leader)
+        except EvaluationError as error:
+            if search.on_error == "fail":
+                raise
+            trials = self.store.trials(self.experiment.exp_id, problem.cell.index)
+            failed = len({trial.batch for trial in trials if trial.outcome == "FAIL"}) + 1
+            if failed > search.max_failed_share * search.max_batches:
+                least = f"search.max_failed_share = {search.max_failed_share:g} of {search.max_batches} batches"
+                raise EvaluationError(f"{error}; {failed} of the cell have failed, more than {least}") from error
+            _write_snapshot(self, error)
+            return failed_batch(problem, study, index, error)
 
     def _save(self, batch: Batch) -> None:
         """One transaction, read back."""
@@ -168,15 +194,20 @@ def execution(state: State, store: Store, experiment: Experiment, config: Config
     with events.bound(run_id=experiment.run_id, exp_id=experiment.exp_id):
         run = Execution(state, store, store.claim(experiment.run_id), config, time.monotonic())
         if run.experiment.status == "COMPLETED":
+            store.check_run(experiment.exp_id)
             yield run  # all that is left to do is to read
             return
         try:
+            if run.experiment.eval_count:
+                store.check_file()
+                store.check_run(experiment.exp_id)
             yield run
+            store.check_run(experiment.exp_id)
         except Exception as error:
             _record_failure(run, error)
             raise
         except BaseException as stop:  # KeyboardInterrupt, SystemExit, Prefect's TerminationSignal
-            store.finish(experiment.exp_id, "STOPPED", run.elapsed_s)
+            _finish(run, "STOPPED")
             emit("ORCH.DONE", f"stopped by {type(stop).__name__}", level="warning", status="STOPPED")
             raise
         done = store.finish(experiment.exp_id, "COMPLETED", run.elapsed_s)
@@ -199,59 +230,34 @@ def run(state: State, store: Store, experiment: Experiment, config: Config, watc
 
 def _record_failure(run: Execution, error: Exception) -> None:
     """Snapshot, event and status of a failed run; nothing in here may hide ``error``."""
-    application = {"elapsed_s": run.elapsed_s, "config_name": run.config.name}
-    path = None
-    try:
-        path = snapshot.write(
-            run.state,
-            error,
-            run.experiment.run_id,
-            run.experiment.exp_id,
-            application,
-            run.experiment.config,
-        )
-    except OSError as fault:
-        emit("ORCH.ERROR", f"no snapshot could be written: {fault}", level="error")
+    path = _write_snapshot(run, error)
     emit(
         "ORCH.ERROR",
         f"{type(error).__name__}: {error}",
         level="error",
-        traceback=traceback.format_exc(),
+        traceback="".join(traceback.format_exception(error)),
         snapshot=str(path) if path else None,
     )
+    _finish(run, "FAILED")
+
+
+def _finish(run: Execution, status: Status) -> None:
+    """Store how a run ended. Where that fails it stays RUNNING, until the next start finds its process gone."""
     try:
-        run.store.finish(run.experiment.exp_id, "FAILED", run.elapsed_s)
+        run.store.finish(run.experiment.exp_id, status, run.elapsed_s)
     except StoreError as fault:
         emit("ORCH.ERROR", f"the run's status could not be stored: {fault}", level="error")
 
 
-def _problem(config: Config, run_id: str, cell: Cell) -> Problem:
-    """The cell's task in the terms of the pure modules."""
-    ladder, score = config.ladder, config.score
-    limits = Limits(**ladder.limits.model_dump())
-    wave = Wave(score.wave.strong_pct, score.wave.weak_pct) if score.wave.enabled else None
-    objective = Objective(
-        sizing=ladder.sizing,
-        need=score.need,
-        alpha=score.alpha,
-        beta=score.beta,
-        gamma=score.gamma,
-        lambda_penalty=score.lambda_penalty,
-        wave=wave,
-        tail_cap_pct=limits.tail_cap_pct,
-        min_indent_step_pct=limits.min_indent_step_pct,
-    )
-    return Problem(
-        run_id=run_id,
-        cell=cell,
-        seed=config.seed,
-        base_price=ladder.base_price,
-        limits=limits,
-        objective=objective,
-        space=Space.of(cell, limits, objective),
-        prune_factor=config.search.prune_factor,
-        skip_failures=config.search.on_error == "skip",
-    )
+def _write_snapshot(run: Execution, error: Exception) -> Path | None:
+    """The snapshot of a failure; None where none can be written."""
+    experiment = run.experiment
+    application = {"elapsed_s": run.elapsed_s, "config_name": run.config.name}
+    try:
+        return snapshot.write(run.state, error, experiment.run_id, experiment.exp_id, application, experiment.config)
+    except OSError as fault:
+        emit("ORCH.ERROR", f"no snapshot could be written: {fault}", level="error")
+        return None
 
 
 def _patience(stored: Sequence[Trial], limit: int) -> Patience:

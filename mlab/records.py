@@ -84,6 +84,11 @@ class Batch:
     candidates: tuple[Candidate, ...]
     metrics: tuple[Metric, ...]
 
+    @property
+    def failed(self) -> bool:
+        """Whether its trials are error records."""
+        return any(trial.outcome == "FAIL" for trial in self.trials)
+
 
 @dataclass(frozen=True, slots=True)
 class CellResult:

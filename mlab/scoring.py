@@ -56,6 +56,13 @@ class Evaluation:
     wci: Array
     sign_flips: Array
 
+    @property
+    def finite(self) -> bool:
+        """Whether all numbers are: no NaN, no infinity."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        arrays = [*values.pop("penalties").values(), *values.values()]
+        return all(bool(np.isfinite(array).all()) for array in arrays)
+
 
 def evaluate(indent: Array, volume: Array, objective: Objective) -> Evaluation:
     """Every field of the contract.

@@ -68,7 +68,9 @@ def of_run(state: State, run_id: str) -> list[Path]:
 
 
 def fingerprint(error: BaseException) -> str:
-    """The same for the same kind of error raised at the same place, whatever its message."""
+    """The same for the same kind of error raised first at the same place, whatever its message."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     frames = traceback.extract_tb(error.__traceback__)
     place = [f"{Path(frame.filename).name}:{frame.name}" for frame in frames]
     return hashlib.sha256("|".join([type(error).__name__, *place]).encode()).hexdigest()[:12]

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mlab import batch, engine, events
+from mlab import batch, engine, events, snapshot
 from mlab.config import Config, load
 from mlab.errors import EvaluationError, RunBusy, StoreError
 from mlab.identity import State
 from mlab.records import Cell, CellResult, Experiment
+from mlab.scoring import Evaluation
 from mlab.store import Store
 from tests.scalar import Settings
 from tests.scalar import contract as scalar_contract
@@ -255,7 +258,10 @@ def broken(monkeypatch: pytest.MonkeyPatch, error: Exception | None, at_call: in
     monkeypatch.setattr(batch.Refinement, "generation", failing)
 
 
-@pytest.mark.parametrize("error", [ValueError("boom"), MemoryError(), FloatingPointError("inf"), None])
+FAULTS = [ValueError("boom"), TypeError("boom"), RuntimeError("boom"), MemoryError(), FloatingPointError("inf"), None]
+
+
+@pytest.mark.parametrize("error", FAULTS)
 def test_a_failed_evaluation_ends_the_run_with_a_snapshot(
     state: State, monkeypatch: pytest.MonkeyPatch, error: Exception | None
 ) -> None:
@@ -291,13 +297,79 @@ def test_a_failed_evaluation_can_be_skipped_and_is_never_ranked(
     assert all(trial.score is None and trial.error and trial.params for trial in failed)
     assert all(candidate.batch != 1 for candidate in results if candidate.cell.index == 0)
     assert names(state, experiment.run_id).count("EVAL.ERROR") == 1
+    (path,) = snapshot.of_run(state, experiment.run_id)
+    assert "20 % x 6" not in (text := path.read_text())
+    assert "10 % x 6, batch 1" in text
 
 
-def test_a_run_that_skipped_failures_resumes_to_the_same_end(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = config("search.on_error=skip")
-    broken(monkeypatch, ValueError("boom"), at_call=15)
+@pytest.mark.parametrize("field", ["score", "var_need", "penalties"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_number_that_is_none_is_a_failed_evaluation(
+    state: State, monkeypatch: pytest.MonkeyPatch, field: str, value: float
+) -> None:
+    evaluate = batch.evaluate
+
+    def spoilt(*arguments: Any) -> Evaluation:
+        found = evaluate(*arguments)
+        array = found.penalties["P_gini"] if field == "penalties" else getattr(found, field)
+        array[-1] = value
+        return found
+
+    monkeypatch.setattr(batch, "evaluate", spoilt)
+    with pytest.raises(EvaluationError, match=r"10 % x 6, batch 0: EvaluationError: .* not finite"):
+        execute(state, config())
+    with Store.open(state.database) as store:
+        assert store.results(1) == []
+
+
+def test_an_evaluation_that_hangs_is_a_failed_one(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = iter(range(100))
+    generation = batch.Refinement.generation
+
+    def hanging(self: batch.Refinement) -> None:
+        if next(calls) == 15:
+            time.sleep(60)
+        generation(self)
+
+    monkeypatch.setattr(batch.Refinement, "generation", hanging)
+    experiment = execute(state, config("search.on_error=skip", "search.batch_timeout_s=1"))
+
+    assert experiment.status == "COMPLETED"
+    with Store.open(state.database) as store:
+        failed = [trial for trial in store.trials(experiment.exp_id, 0) if trial.outcome == "FAIL"]
+    assert {(trial.batch, trial.error) for trial in failed} == {
+        (1, "10 % x 6, batch 1: TimeoutError: no end after 1 s")
+    }
+
+
+@pytest.mark.parametrize(
+    ("share", "batches", "status"), [(0.0, 0, "FAILED"), (0.4, 1, "FAILED"), (1.0, 3, "COMPLETED")]
+)
+def test_more_failures_than_the_config_allows_end_the_run(
+    state: State, monkeypatch: pytest.MonkeyPatch, share: float, batches: int, status: str
+) -> None:
+    def always(self: batch.Refinement) -> None:
+        raise ValueError("boom")
+
+    monkeypatch.setattr(batch.Refinement, "generation", always)
+    settings = config("search.on_error=skip", f"search.max_failed_share={share}", "ladder.overlap_pct=10")
+    with Store.open(state.database) as store:
+        experiment = engine.open_experiment(state, store, settings)
+        with pytest.raises(EvaluationError, match="max_failed_share") if status == "FAILED" else nullcontext():
+            engine.run(state, store, experiment, settings, Follower())
+        assert len(store.trials(experiment.exp_id, 0)) == 4 * batches
+        assert store.results(experiment.exp_id) == []
+    assert (stored(state, experiment.run_id).status, stored(state, experiment.run_id).best_score) == (status, None)
+
+
+@pytest.mark.parametrize("pruner", ["median", "hyperband"])
+def test_a_run_that_skipped_failures_resumes_to_the_same_end(
+    state: State, monkeypatch: pytest.MonkeyPatch, pruner: str
+) -> None:
+    settings = config("search.on_error=skip", f"search.pruner={pruner}", "search.max_batches=6", "search.patience=6")
+    broken(monkeypatch, ValueError("boom"), at_call=20)
     whole = execute(state, settings)
-    broken(monkeypatch, ValueError("boom"), at_call=15)
+    broken(monkeypatch, ValueError("boom"), at_call=20)
     with Store.open(state.database) as store:
         experiment = engine.open_experiment(state, store, settings)
         with pytest.raises(KeyboardInterrupt):
@@ -333,6 +405,20 @@ def test_a_storage_failure_is_not_hidden_by_the_attempt_to_record_it(
         with pytest.raises(StoreError, match="the disk is full"):
             engine.run(state, store, experiment, config(), Follower())
     assert names(state, experiment.run_id)[-2:] == ["ORCH.ERROR", "ORCH.ERROR"]
+
+
+def test_a_storage_failure_does_not_hide_that_the_run_was_stopped(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StoreError("the disk is full")
+
+    with Store.open(state.database) as store:
+        experiment = engine.open_experiment(state, store, config())
+        monkeypatch.setattr(store, "finish", full)
+        with pytest.raises(KeyboardInterrupt):
+            engine.run(state, store, experiment, config(), Follower(stop_after=1))
+    assert names(state, experiment.run_id)[-2:] == ["ORCH.ERROR", "ORCH.DONE"]
 
 
 def test_numbers_for_mlflow_are_owed_by_batch(state: State) -> None:

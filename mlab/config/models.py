@@ -221,7 +221,13 @@ class Search(Section):
         default=None, description="Seconds after which the search stops and keeps what it found; null = no limit."
     )
     on_error: Literal["fail", "skip"] = Field(
-        default="fail", description="When an evaluation fails: fail = the run stops, skip = it goes on without it."
+        default="fail", description="When a batch fails: fail = the run stops, skip = it goes on without that batch."
+    )
+    max_failed_share: float = Field(
+        default=0.5, ge=0, le=1, description="Share of a cell's batches that skip lets fail; one more ends the run."
+    )
+    batch_timeout_s: float = Field(
+        default=600.0, gt=0, le=86_400, description="Seconds after which a batch that has not ended counts as failed."
     )
 
 
