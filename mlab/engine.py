@@ -194,13 +194,11 @@ def execution(state: State, store: Store, experiment: Experiment, config: Config
     with events.bound(run_id=experiment.run_id, exp_id=experiment.exp_id):
         run = Execution(state, store, store.claim(experiment.run_id), config, time.monotonic())
         if run.experiment.status == "COMPLETED":
-            store.check_run(experiment.exp_id)
+            _audit(run)
             yield run  # all that is left to do is to read
             return
         try:
-            if run.experiment.eval_count:
-                store.check_file()
-                store.check_run(experiment.exp_id)
+            _audit(run)
             yield run
             store.check_run(experiment.exp_id)
         except Exception as error:
@@ -219,6 +217,13 @@ def execution(state: State, store: Store, experiment: Experiment, config: Config
             eval_count=done.eval_count,
             duration_ms=round(done.elapsed_s * 1000.0, 3),
         )
+
+
+def _audit(run: Execution) -> None:
+    """Build upon nothing that is damaged."""
+    if run.experiment.eval_count:
+        run.store.check_file()
+        run.store.check_run(run.experiment.exp_id)
 
 
 def run(state: State, store: Store, experiment: Experiment, config: Config, watcher: Watcher) -> None:

@@ -94,7 +94,7 @@ class Database:
         """Turn every failure into one line that names the file and the remedy, after an event."""
         try:
             yield
-        except (StoreError, SQLAlchemyError, sqlite3.Error, OSError) as error:
+        except (StoreError, SQLAlchemyError, sqlite3.Error, OSError, UnicodeError) as error:
             line = f"{self.path}: {_reason(error)}"
             emit("DB.ERROR", line, level="error", error=type(error).__name__)
             raise StoreError(line) from error
@@ -135,5 +135,7 @@ def _reason(error: Exception) -> str:
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, OSError):
         return f"{cause.strerror or cause}; make its folder writable, or set MLAB_STATE_DIR"
+    if isinstance(cause, UnicodeError) or "Could not decode to UTF-8" in str(cause):  # Python finds that, not SQLite
+        return REMEDIES[sqlite3.SQLITE_CORRUPT]
     code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the low byte is the kind, the others its variant
     return REMEDIES.get(code) or " ".join(str(cause).split())

@@ -35,7 +35,11 @@ def _seal(_mapper: object, _connection: object, row: Base) -> None:
 @event.listens_for(Base, "load", propagate=True)
 @event.listens_for(Base, "refresh", propagate=True)
 def _check(row: Base, *_context: object) -> None:
-    if row.checksum != seal(type(row), _content(row)):
+    try:
+        intact = row.checksum == seal(type(row), _content(row))
+    except (TypeError, ValueError):  # the type of a value has changed
+        intact = False
+    if not intact:
         raise StoreError(f"{_named(row)} is not as it was written (checksum); restore a copy, or begin a new run")
 
 

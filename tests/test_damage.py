@@ -1,0 +1,207 @@
+"""Damaged databases, and those of earlier releases: told in one line, and never a wrong best reported."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, event
+
+from mlab import engine
+from mlab.errors import LabError, StoreError
+from mlab.identity import State
+from mlab.store import Store
+from tests import runs
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A database with two completed runs, all of it in one file; the id of the second."""
+    state = State(tmp_path_factory.mktemp("whole"))
+    with Store.open(state.database) as store:
+        runs.searched(state, store, "seed=1")
+        run_id = runs.searched(state, store, "seed=2")
+    with closing(sqlite3.connect(state.database)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("PRAGMA journal_mode = DELETE")
+    return state.database, run_id
+
+
+def reported(path: Path, run_id: str) -> object:
+    """What a person is shown of a run, as ``--resume`` reads it."""
+    state = State(path.parent)
+    with Store.open(state.database) as store:
+        experiment, config = engine.find_experiment(state, store, run_id)
+        with engine.execution(state, store, experiment, config) as run:
+            assert run.experiment.status == "COMPLETED"
+            return [store.cells(experiment.exp_id), run.experiment.best_score, run.experiment.eval_count]
+
+
+def damaged(whole: tuple[Path, str], folder: Path) -> Path:
+    folder.mkdir()
+    path = folder / "experiments.db"
+    shutil.copy(whole[0], path)
+    return path
+
+
+def outcome(path: Path, run_id: str, right: object) -> str:
+    """Whether what is shown is right, or refused in one line that names the file."""
+    try:
+        shown = reported(path, run_id)
+    except LabError as error:
+        refused = error
+    else:
+        assert shown == right
+        return "right"
+    assert str(path) in str(refused)
+    assert "\n" not in str(refused)
+    return type(refused).__name__
+
+
+@pytest.mark.parametrize("flips", [150, pytest.param(6000, marks=pytest.mark.soak)])
+def test_a_flipped_bit_is_found_or_does_no_harm(whole: tuple[Path, str], tmp_path: Path, flips: int) -> None:
+    right = reported(damaged(whole, tmp_path / "right"), whole[1])
+    size = whole[0].stat().st_size
+    rng = random.Random(1)  # noqa: S311
+    seen: Counter[str] = Counter()
+    for case in range(flips):
+        path = damaged(whole, tmp_path / str(case))
+        content = bytearray(path.read_bytes())
+        content[rng.randrange(size)] ^= 1 << rng.randrange(8)
+        path.write_bytes(content)
+        seen[outcome(path, whole[1], right)] += 1
+        shutil.rmtree(path.parent)
+    assert seen["StoreError"] > flips / 10, "a fifth of the file is what the run has stored"
+
+
+@pytest.mark.parametrize("share", [0.02, 0.2, 0.5, 0.7, 0.9, 0.99])
+def test_a_truncated_file_is_found(whole: tuple[Path, str], tmp_path: Path, share: float) -> None:
+    path = damaged(whole, tmp_path / "truncated")
+    with path.open("r+b") as file:
+        file.truncate(int(share * whole[0].stat().st_size))
+    assert outcome(path, whole[1], None) == "StoreError"
+
+
+@pytest.mark.parametrize("statement", [
+    "DELETE FROM results WHERE score = (SELECT min(score) FROM results WHERE experiment_id = 2)",
+    "DELETE FROM trials WHERE experiment_id = 2 AND number = 1",
+    "UPDATE results SET experiment_id = 1 WHERE experiment_id = 2",
+    "UPDATE results SET score = score - 1",
+    "UPDATE trials SET evaluations = 0",
+    "UPDATE cells SET finished = 0",
+    "UPDATE experiments SET best_score = best_score / 2",
+    "UPDATE experiments SET config_json = replace(config_json, '100.0', '200.0')",
+    "INSERT INTO results SELECT 99, 2, score / 2, payload_json, sanity_json, diagnostics_json, penalties_json,"
+    " created_at, candidate_id || 'x', cell_index, overlap_pct, num_orders, batch, trial, risk_json, checksum"
+    " FROM results WHERE experiment_id = 2 LIMIT 1",
+    "DELETE FROM experiments WHERE id = 1",
+])  # fmt: skip
+def test_rows_that_another_program_has_changed_are_found(
+    whole: tuple[Path, str], tmp_path: Path, statement: str
+) -> None:
+    path = damaged(whole, tmp_path / "changed")
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute(statement).rowcount > 0
+        connection.commit()
+    assert outcome(path, whole[1], None) == "StoreError"
+
+
+# Earlier releases
+
+
+def released(folder: Path, revision: str) -> Path:
+    """The database of an earlier release: a completed run, and one that was stopped after a batch of three."""
+    path = folder / "experiments.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript((DATA / f"schema_{revision}.sql").read_text())
+    return path
+
+
+def content(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """What an upgrade has to keep."""
+    kept = {
+        "experiments": "run_id, status, best_score, eval_count, config_json, notes, elapsed_s",
+        "cells": "overlap_pct, num_orders, finished, stopped_early",
+        "trials": "number, batch, params_json, outcome, score, reports_json, evaluations, candidate_id",
+        "results": "candidate_id, score, payload_json, risk_json, sanity_json, diagnostics_json, penalties_json",
+        "outbox": "key, value, step, timestamp_ms, delivered",
+    }
+    with closing(sqlite3.connect(path)) as connection:
+        return {name: connection.execute(f"SELECT {columns} FROM {name}").fetchall() for name, columns in kept.items()}  # noqa: S608
+
+
+@pytest.mark.parametrize("revision", ["0001"])
+def test_a_database_of_an_earlier_release_is_brought_up_to_date(tmp_path: Path, revision: str) -> None:
+    path = released(tmp_path, revision)
+    before = content(path)
+
+    with Store.open(path) as store:
+        stopped, completed = store.experiments()
+        assert (stopped.status, completed.status) == ("STOPPED", "COMPLETED")
+        store.check_file()
+        for run in (stopped, completed):
+            store.check_run(run.exp_id)
+            (cell,) = store.cells(run.exp_id)
+            assert cell.best is not None
+            assert cell.best.score == run.best_score
+            assert len(store.trials(run.exp_id, 0)) == cell.trials
+        assert [run.run_id for run in store.owing()] == [stopped.run_id]
+    assert content(path) == before
+
+
+@pytest.mark.parametrize("revision", ["0001"])
+def test_an_upgrade_that_is_killed_anywhere_is_made_up_for(tmp_path: Path, revision: str) -> None:
+    path, statements = released(tmp_path, revision), 0
+    before = content(path)
+    while killed(path, after=statements):
+        assert schema(path) == revision, "all of an upgrade or nothing"
+        assert content(path) == before
+        statements += 1
+    assert statements > 20
+    with Store.open(path) as store:
+        for run in store.experiments():
+            store.check_run(run.exp_id)
+    assert content(path) == before
+
+
+def killed(path: Path, after: int) -> bool:
+    """Open a database in a process that dies before a later statement; False where there are no more."""
+    pid = os.fork()
+    if pid == 0:
+        left = iter(range(after))
+
+        def die(*_statement: object) -> None:
+            if next(left, None) is None:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        event.listen(Engine, "before_cursor_execute", die)
+        event.listen(Engine, "commit", die)
+        Store.open(path)
+        os._exit(0)
+    return os.waitpid(pid, 0)[1] != 0
+
+
+def schema(path: Path) -> str:
+    with closing(sqlite3.connect(path)) as connection:
+        return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
+
+
+def test_a_damaged_result_of_an_earlier_release_is_not_sealed_as_it_is(tmp_path: Path) -> None:
+    path = released(tmp_path, "0001")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE results SET score = score / 2 WHERE id = 1")
+        connection.commit()
+
+    with pytest.raises(StoreError, match=r"c000-b0000-i000 is not as it was written \(checksum\); restore a copy"):
+        Store.open(path)
+    assert schema(path) == "0001"
