@@ -99,7 +99,7 @@ def search_batch(problem: Problem, study: Study, index: int, size: int, best: Ca
             refined = _refine(problem, study, starts, index, best)
             trials, found = _records(problem, study, index, refined)
     except Exception as error:  # whatever it is
-        text = f"{type(error).__name__}: {error}"
+        text = f"{type(error).__name__}: {error}".removesuffix(": ")
         emit("EVAL.ERROR", text, level="error", inputs=study.params())
         raise EvaluationError(f"{problem.cell.label}, batch {index}: {text}") from error
     seconds = time.perf_counter() - began

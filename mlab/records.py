@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 Status: TypeAlias = Literal["PENDING", "RUNNING", "COMPLETED", "FAILED", "STOPPED"]
@@ -123,3 +124,16 @@ class Experiment:
     elapsed_s: float
     mlflow_run_id: str | None
     flow_run_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """One stored crash snapshot. Crashes of one kind, raised first at one place, have one ``fingerprint``."""
+
+    path: Path
+    snapshot_id: str
+    timestamp: str
+    run_id: str | None
+    fingerprint: str
+    error: str
+    content: Json

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import traceback
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -14,10 +13,10 @@ import psutil
 
 from mlab.events import recorder, redacted
 from mlab.identity import State
-from mlab.records import Json
+from mlab.records import Crash, Json
 
-KEPT = 20
-"""Snapshots kept; older ones are deleted when a new one is written."""
+KEPT, KEPT_DAYS = 50, 90
+"""How many snapshots are kept, and for how long; the others are deleted when a new one is written."""
 
 RECENT_LOGS = 200
 """Last events that a snapshot holds."""
@@ -48,7 +47,7 @@ def write(state: State, error: BaseException, run_id: str, exp_id: int, applicat
             "message": str(error),
             "traceback": traceback.format_exception(error),
             "fingerprint": mark,
-            "seen_before": sum(_mark(known) == mark for _, known in _stored(state.crashes)),
+            "seen_before": sum(known.fingerprint == mark for known in listed(state)),
         },
         "system_stats": _system_stats(state.root),
         "application_state": application,
@@ -57,14 +56,29 @@ def write(state: State, error: BaseException, run_id: str, exp_id: int, applicat
     }
     path = state.crashes / f"{snapshot_id}.json"
     path.write_bytes(orjson.dumps(redacted(content), option=orjson.OPT_INDENT_2, default=str))
-    for old in sorted(state.crashes.glob("crash_*.json"))[:-KEPT]:
-        old.unlink(missing_ok=True)
+    prune(state)
     return path
+
+
+def listed(state: State) -> list[Crash]:
+    """The stored snapshots, oldest first; a damaged one counts as none."""
+    crashes = [crash for path in _files(state) if (crash := _crash(path)) is not None]
+    return sorted(crashes, key=lambda crash: crash.timestamp)
 
 
 def of_run(state: State, run_id: str) -> list[Path]:
     """The snapshots of one run, oldest first."""
-    return [path for path, content in _stored(state.crashes) if content.get("run_id") == run_id]
+    return [crash.path for crash in listed(state) if crash.run_id == run_id]
+
+
+def prune(state: State) -> int:
+    """Delete the snapshots that are too old or too many; how many those were."""
+    oldest = f"crash_{datetime.now(UTC) - timedelta(days=KEPT_DAYS):%Y%m%d_%H%M%S}"
+    files = _files(state)
+    gone = [path for number, path in enumerate(files) if number < len(files) - KEPT or path.name < oldest]
+    for path in gone:
+        path.unlink(missing_ok=True)
+    return len(gone)
 
 
 def fingerprint(error: BaseException) -> str:
@@ -76,20 +90,19 @@ def fingerprint(error: BaseException) -> str:
     return hashlib.sha256("|".join([type(error).__name__, *place]).encode()).hexdigest()[:12]
 
 
-def _mark(content: Json) -> object:
-    context = content.get("error_context")
-    return context.get("fingerprint") if isinstance(context, dict) else None
+def _files(state: State) -> list[Path]:
+    """The files of snapshots, oldest first: their names begin with the time."""
+    return sorted(state.crashes.glob("crash_*.json"))
 
 
-def _stored(folder: Path) -> Iterator[tuple[Path, Json]]:
-    """The snapshots in a folder, oldest first; a damaged one counts as none."""
-    for path in sorted(folder.glob("crash_*.json")):
-        try:
-            content = orjson.loads(path.read_bytes())
-        except (OSError, ValueError):
-            continue
-        if isinstance(content, dict):
-            yield path, content
+def _crash(path: Path) -> Crash | None:
+    try:
+        content = orjson.loads(path.read_bytes())
+        context = content["error_context"]
+        error = f"{context['type']}: {context['message']}"
+        return Crash(path, path.stem, content["timestamp"], content["run_id"], context["fingerprint"], error, content)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _system_stats(root: Path) -> Json:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -96,10 +97,12 @@ def test_the_same_kind_of_error_at_another_place_is_another_crash() -> None:
     assert snapshot.fingerprint(elsewhere.value) != snapshot.fingerprint(caught(ValueError("x")))
 
 
-def test_only_the_newest_snapshots_are_kept(state: State) -> None:
+def test_the_oldest_snapshots_beyond_a_number_and_those_of_long_ago_are_deleted(state: State) -> None:
     state.crashes.mkdir()
-    old = [state.crashes / f"crash_20250101_0000{second:02d}_abcd.json" for second in range(25)]
-    for path in old:
+    today, long_ago = datetime.now(UTC), datetime.now(UTC) - timedelta(days=snapshot.KEPT_DAYS + 1)
+    old = [state.crashes / f"crash_{long_ago:%Y%m%d}_0000{second:02d}_abcd.json" for second in range(5)]
+    new = [state.crashes / f"crash_{today:%Y%m%d}_0000{second:02d}_abcd.json" for second in range(55)]
+    for path in (*old, *new):
         path.write_text("{}")
     mine = state.crashes / "notes.txt"
     mine.write_text("not a snapshot")
@@ -107,8 +110,24 @@ def test_only_the_newest_snapshots_are_kept(state: State) -> None:
     content = crash(state, caught(ValueError("x")))
 
     left = sorted(state.crashes.glob("*.json"))
-    assert left == [*old[-(snapshot.KEPT - 1) :], state.crashes / f"{content['snapshot_id']}.json"]
+    assert left == sorted([*new[-(snapshot.KEPT - 1) :], state.crashes / f"{content['snapshot_id']}.json"])
     assert mine.exists()
+
+    for path in new:
+        path.unlink(missing_ok=True)
+    old[-1].write_text("{}")
+    assert snapshot.prune(state) == 1
+    assert [path.stem for path in state.crashes.glob("*.json")] == [content["snapshot_id"]]
+
+
+def test_a_failure_is_recognised_by_what_raised_it_first(state: State) -> None:
+    def wrapped(error: Exception) -> Exception:
+        outer = EvaluationError("batch 3")
+        outer.__cause__ = caught(error)
+        return caught(outer)
+
+    assert snapshot.fingerprint(wrapped(ValueError("a"))) == snapshot.fingerprint(wrapped(ValueError("b")))
+    assert snapshot.fingerprint(wrapped(ValueError("a"))) != snapshot.fingerprint(wrapped(KeyError("a")))
 
 
 def test_the_snapshots_of_a_run_are_its_own_and_damaged_ones_count_as_none(state: State) -> None:

@@ -95,10 +95,10 @@ def end(row: ExperimentRow, status: Status) -> Experiment:
     return rows.experiment(row)
 
 
-def end_orphans(session: Session) -> list[Experiment]:
-    """Mark as STOPPED the runs whose process is gone."""
+def orphans(session: Session) -> list[ExperimentRow]:
+    """The rows of runs that are RUNNING by name only: their process is gone."""
     running = session.scalars(select(ExperimentRow).where(ExperimentRow.status == "RUNNING")).all()
-    return [end(row, "STOPPED") for row in running if not ((holder := _holder(row)) and holder.alive)]
+    return [row for row in running if not ((holder := _holder(row)) and holder.alive)]
 
 
 def _holder(row: ExperimentRow) -> Holder | None:

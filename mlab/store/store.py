@@ -93,10 +93,15 @@ class Store:
     def reconcile(self) -> list[Experiment]:
         """Mark as STOPPED the runs whose process died without a word; those runs."""
         with self._database.writing() as session:
-            orphans = runs.end_orphans(session)
-        for experiment in orphans:
+            ended = [runs.end(row, "STOPPED") for row in runs.orphans(session)]
+        for experiment in ended:
             _emit_status(experiment)
-        return orphans
+        return ended
+
+    def orphans(self) -> list[Experiment]:
+        """The runs that :meth:`reconcile` would mark."""
+        with self._database.reading() as session:
+            return [rows.experiment(row) for row in runs.orphans(session)]
 
     def set_flow_run(self, exp_id: int, flow_run_id: str) -> None:
         """Remember the Prefect flow run of a run."""

@@ -1,0 +1,5 @@
+"""``python -m mlab.console``: the same as the command ``mlab``."""
+
+from mlab.console.app import script
+
+script()
