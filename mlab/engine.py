@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +19,7 @@ from mlab.config import Config, from_tree
 from mlab.errors import ConfigError, EvaluationError, StoreError
 from mlab.events import emit
 from mlab.identity import State, new_run_id, span_id
-from mlab.records import Batch, Candidate, Cell, CellResult, Experiment, Status, Trial
+from mlab.records import Batch, Candidate, Cell, CellResult, Experiment, Json, Status, Trial
 from mlab.search import Study
 from mlab.stopping import Patience
 from mlab.store import Store
@@ -257,12 +257,23 @@ def _finish(run: Execution, status: Status) -> None:
 def _write_snapshot(run: Execution, error: Exception) -> Path | None:
     """The snapshot of a failure; None where none can be written."""
     experiment = run.experiment
-    application = {"elapsed_s": run.elapsed_s, "config_name": run.config.name}
     try:
-        return snapshot.write(run.state, error, experiment.run_id, experiment.exp_id, application, experiment.config)
+        return snapshot.write(
+            run.state, error, experiment.run_id, experiment.exp_id, _application_state(run), experiment.config
+        )
     except OSError as fault:
         emit("ORCH.ERROR", f"no snapshot could be written: {fault}", level="error")
         return None
+
+
+def _application_state(run: Execution) -> Json:
+    """How far the run was."""
+    state: Json = {"config_name": run.config.name, "elapsed_s": run.elapsed_s}
+    with suppress(StoreError):  # it may be what failed
+        cells = run.store.cells(run.experiment.exp_id)
+        state |= {"cells": len(cells), "cells_finished": sum(cell.finished for cell in cells)}
+        state |= {"batches_saved": sum(cell.batches for cell in cells), "trials": sum(cell.trials for cell in cells)}
+    return state
 
 
 def _patience(stored: Sequence[Trial], limit: int) -> Patience:

@@ -278,6 +278,9 @@ def test_a_failed_evaluation_ends_the_run_with_a_snapshot(
     assert "Traceback" in trace[-2]["traceback"]
     snapshot = json.loads(Path(trace[-2]["snapshot"]).read_text())
     assert snapshot["run_id"] == experiment.run_id
+    assert {name: snapshot["application_state"][name] for name in ("cells", "cells_finished", "batches_saved")} == {
+        "cells": 2, "cells_finished": 0, "batches_saved": 1,
+    }  # fmt: skip
     with Store.open(state.database) as store:
         assert store.cells(experiment.exp_id)[0].batches == 1, "the batch before the failure is kept"
 
