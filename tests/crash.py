@@ -7,11 +7,12 @@ import multiprocessing
 import os
 import signal
 import sqlite3
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 from sqlalchemy import event
@@ -34,13 +35,19 @@ SMALL = (
 )  # fmt: skip
 """Two cells of three batches."""
 
+LONG = (*SMALL, "search.max_batches=20", "search.patience=20")
+"""Two cells of twenty batches, some seconds of a whole command."""
+
+PROPOSALS, MOVES = 8, 3
+"""Of a refinement in a smaller neighbourhood."""
+
 Saved = tuple[float, int, int]
 """Overlap and orders of the cell, and the batch."""
 
 
-def life(root: Path, name: str, *overrides: str, step: int | None = None) -> ForkServerProcess:
+def life(root: Path, name: str, *overrides: str, step: int | None = None, processes: Any = PROCESSES) -> BaseProcess:
     """A process that begins the run of that name, or goes on with it, and dies at a step of its transactions."""
-    process = PROCESSES.Process(target=_live, args=(root, name, overrides, Steps(step)))
+    process: BaseProcess = processes.Process(target=_live, args=(root, name, overrides, Steps(step)))
     process.start()
     return process
 
@@ -75,8 +82,8 @@ def _traced(root: Path, line: Connection) -> None:
 
 
 def quick() -> None:
-    """The same search with a smaller neighbourhood: what is tested is everything around it."""
-    refinement.PROPOSALS, refinement.MOVES = 8, 3
+    """Make the search of this process a short one: what is tested is everything around it."""
+    refinement.PROPOSALS, refinement.MOVES = PROPOSALS, MOVES
 
 
 def named(store: Store, name: str) -> Experiment | None:
@@ -152,13 +159,19 @@ def outcome(state: State, run_id: str) -> Outcome:
     return Outcome(found, run.status, run.best_score, run.eval_count, tuple(owed))
 
 
+def logged(log: Path) -> list[dict[str, Any]]:
+    """The events of a log; a line that a kill or a full disk has torn says nothing."""
+    events = []
+    for line in log.read_bytes().splitlines():
+        with suppress(ValueError):
+            events.append(json.loads(line))
+    return events
+
+
 def reported(log: Path) -> list[Saved]:
     """The batches that an event log reports as saved."""
-    return [
-        (event["overlap"], event["orders"], event["batch_idx"])
-        for event in map(json.loads, log.read_text().splitlines())
-        if event["event"] == "ORCH.SAVE_OK"
-    ]
+    saved = [event for event in logged(log) if event["event"] == "ORCH.SAVE_OK"]
+    return [(event["overlap"], event["orders"], event["batch_idx"]) for event in saved]
 
 
 def held(database: Path, run_id: str) -> set[Saved]:
@@ -176,3 +189,23 @@ def intact(database: Path) -> bool:
     with closing(sqlite3.connect(database)) as connection:
         checks = [connection.execute(f"PRAGMA {name}").fetchall() for name in ("integrity_check", "foreign_key_check")]
     return checks == [[("ok",)], []]
+
+
+def found(root: Path, *overrides: str) -> Outcome:
+    """What a run of this process comes to, once all of it is delivered to MLflow: what a command should come to."""
+    state = State(root)
+    with Store.open(state.database) as store:
+        run_id = runs.searched(state, store, *overrides)
+    return replace(outcome(state, run_id), owed=())
+
+
+def searching(state: State, command: Popen[bytes], batches: int) -> str:
+    """Wait until a command has saved so many batches more than there are; the id of its run."""
+
+    def news() -> list[str]:
+        return [log.stem for log in state.root.glob("events/*") for _ in reported(log)]
+
+    before = len(news())
+    runs.wait_until(lambda: command.poll() is not None or len(news()) >= before + batches, 240)
+    assert command.poll() is None, "the command has ended"
+    return news()[-1]

@@ -9,15 +9,17 @@ import shutil
 import statistics
 import tempfile
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import TimeoutExpired
 from time import perf_counter
 
 import pytest
 
 from mlab.identity import State
 from mlab.store import Store
-from tests import crash
+from tests import crash, runs
 from tests.crash import Outcome
 
 PHASES = {
@@ -78,7 +80,7 @@ class Victim:
 
     def _events(self) -> list[str]:
         logs = sorted(self.state.root.glob("events/*"), key=lambda log: log.stat().st_mtime_ns)
-        return [json.loads(line)["event"] for log in logs for line in log.read_text().splitlines()]
+        return [event["event"] for log in logs for event in crash.logged(log)]
 
     def _check_nothing_lost(self) -> None:
         """In a copy, so that whoever goes on finds the files as the dead left them."""
@@ -129,3 +131,42 @@ def test_a_run_killed_at_every_step_of_a_commit_loses_at_most_that_batch(uncut: 
             batches.append(store.cells(run.exp_id)[0].batches)
         assert crash.outcome(victim.state, victim.finished()) == uncut.outcome, uncut.steps[step]
     assert batches == [0] * (committed - begin) + [1], "all of a batch is kept, from its COMMIT on, or nothing"
+
+
+@pytest.mark.soak
+@pytest.mark.integration
+def test_a_command_killed_at_any_moment_is_resumed_to_the_same_end(tmp_path: Path) -> None:
+    state = State(tmp_path / "state")
+    expected = crash.found(tmp_path / "alone", *crash.LONG)
+    began = perf_counter()
+    run_id, _ = commanded(state, overrides=(*crash.LONG, "name=whole"))
+    seconds = perf_counter() - began
+    assert crash.outcome(state, run_id) == expected
+    moments, hits = random.Random(10), Counter[str]()  # noqa: S311 - the same moments each time
+    for number in range(10):
+        name = f"case-{number}"
+        line = runs.command_line("--json", overrides=(*crash.LONG, f"name={name}"))
+        with runs.python(*line, state=state.root) as process:
+            with suppress(TimeoutExpired):
+                process.wait(seconds * (number + moments.random()) / 10)
+            process.kill()
+        with Store.open(state.database) as store:
+            run = crash.named(store, name)
+        hits[run.status if run else "before"] += 1
+        if run is None:
+            continue
+        saved = set(crash.reported(state.events(run.run_id)))
+        assert saved <= crash.held(state.database, run.run_id), name
+        run_id, words = commanded(state, "--resume", run.run_id)
+        assert crash.outcome(state, run_id) == expected, (name, words)
+    assert crash.intact(state.database)
+    logging.getLogger(__name__).info("of %d kills: %s", hits.total(), dict(hits))
+    assert hits["RUNNING"] > 3
+
+
+def commanded(state: State, *arguments: str, overrides: tuple[str, ...] = ()) -> tuple[str, str]:
+    """The id of the run that a command brings to its end, and its words on the way."""
+    with runs.python(*runs.command_line("--json", *arguments, overrides=overrides), state=state.root) as process:
+        out, words = process.communicate(timeout=300)
+    assert process.returncode == 0, words.decode()
+    return json.loads(out)["run_id"], words.decode()
