@@ -15,11 +15,11 @@ from typing import Protocol
 from mlab import events, memory, snapshot
 from mlab.batch import Problem, search_batch
 from mlab.config import Config, from_tree
-from mlab.errors import ConfigError, StoreError
+from mlab.errors import ConfigError, LabError
 from mlab.events import emit
 from mlab.identity import State, new_run_id, span_id
 from mlab.penalties import Wave
-from mlab.records import Batch, Cell, CellResult, Experiment, Trial
+from mlab.records import Batch, Cell, CellResult, Experiment, Status, Trial
 from mlab.scoring import Objective
 from mlab.search import Study
 from mlab.space import Limits, Space
@@ -176,7 +176,7 @@ def execution(state: State, store: Store, experiment: Experiment, config: Config
             _record_failure(run, error)
             raise
         except BaseException as stop:  # KeyboardInterrupt, SystemExit, Prefect's TerminationSignal
-            store.finish(experiment.exp_id, "STOPPED", run.elapsed_s)
+            _record_ending(run, "STOPPED")
             emit("ORCH.DONE", f"stopped by {type(stop).__name__}", level="warning", status="STOPPED")
             raise
         done = store.finish(experiment.exp_id, "COMPLETED", run.elapsed_s)
@@ -219,9 +219,14 @@ def _record_failure(run: Execution, error: Exception) -> None:
         traceback=traceback.format_exc(),
         snapshot=str(path) if path else None,
     )
+    _record_ending(run, "FAILED")
+
+
+def _record_ending(run: Execution, status: Status) -> None:
+    """Status of a run that was cut; where it cannot be stored, what cut the run is still what is raised."""
     try:
-        run.store.finish(run.experiment.exp_id, "FAILED", run.elapsed_s)
-    except StoreError as fault:
+        run.store.finish(run.experiment.exp_id, status, run.elapsed_s)
+    except LabError as fault:
         emit("ORCH.ERROR", f"the run's status could not be stored: {fault}", level="error")
 
 

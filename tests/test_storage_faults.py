@@ -169,6 +169,27 @@ def test_a_lock_that_lasts_ends_the_run_and_costs_nothing_that_was_saved(
     assert finished(state) == expected
 
 
+@pytest.mark.usefixtures("small")
+def test_a_stop_that_cannot_be_stored_is_still_a_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_S", 0.1)
+    state = State(tmp_path)
+    locker = Locker(state, "IMMEDIATE", seconds=60.0)
+
+    def stop() -> None:
+        locker.lock()
+        raise KeyboardInterrupt
+
+    with Store.open(state.database) as store:
+        experiment, config = runs.opened(state, store, *crash.SMALL)
+        with pytest.raises(KeyboardInterrupt):
+            runs.execute(state, store, experiment, config, runs.Watch(1, then=stop))
+    locker.end()
+    *_, failed, ended = crash.logged(state.events(experiment.run_id))
+    assert (failed["event"], ended["event"]) == ("ORCH.ERROR", "ORCH.DONE")
+    assert "locked by another program" in failed["msg"]
+    assert saved(state) == 1
+
+
 @pytest.mark.soak
 @pytest.mark.integration
 def test_a_command_waits_for_a_lock_of_10_s_and_ends_with_4_at_one_of_120_s(tmp_path: Path) -> None:
