@@ -6,7 +6,6 @@ import json
 import logging
 import random
 import shutil
-import statistics
 import tempfile
 from collections import Counter
 from contextlib import suppress
@@ -42,13 +41,9 @@ class Uncut:
 def uncut(tmp_path_factory: pytest.TempPathFactory) -> Uncut:
     state = State(tmp_path_factory.mktemp("uncut"))
     steps = crash.steps(state.root)
-    seconds = []
-    for number in range(3):
-        began = perf_counter()
-        process = crash.life(tmp_path_factory.mktemp("timed"), f"timed-{number}")
-        process.join()
-        seconds.append(perf_counter() - began)
-    return Uncut(crash.outcome(state, crash.run_id(state, "traced")), statistics.median(seconds), steps)
+    began = perf_counter()
+    crash.life(tmp_path_factory.mktemp("timed"), "timed").join()
+    return Uncut(crash.outcome(state, crash.run_id(state, "traced")), perf_counter() - began, steps)
 
 
 class Victim:
@@ -96,25 +91,25 @@ class Victim:
 
 @pytest.mark.parametrize("kills", [50, pytest.param(200, marks=pytest.mark.soak)])
 def test_a_run_killed_at_any_moment_ends_as_one_that_was_not(kills: int, uncut: Uncut, tmp_path: Path) -> None:
-    moments, hits, lives = random.Random(kills), Counter[str](), 0  # noqa: S311 - the same moments each time
+    moments, hits, victims, seconds = random.Random(kills), Counter[str](), 0, uncut.seconds  # noqa: S311 - as before
     while hits.total() - hits["over"] < kills:
-        lives += 1
-        folder = f"case-{lives}" if moments.random() < 0.7 else "shared"
-        victim = Victim(State(tmp_path / folder), f"case-{lives}")
+        victims += 1
+        folder = f"case-{victims}" if moments.random() < 0.7 else "shared"
+        victim = Victim(State(tmp_path / folder), f"case-{victims}")
         for share in (1.0, 0.5, 0.3)[: moments.choice([1, 1, 2, 3])]:  # what has been saved is not searched again
             if moments.random() < 0.2:
                 hit = victim.killed(step=moments.randrange(int(len(uncut.steps) * share)))
             else:
-                hit = victim.killed(seconds=moments.uniform(0.0, uncut.seconds * share))
+                hit = victim.killed(seconds=moments.uniform(0.0, seconds * share))
+                seconds *= 0.8 if hit == "over" else 1.03  # the pace of a machine that has other things to do
             hits[hit] += 1
         run_id = victim.finished()
         assert crash.outcome(victim.state, run_id) == uncut.outcome, victim.name
         assert crash.intact(victim.state.database), victim.name
         saved = crash.reported(victim.state.events(run_id))
         assert len(saved) == len(set(saved)), f"{victim.name}: a batch was saved twice"
-    logging.getLogger(__name__).info("of %d kills of %d runs: %s", hits.total(), lives, dict(hits))
-    assert hits["over"] < 0.2 * kills
-    assert hits["search"] > 0 < hits["commit"]
+    logging.getLogger(__name__).info("what was hit in %d runs: %s", victims, dict(hits))
+    assert min(hits[place] for place in ("before", "begin or end", "search", "commit")) > 0
 
 
 def test_a_run_killed_at_every_step_of_a_commit_loses_at_most_that_batch(uncut: Uncut, tmp_path: Path) -> None:
