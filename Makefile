@@ -4,7 +4,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: run test check ui bench lock clean help
+.PHONY: run test soak check ui bench lock clean help
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -14,6 +14,9 @@ run: $(READY) ## search configs/default.yaml and show the ladders found
 
 test: $(READY) ## run all tests
 	@$(PYTHON) -m pytest -n auto --dist loadfile $(ARGS)
+
+soak: $(READY) ## faults by the hundred: kills, locks, full disks; takes half an hour
+	@$(PYTHON) -m pytest -n auto --dist loadfile -m soak $(ARGS)
 
 check: $(READY) ## linters, types and the direction of imports
 	@$(VENV)/bin/ruff check

@@ -16,7 +16,7 @@ from typing import Protocol
 from mlab import events, memory, snapshot
 from mlab.batch import Problem, failed_batch, search_batch
 from mlab.config import Config, from_tree
-from mlab.errors import ConfigError, EvaluationError, StoreError
+from mlab.errors import ConfigError, EvaluationError, LabError, StoreError
 from mlab.events import emit
 from mlab.identity import State, new_run_id, span_id
 from mlab.records import Batch, Candidate, Cell, CellResult, Experiment, Json, Status, Trial
@@ -205,7 +205,7 @@ def execution(state: State, store: Store, experiment: Experiment, config: Config
             _record_failure(run, error)
             raise
         except BaseException as stop:  # KeyboardInterrupt, SystemExit, Prefect's TerminationSignal
-            _finish(run, "STOPPED")
+            _record_ending(run, "STOPPED")
             emit("ORCH.DONE", f"stopped by {type(stop).__name__}", level="warning", status="STOPPED")
             raise
         done = store.finish(experiment.exp_id, "COMPLETED", run.elapsed_s)
@@ -243,14 +243,14 @@ def _record_failure(run: Execution, error: Exception) -> None:
         traceback="".join(traceback.format_exception(error)),
         snapshot=str(path) if path else None,
     )
-    _finish(run, "FAILED")
+    _record_ending(run, "FAILED")
 
 
-def _finish(run: Execution, status: Status) -> None:
+def _record_ending(run: Execution, status: Status) -> None:
     """Store how a run ended. Where that fails it stays RUNNING, until the next start finds its process gone."""
     try:
         run.store.finish(run.experiment.exp_id, status, run.elapsed_s)
-    except StoreError as fault:
+    except LabError as fault:
         emit("ORCH.ERROR", f"the run's status could not be stored: {fault}", level="error")
 
 

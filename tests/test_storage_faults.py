@@ -1,0 +1,355 @@
+"""Storage that fails: a database locked by others, a disk without room, a folder that cannot be written."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from mlab.errors import StoreError
+from mlab.identity import State
+from mlab.store import Store, database
+from tests import crash, runs
+from tests.crash import PROCESSES, Outcome
+
+HERE = multiprocessing.get_context("fork")
+"""Processes with the mounts of the one that starts them."""
+
+NEW_USER, NEW_MOUNTS = 0x10000000, 0x00020000
+"""Flags of ``unshare(2)``."""
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """What a run comes to that nothing disturbs."""
+    state = State(tmp_path_factory.mktemp("whole"))
+    process = crash.life(state.root, "whole")
+    process.join()
+    return crash.outcome(state, crash.run_id(state, "whole"))
+
+
+def attempt(state: State, most_pages: int | None = None, processes: Any = PROCESSES) -> str:
+    """Begin the run in a process of its own, or go on with it; the line with which storage ended that, if it did."""
+    line, far_end = processes.Pipe(duplex=False)
+    process = processes.Process(target=_attempt, args=(far_end, state, most_pages))
+    process.start()
+    far_end.close()
+    error = line.recv()
+    process.join()
+    if error is None:
+        return ""
+    assert error.exit_status == 4
+    text = str(error)
+    assert text.startswith(f"{state.database}: ")
+    assert "\n" not in text
+    return text
+
+
+def _attempt(line: Connection, state: State, most_pages: int | None) -> None:
+    crash.quick()
+    if most_pages:
+        event.listen(
+            Engine, "connect", lambda connection, _: connection.execute(f"PRAGMA max_page_count = {most_pages}")
+        )
+    try:
+        with Store.open(state.database) as store:
+            run = crash.named(store, "run")
+            if run:
+                crash.resume(state, store, run.run_id)
+            else:
+                runs.searched(state, store, *crash.SMALL, "name=run")
+    except StoreError as error:
+        line.send(error)
+    else:
+        line.send(None)
+
+
+def saved(state: State) -> int:
+    """How many batches were reported as saved, all of which are there, in a database without a fault."""
+    if state.database.exists():
+        assert crash.intact(state.database)
+    batches = {log.stem: crash.reported(log) for log in state.root.glob("events/*")}
+    assert all(set(found) <= crash.held(state.database, run_id) for run_id, found in batches.items() if found)
+    return sum(map(len, batches.values()))
+
+
+def finished(state: State, processes: Any = PROCESSES) -> Outcome:
+    """What the run comes to when nothing fails any more."""
+    assert attempt(state, processes=processes) == ""
+    assert crash.intact(state.database)
+    return crash.outcome(state, crash.run_id(state, "run"))
+
+
+# Locked
+
+
+def _lock(path: Path, mode: str, seconds: float, line: Connection) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute(f"BEGIN {mode}")
+        line.send("locked")
+        time.sleep(seconds)
+        other.execute("ROLLBACK")
+
+
+class Locker:
+    """Another program, which locks the database for a while."""
+
+    def __init__(self, state: State, mode: str, seconds: float) -> None:
+        self._line, far_end = PROCESSES.Pipe()
+        self._process = PROCESSES.Process(target=_lock, args=(state.database, mode, seconds, far_end))
+
+    def lock(self) -> None:
+        """Lock the database from now on."""
+        self._process.start()
+        assert self._line.poll(30)
+
+    def end(self) -> None:
+        """End, and let go of the database."""
+        self._process.kill()
+        self._process.join()
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A smaller neighbourhood in this process too."""
+    monkeypatch.setattr("mlab.refinement.PROPOSALS", crash.PROPOSALS)
+    monkeypatch.setattr("mlab.refinement.MOVES", crash.MOVES)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(("mode", "after"), [("IMMEDIATE", 0), ("EXCLUSIVE", 2)])
+def test_a_lock_is_waited_for(
+    mode: str, after: int, expected: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_S", 20.0)
+    state = State(tmp_path)
+    locker = Locker(state, mode, seconds=1.0)
+    with Store.open(state.database) as store:
+        experiment, config = runs.opened(state, store, *crash.SMALL)
+        if not after:
+            locker.lock()
+        runs.execute(state, store, experiment, config, runs.Watch(after, then=locker.lock))
+    assert crash.outcome(state, experiment.run_id) == expected
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("mode", ["IMMEDIATE", "EXCLUSIVE"])
+def test_a_lock_that_lasts_ends_the_run_and_costs_nothing_that_was_saved(
+    mode: str, expected: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_S", 0.3)
+    state = State(tmp_path)
+    locker = Locker(state, mode, seconds=60.0)
+    with Store.open(state.database) as store:
+        experiment, config = runs.opened(state, store, *crash.SMALL, "name=run")
+        with pytest.raises(StoreError, match="locked by another program") as caught:
+            runs.execute(state, store, experiment, config, runs.Watch(2, then=locker.lock))
+    assert caught.value.exit_status == 4
+    assert str(caught.value).startswith(f"{state.database}: ")
+    assert "\n" not in str(caught.value)
+    assert saved(state) == 2
+    locker.end()
+    # This process has not been able to say that it let go of the run.
+    with Store.open(state.database) as store:
+        store.finish(experiment.exp_id, "STOPPED", 0.0)
+    assert finished(state) == expected
+
+
+@pytest.mark.usefixtures("small")
+def test_a_stop_that_cannot_be_stored_is_still_a_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_S", 0.1)
+    state = State(tmp_path)
+    locker = Locker(state, "IMMEDIATE", seconds=60.0)
+
+    def stop() -> None:
+        locker.lock()
+        raise KeyboardInterrupt
+
+    with Store.open(state.database) as store:
+        experiment, config = runs.opened(state, store, *crash.SMALL)
+        with pytest.raises(KeyboardInterrupt):
+            runs.execute(state, store, experiment, config, runs.Watch(1, then=stop))
+    locker.end()
+    *_, failed, ended = crash.logged(state.events(experiment.run_id))
+    assert (failed["event"], ended["event"]) == ("ORCH.ERROR", "ORCH.DONE")
+    assert "locked by another program" in failed["msg"]
+    assert saved(state) == 1
+
+
+@pytest.mark.soak
+@pytest.mark.integration
+def test_a_command_waits_for_a_lock_of_10_s_and_ends_with_4_at_one_of_120_s(tmp_path: Path) -> None:
+    state = State(tmp_path / "state")
+    with runs.python(*runs.command_line("--json", overrides=crash.LONG), state=state.root) as command:
+        run_id = crash.searching(state, command, 2)
+        Locker(state, "IMMEDIATE", seconds=10.0).lock()
+        assert crash.searching(state, command, 2) == run_id
+        locker = Locker(state, "EXCLUSIVE", seconds=120.0)
+        locker.lock()
+        _, words = command.communicate(timeout=150)
+    assert command.returncode == 4, words.decode()
+    refusal = f"error: {state.database}: locked by another program for 30 s; close it and resume the run"
+    assert words.decode().splitlines()[-1] == refusal
+    assert "Traceback" not in words.decode()
+    assert saved(state) >= 4
+    locker.end()
+    check_resumed(state, run_id)
+
+
+def check_resumed(state: State, run_id: str) -> None:
+    """See that a command goes on with a run to the end that it would have come to."""
+    with runs.python(*runs.command_line("--json", "--resume", run_id), state=state.root) as command:
+        _, words = command.communicate(timeout=300)
+    assert command.returncode == 0, words.decode()
+    assert crash.intact(state.database)
+    assert crash.outcome(state, run_id) == crash.found(state.root.parent / "alone", *crash.LONG)
+
+
+# No room
+
+
+@pytest.fixture(scope="module")
+def whole_pages(tmp_path_factory: pytest.TempPathFactory) -> int:
+    """Pages of a database that holds the run."""
+    state = State(tmp_path_factory.mktemp("pages"))
+    assert attempt(state) == ""
+    with closing(sqlite3.connect(state.database)) as connection:
+        return int(connection.execute("PRAGMA page_count").fetchone()[0])
+
+
+@pytest.mark.parametrize("sizes", [6, pytest.param(100, marks=pytest.mark.soak)])
+def test_a_run_whose_database_may_not_grow_ends_and_goes_on_when_it_may(
+    sizes: int, whole_pages: int, expected: Outcome, tmp_path: Path
+) -> None:
+    limits = {*np.linspace(1, whole_pages - 1, sizes).astype(int).tolist()}
+    batches = set()
+    for limit in limits:
+        state = State(tmp_path / str(limit))
+        for _ in range(2):  # begun, and resumed
+            assert "the disk is full; free some space" in attempt(state, limit), limit
+        batches.add(saved(state))
+        assert finished(state) == expected, limit
+    assert {0, 5} <= batches, "from nothing to all but the last batch"
+
+
+# A small disk, and one that is read-only: mounts of a process of its own
+
+
+def with_mounts(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns in a process that may mount what it likes, where only it sees it."""
+    line, far_end = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=_with_mounts, args=(far_end, function, arguments))
+    process.start()
+    far_end.close()
+    value = line.recv()
+    process.join()
+    if isinstance(value, PermissionError):
+        pytest.skip(f"mounts of one's own are not permitted here: {value}")
+    return value
+
+
+def _with_mounts(line: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    user, group = os.getuid(), os.getgid()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(NEW_USER | NEW_MOUNTS):
+        line.send(PermissionError(ctypes.get_errno(), "unshare"))
+        return
+    for name, text in {"setgroups": "deny", "uid_map": f"0 {user} 1", "gid_map": f"0 {group} 1"}.items():
+        Path("/proc/self", name).write_text(text)
+    line.send(function(*arguments))
+
+
+def mount(*arguments: str) -> None:
+    subprocess.run(["mount", *arguments], check=True)  # noqa: S603, S607 - as the system has it
+
+
+def _on_a_small_disk(root: Path, kilobytes: int) -> tuple[list[str], int, Outcome]:
+    """The lines with which the run ends there, the batches it reported as saved, and what it comes to at last."""
+    root.mkdir()
+    mount("-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(root))
+    state = State(root)
+    lines = [attempt(state, processes=HERE) for _ in range(2)]  # begun, and resumed
+    mount("-o", "remount,size=64m", str(root))
+    return lines, saved(state), finished(state, processes=HERE)
+
+
+@pytest.mark.parametrize("sizes", [5, pytest.param(60, marks=pytest.mark.soak)])
+def test_a_run_on_a_disk_that_fills_up_ends_and_goes_on_when_there_is_room(
+    sizes: int, expected: Outcome, tmp_path: Path
+) -> None:
+    batches = set()
+    for kilobytes in np.linspace(4, 440, sizes).astype(int).tolist():
+        lines, number, outcome = with_mounts(_on_a_small_disk, tmp_path / str(kilobytes), kilobytes)
+        assert all("the disk is full; free some space" in line for line in lines), (kilobytes, lines)
+        assert outcome == expected, kilobytes
+        batches.add(number)
+    assert min(batches) == 0
+    assert max(batches) >= 4
+
+
+def _read_only(root: Path) -> tuple[list[str], Outcome]:
+    """The lines with which a run cannot begin in a folder, nor go on, while nothing can be written there."""
+    state, lines = State(root), []
+    root.mkdir()
+    mount("--bind", str(root), str(root))
+    for step in ("new", "killed"):
+        mount("-o", "remount,bind,ro", str(root))
+        lines.append(attempt(state, processes=HERE))
+        mount("-o", "remount,bind,rw", str(root))
+        if step == "new":
+            killed = crash.life(root, "run", step=60, processes=HERE)
+            killed.join()
+            assert killed.exitcode == -signal.SIGKILL
+    assert saved(state) > 0
+    return lines, finished(state, processes=HERE)
+
+
+def test_a_run_in_a_folder_that_is_read_only_ends_and_goes_on_when_it_can_be_written(
+    expected: Outcome, tmp_path: Path
+) -> None:
+    lines, outcome = with_mounts(_read_only, tmp_path / "state")
+    assert all("make" in line and "writable" in line for line in lines), lines
+    assert outcome == expected
+
+
+def _command_on_a_full_disk(root: Path, api_url: str) -> None:
+    """Fill the disk under a command, and resume when there is room again."""
+    root.mkdir()
+    mount("-t", "tmpfs", "-o", "size=64m", "tmpfs", str(root))
+    state, filler = State(root), root / "filler"
+    with runs.python(
+        *runs.command_line("--json", overrides=crash.LONG), state=root, PREFECT_API_URL=api_url
+    ) as command:
+        run_id = crash.searching(state, command, 3)
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        _, words = command.communicate(timeout=150)
+    assert command.returncode == 4, words.decode()
+    refusal = f"error: {state.database}: the disk is full; free some space and resume the run"
+    assert words.decode().splitlines()[-1] == refusal
+    assert "Traceback" not in words.decode()
+    filler.unlink()
+    assert saved(state) >= 3
+    check_resumed(state, run_id)
+
+
+@pytest.mark.soak
+@pytest.mark.integration
+def test_a_command_whose_disk_fills_up_ends_with_4_and_is_resumed(tmp_path: Path) -> None:
+    with runs.prefect_server(tmp_path / "prefect", 120) as api_url:
+        with_mounts(_command_on_a_full_disk, tmp_path / "state", api_url)
