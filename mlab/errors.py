@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mlab.redaction import redacted
+
 
 class LabError(Exception):
     """Any failure that is reported in one line rather than as a traceback."""
@@ -19,7 +21,7 @@ class ConfigError(LabError):
         line = f"{source}: {field}: {must}" if field else f"{source}: {must}"
         if was is not None:
             line += f", was {_shown(was)}"
-        super().__init__(line)
+        super().__init__(redacted(line))
 
     def __reduce__(self) -> tuple[object, ...]:
         """What makes the same error again: it may come from another process."""

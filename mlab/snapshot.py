@@ -12,9 +12,10 @@ from pathlib import Path
 import orjson
 import psutil
 
-from mlab.events import recorder, redacted
+from mlab.events import recorder
 from mlab.identity import State
 from mlab.records import Json
+from mlab.redaction import redacted
 
 KEPT = 20
 """Snapshots kept; older ones are deleted when a new one is written."""
