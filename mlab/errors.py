@@ -6,9 +6,12 @@ from mlab.redaction import redacted
 
 
 class LabError(Exception):
-    """Any failure that is reported in one line rather than as a traceback."""
+    """Any failure that is reported in one line rather than as a traceback; the line holds no secrets."""
 
     exit_status = 1
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(redacted(argument) for argument in args))
 
 
 class ConfigError(LabError):
@@ -21,7 +24,7 @@ class ConfigError(LabError):
         line = f"{source}: {field}: {must}" if field else f"{source}: {must}"
         if was is not None:
             line += f", was {_shown(was)}"
-        super().__init__(redacted(line))
+        super().__init__(line)
 
     def __reduce__(self) -> tuple[object, ...]:
         """What makes the same error again: it may come from another process."""

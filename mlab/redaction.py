@@ -204,26 +204,23 @@ def _family(error: BaseException) -> list[BaseException]:
 
 def _scrub(error: BaseException) -> None:
     known = _known()
-    args = tuple(_retold(argument, known) for argument in error.args)
-    if args != error.args:
+    args = tuple(
+        argument if _is_clean(str(argument), known) else _clean(str(argument), known) for argument in error.args
+    )
+    if any(new is not old for new, old in zip(args, error.args, strict=True)):
         error.args = args
     for name in (*MEMBERS, *vars(error)):
         value = getattr(error, name, None)
-        if isinstance(value, str | list | tuple | dict) and (clean := _redacted(value, name, known)) != value:
+        if isinstance(value, str | list | tuple | dict) and not _is_clean(f"{name}={value!r}", known):
             with suppress(AttributeError, TypeError):
-                setattr(error, name, type(value)(clean))
+                setattr(error, name, type(value)(_redacted(value, name, known)))
     text = str(error)
-    if (clean := _clean(text, known)) != text:
-        _veil(error, clean)
+    if not _is_clean(text, known):
+        _veil(error, _clean(text, known))
 
 
-def _retold(argument: object, known: tuple[str, ...]) -> object:
-    """An argument of an exception; as text, where only its text can be changed."""
-    if isinstance(argument, str):
-        return _clean(argument, known)
-    text = str(argument)
-    clean = _clean(text, known)
-    return argument if clean == text else clean
+def _is_clean(text: str, known: tuple[str, ...]) -> bool:
+    return _clean(text, known) == text
 
 
 def _veil(error: BaseException, text: str) -> None:
