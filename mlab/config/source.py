@@ -14,7 +14,7 @@ from mlab.config.models import Config
 from mlab.config.wording import complaint, plain
 from mlab.errors import ConfigError
 
-MAX_BYTES = 256 * 1024
+MAX_BYTES = 64 * 1024
 DEFAULTS = "built-in defaults"
 OVERRIDE = "--set"
 
