@@ -11,7 +11,7 @@ class LabError(Exception):
     exit_status = 1
 
     def __init__(self, *args: object) -> None:
-        super().__init__(*(redacted(argument) for argument in args))
+        super().__init__(*(one_line(redacted(text)) if isinstance(text, str) else text for text in args))
 
 
 class ConfigError(LabError):
@@ -49,6 +49,11 @@ class WorkerLost(LabError):
 
 class EvaluationError(LabError):
     """An evaluation produced something that is not a score."""
+
+
+def one_line(text: str) -> str:
+    """Text as a terminal may show it: on one line, and without a character that would steer the terminal."""
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _shown(value: object) -> str:

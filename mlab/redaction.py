@@ -31,13 +31,14 @@ URL = re.compile(r"(://[^:/@\s]*):([^\s\"<>]{1,256})@")
 """User and password in a URL. Begins with what is rare: a pattern that begins with any letter is slow in long texts."""
 
 VALUE = r"""(?:\[hidden\]|\\"(?:(?!\\").)*(?:\\")?|"(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?|[^\s"'&;]+)"""
+QUOTED = r"""\\?(?:"[^"\n]+"|'[^'\n]+')"""
 PATTERNS = (
     (re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.*?(?:-----END [A-Z ]+KEY-----|\Z)", re.S), HIDDEN),
     (URL, rf"\1:{HIDDEN}@"),
     (  # password=x, "api_key": "x", SECRET_ACCESS_KEY: x, token "x", Authorization: Bearer x
         re.compile(
-            rf"((?:passw[a-z]*|passphrase|(?<![a-z])pwd|secret|token|credential|authorization|{KEYS})s?(?-i:(?![a-z]))"
-            rf"""[\w.-]{{0,60}}\\?["']?(?:[ \t]*(?:=>|:=|[:=])[ \t]*|[ \t]+(?=\\?["'])))"""
+            rf"((?:(?<!etc/)passw[a-z]*|passphrase|(?<![a-z])pwd|secret|token|credential|authorization|{KEYS})s?(?-i:(?![a-z]))"
+            rf"""[\w.-]{{0,60}}\\?["']?(?:[ \t]*(?:=>|:=|[:=])[ \t]*|[ \t]+(?={QUOTED})))"""
             rf"(?:(?:bearer|basic|digest|token)[ \t]+)?{VALUE}",
             re.IGNORECASE,
         ),
