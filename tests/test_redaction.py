@@ -220,7 +220,7 @@ PIECES = [*"=:'\"\\ -&?\n", "password", "token", "Bearer ", "http://", "a:b@c", 
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=12).map("".join))
 @settings(max_examples=300, deadline=None)
 def test_what_is_clean_stays_as_it_is(text: str) -> None:
-    clean = redacted(redacted(text))
+    clean = redacted(text)
     assert redacted(clean) == clean
     assert redacted({"a": [text]})["a"] == [redacted(text)]
 
@@ -235,7 +235,7 @@ def test_thousands_of_events_take_no_time(monkeypatch: pytest.MonkeyPatch) -> No
     began = time.process_time()
     for _ in range(5_000):
         redacted(event)
-    assert (time.process_time() - began) / 5_000 < 100e-6  # 15 us on an ordinary machine
+    assert (time.process_time() - began) / 5_000 < 100e-6  # 8 us on an ordinary machine
 
 
 @pytest.mark.parametrize(
