@@ -21,6 +21,7 @@ from typing import Self
 
 from mlab.errors import LabError
 from mlab.identity import State
+from mlab.redaction import RedactedStream
 
 STARTUP_S = 120.0
 """Longest start: the very first one on a slow disk also creates Prefect's database."""
@@ -128,6 +129,7 @@ def _serve(port: int) -> None:
         os._exit(0)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
+    sys.stdout, sys.stderr = RedactedStream(sys.stdout), RedactedStream(sys.stderr)
     import uvicorn
     from prefect.server.api.server import create_app
 

@@ -16,6 +16,7 @@ from mlab.identity import candidate_id
 from mlab.ladder import Array
 from mlab.penalties import Wave
 from mlab.records import Batch, Candidate, Cell, Json, Metric, Outcome, Trial
+from mlab.redaction import redacted
 from mlab.refinement import GENERATIONS, Refinement, Start
 from mlab.scoring import Evaluation, Objective, evaluate
 from mlab.search import Study
@@ -99,7 +100,7 @@ def search_batch(problem: Problem, study: Study, index: int, size: int, best: Ca
             refined = _refine(problem, study, starts, index, best)
             trials, found = _records(problem, study, index, refined)
     except Exception as error:  # whatever it is
-        text = f"{type(error).__name__}: {error}".removesuffix(": ")
+        text = redacted(f"{type(error).__name__}: {error}".removesuffix(": "))
         emit("EVAL.ERROR", text, level="error", inputs=study.params())
         raise EvaluationError(f"{problem.cell.label}, batch {index}: {text}") from error
     seconds = time.perf_counter() - began

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from mlab.redaction import redacted
+
 
 class LabError(Exception):
-    """Any failure that is reported in one line rather than as a traceback."""
+    """Any failure that is reported in one line rather than as a traceback; the line holds no secrets."""
 
     exit_status = 1
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(one_line(redacted(text)) if isinstance(text, str) else text for text in args))
 
 
 class ConfigError(LabError):
@@ -44,6 +49,11 @@ class WorkerLost(LabError):
 
 class EvaluationError(LabError):
     """An evaluation produced something that is not a score."""
+
+
+def one_line(text: str) -> str:
+    """Text as a terminal may show it: on one line, and without a character that would steer the terminal."""
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _shown(value: object) -> str:

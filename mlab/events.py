@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections import deque
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from io import FileIO
@@ -20,6 +19,8 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import orjson
 import structlog
+
+from mlab.redaction import redacted
 
 Name: TypeAlias = Literal[
     "APP.START", "APP.STOP",
@@ -34,24 +35,7 @@ NAMES: frozenset[str] = frozenset(get_args(Name))
 QUIET: frozenset[str] = frozenset({"EVAL.CALL", "EVAL.RETURN", "DB.UPSERT_RES", "DB.VERIFY"})
 """Several a batch: always in the event log, in other logs only with MLAB_DEBUG=1."""
 
-SECRET_KEY = re.compile(r"passw|secret|token|api_?key|credential|authorization", re.IGNORECASE)
-SECRET_URL = re.compile(r"(\w+://[^:/@\s]*):\S+@")
-HIDDEN = "[hidden]"
-
 Event: TypeAlias = MutableMapping[str, Any]
-
-
-def redacted(value: Any, key: str = "") -> Any:
-    """A copy of a JSON value without passwords: all that lies under a secret's name, and inside URLs."""
-    if value is not None and SECRET_KEY.search(key):
-        return HIDDEN
-    if isinstance(value, Mapping):
-        return {str(name): redacted(item, str(name)) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [redacted(item) for item in value]
-    if isinstance(value, str):
-        return SECRET_URL.sub(rf"\1:{HIDDEN}@", value)
-    return value
 
 
 class Recorder:

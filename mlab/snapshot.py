@@ -11,9 +11,10 @@ from pathlib import Path
 import orjson
 import psutil
 
-from mlab.events import recorder, redacted
+from mlab.events import recorder
 from mlab.identity import State
 from mlab.records import Crash, Json
+from mlab.redaction import redacted
 
 KEPT, KEPT_DAYS = 50, 90
 """How many snapshots are kept, and for how long; the others are deleted when a new one is written."""

@@ -410,20 +410,6 @@ def test_a_storage_failure_is_not_hidden_by_the_attempt_to_record_it(
     assert names(state, experiment.run_id)[-2:] == ["ORCH.ERROR", "ORCH.ERROR"]
 
 
-def test_a_storage_failure_does_not_hide_that_the_run_was_stopped(
-    state: State, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise StoreError("the disk is full")
-
-    with Store.open(state.database) as store:
-        experiment = engine.open_experiment(state, store, config())
-        monkeypatch.setattr(store, "finish", full)
-        with pytest.raises(KeyboardInterrupt):
-            engine.run(state, store, experiment, config(), Follower(stop_after=1))
-    assert names(state, experiment.run_id)[-2:] == ["ORCH.ERROR", "ORCH.DONE"]
-
-
 def test_numbers_for_mlflow_are_owed_by_batch(state: State) -> None:
     experiment = execute(state, config())
     with Store.open(state.database) as store:

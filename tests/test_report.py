@@ -16,12 +16,14 @@ import pytest
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from mlab.events import emit
 from mlab.records import Candidate, CellResult
 from mlab.report import plots, risk, summary, terminal
 from mlab.report.front import at_fills, front, on_path
 from mlab.report.progress import Progress
 from mlab.report.ranking import ranked
 from mlab.report.schedule import PLAIN_BLOCKS, badges, bullets, sparkline
+from mlab.report.trace import following
 from tests.ladders import RUN_ID, candidate, equal_need, experiment, failed, nine_cells, result
 
 BULLET = re.compile(
@@ -253,6 +255,19 @@ def test_an_ascii_stream_gets_ascii_even_for_a_foreign_path() -> None:
     assert b"/b?ro/mlruns" in raw.getvalue()
 
 
+def test_a_folder_whose_name_would_steer_the_terminal_is_spelt_out() -> None:
+    stream = Terminal()
+    terminal.final(terminal.console(stream), experiment(), nine_cells(), Path("/data/\x1b[2J\nx/[red]y[/]"))
+    assert stream.getvalue().splitlines()[-2].endswith(r"/data/\x1b[2J\nx/[red]y[/]")
+
+
+def test_an_event_is_one_line_whatever_its_message() -> None:
+    stream = io.StringIO()
+    with following(stream):
+        emit("EVAL.ERROR", "[red]x[/]\x1b[31m\n\x07 y \u202e", level="error")
+    assert stream.getvalue()[8:] == "  EVAL.ERROR [red]x[/]\\x1b[31m\\n\\x07 y \\u202e\n"
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.04, "0.0 s"), (59.94, "59.9 s"), (59.97, "1 min 00 s"), (200.0, "3 min 20 s"), (7500.0, "2 h 05 min")],
@@ -357,6 +372,12 @@ def test_order_rows_tell_price_volume_and_need_of_each_order() -> None:
     assert [row["price"] for row in table] == [100.0, 95.0, 90.0]
     assert table[2]["needpct"] == pytest.approx(4.692704, abs=1e-6)
     assert table[2]["deployed_pct"] == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", '=HYPERLINK("http://x")'])
+def test_no_text_in_csv_is_a_formula(text: str) -> None:
+    (row,) = csv.DictReader(io.StringIO(summary.as_csv([{"note": text, "need": -1.5}]), newline=""))
+    assert row == {"note": f"'{text}", "need": "-1.5"}
 
 
 def test_csv_reads_back_as_the_rows() -> None:

@@ -106,50 +106,6 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("yaml", "named"),
-    [
-        ("serch: {batch_size: 4}", ["serch", "unknown field", "'search'"]),
-        ("search: {batchsize: 4}", ["search.batchsize", "unknown field", "'batch_size'"]),
-        ("search: {batch_size: eight}", ["search.batch_size", "whole number", "'eight'"]),
-        ("search: {batch_size: 0}", ["search.batch_size", "1", "was 0"]),
-        ("search: {batch_size: 257}", ["search.batch_size", "256", "was 257"]),
-        ("search: {batch_size: 2.5}", ["search.batch_size", "whole number", "was 2.5"]),
-        ("seed: true", ["seed", "whole number", "was true"]),
-        ("ladder: {base_price: .nan}", ["ladder.base_price", "finite", "nan"]),
-        ("ladder: {base_price: .inf}", ["ladder.base_price", "finite", "inf"]),
-        ("score: {alpha: -0.5}", ["score.alpha", "0", "was -0.5"]),
-        ("search: {sampler: bogus}", ["search.sampler", "tpe", "'bogus'"]),
-        ("ladder: {overlap_pct: {min: 30, max: 10, step: 5}}", ["ladder.overlap_pct", "min must not exceed max"]),
-        (
-            "ladder: {num_orders: 30, limits: {martingale_pct: [20, 100]}}",
-            ["ladder", "num_orders 30", "first_volume_min_pct 1", "martingale_pct 20"],
-        ),
-        (
-            "ladder: {overlap_pct: 0.1, num_orders: 5}",
-            ["ladder", "overlap_pct 0.1", "num_orders 5", "min_indent_step_pct 0.05"],
-        ),
-        ("seed: 1\nseed: 2", ["line 2", "seed"]),
-        ("search: {top_k: 1, top_k: 2}", ["line 1", "top_k"]),
-        ("search: [", ["line 1"]),
-        ("name: Not A Name", ["name", "'Not A Name'"]),
-        ("- 1", ["must be a mapping of fields"]),
-        ("", ["empty"]),
-    ],
-)
-def test_a_wrong_config_is_one_line_that_names_file_field_bound_and_value(
-    yaml: str, named: list[str], state: State, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "mine.yaml"
-    file.write_text(yaml)
-
-    line = refused(capsys, "--config", str(file))
-
-    assert line.startswith(f"error: {file}: ")
-    assert [piece for piece in named if piece not in line] == [], line
-    assert not state.root.exists()
-
-
-@pytest.mark.parametrize(
     ("arguments", "named"),
     [
         (["--config", "/no/such.yaml"], ["/no/such.yaml", "no such file"]),

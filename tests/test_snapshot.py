@@ -11,8 +11,9 @@ import pytest
 
 from mlab import engine, snapshot
 from mlab.errors import EvaluationError, LabError
-from mlab.events import HIDDEN, bound, emit, recorder
+from mlab.events import bound, emit, recorder
 from mlab.identity import State
+from mlab.redaction import HIDDEN
 from mlab.store import Store
 from tests import runs
 from tests.runs import Watch

@@ -15,6 +15,9 @@ from mlab.config.wording import plain
 from mlab.errors import ConfigError
 
 MAX_DEPTH = 16
+MAX_VALUES = 2000
+"""Keys and values of a document: more than any config needs, and few enough to be read in no time."""
+
 MAX_DIGITS = 100
 
 NULL = re.compile(r"(?:~|null|Null|NULL|)\Z")
@@ -28,7 +31,7 @@ def parse(text: str, source: str) -> Any:
 
     Raises:
         ConfigError: not YAML, more than one document, or with anchors, aliases, tags, duplicate keys, keys that
-            are not text, or nested too deeply; names ``source`` and the line.
+            are not text, too many values or nested too deeply; names ``source`` and the line.
     """
     loader = _composer(text, source)
     try:
@@ -56,7 +59,7 @@ class _Composer(yaml.SafeLoader):
     def __init__(self, text: str, source: str) -> None:
         super().__init__(text)
         self.source = source
-        self.depth = 0
+        self.depth = self.values = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # missing in types-pyyaml
@@ -66,7 +69,10 @@ class _Composer(yaml.SafeLoader):
             raise self._refusal(event, "tags (!) are not allowed, write the plain value")
         if self.depth == MAX_DEPTH:
             raise self._refusal(event, f"must be nested at most {MAX_DEPTH} deep")
+        if self.values == MAX_VALUES:
+            raise self._refusal(event, f"must hold at most {MAX_VALUES} keys and values")
         self.depth += 1
+        self.values += 1
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node

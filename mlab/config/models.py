@@ -15,8 +15,10 @@ from pydantic_core import PydanticCustomError
 from mlab.config.feasibility import conflict
 from mlab.ladder import Need, Sizing
 from mlab.records import Cell
+from mlab.redaction import redacted
 
 MAX_CELLS = 400
+MAX_NOTES = 2000
 
 
 def rule(must: str) -> PydanticCustomError:
@@ -240,10 +242,20 @@ class Config(Section):
         description="Name of the experiment: small letters, digits, _ and -, at most 64.",
     )
     seed: int = Field(default=42, ge=0, le=2**32 - 1, description="Seed of all randomness: same seed, same result.")
-    notes: str = Field(default="", max_length=2000, description="Free text kept with the run, at most 2000 letters.")
+    notes: str = Field(
+        default="",
+        max_length=MAX_NOTES,
+        description="Free text kept with the run, at most 2000 letters; passwords and keys in it are hidden.",
+    )
     ladder: Ladder = Field(default=Ladder(), description="What kind of ladder is searched.")
     score: Score = Field(default=Score(), description="What makes a ladder good.")
     search: Search = Field(default=Search(), description="How the search goes about it.")
+
+    @field_validator("notes")
+    @classmethod
+    def _without_secrets(cls, notes: str) -> str:
+        clean: str = redacted(notes)
+        return clean[:MAX_NOTES]
 
     def cells(self) -> tuple[Cell, ...]:
         """The cells of the run, overlap by overlap, in the order of the config, counted from 0."""

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from mlab.config import document
 from mlab.config.models import Config
 from mlab.config.wording import complaint, plain
-from mlab.errors import ConfigError
+from mlab.errors import ConfigError, one_line
 
-MAX_BYTES = 256 * 1024
+MAX_BYTES = 64 * 1024
 DEFAULTS = "built-in defaults"
 OVERRIDE = "--set"
 
@@ -36,7 +36,7 @@ def load(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: the file or an override is wrong; one line that names file, field, what it must be and what it was.
     """
-    origin = DEFAULTS if path is None else _printable(str(path))
+    origin = DEFAULTS if path is None else one_line(str(path))
     tree = {} if path is None else _mapping(_text(path, origin), origin)
     replaced = [_override(text) for text in overrides]
     for override in replaced:
@@ -50,13 +50,14 @@ def from_tree(tree: Any, source: str) -> Config:
     Raises:
         ConfigError: as for :func:`load`; ``source`` says where the values come from.
     """
-    return _judged(tree, _printable(source), [])
+    return _judged(tree, one_line(source), [])
 
 
 def dump(config: Config) -> str:
-    """The whole config as YAML that :func:`load` reads back to an equal one."""
+    """The whole config as YAML that :func:`load` reads back to an equal one, and that any terminal can show."""
     tree = config.model_dump(mode="json")
-    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    shown = "".join(config.notes.splitlines()).isprintable()
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=shown, width=120)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -136,7 +137,3 @@ def _blamed(origin: str, field: str, replaced: Sequence[str]) -> str:
     if any(part.startswith(f"{field}.") for part in replaced):
         return f"{origin} with {OVERRIDE}"
     return origin
-
-
-def _printable(source: str) -> str:
-    return source if source.isprintable() else repr(source)[1:-1]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias, get_args
 from pydantic import BaseModel, ValidationError
 
 from mlab.config.models import Config
+from mlab.errors import one_line
 
 Place: TypeAlias = tuple[int | str, ...]
 
@@ -62,7 +63,7 @@ class Word(str):
 
 def plain(text: str) -> str:
     """At most 80 characters that can all be printed on one line."""
-    text = text if text.isprintable() else repr(text)[1:-1]
+    text = one_line(text)
     return text if len(text) <= 80 else text[:77] + "..."
 
 

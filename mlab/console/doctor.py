@@ -22,8 +22,8 @@ from rich.text import Text
 
 from mlab import snapshot
 from mlab.errors import StoreError
-from mlab.events import redacted
 from mlab.identity import State
+from mlab.redaction import redacted
 from mlab.report import terminal
 from mlab.store import Store
 

@@ -110,11 +110,15 @@ def order_rows(candidate: Candidate) -> list[Json]:
 
 
 def as_csv(table: Sequence[Json]) -> str:
-    """Flat rows of like keys as CSV with a header; empty for no rows."""
+    """Flat rows of like keys as CSV with a header; empty for no rows. No text in it is a formula to a spreadsheet."""
     if not table:
         return ""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(table[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(table)
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in table)
     return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")) else value

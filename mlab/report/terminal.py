@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mlab.errors import one_line
 from mlab.records import Candidate, CellResult, Experiment
 from mlab.report import risk
 from mlab.report.front import MEANING, at_fills, front, on_path
@@ -77,7 +78,7 @@ def final(out: Console, experiment: Experiment, cells: Sequence[CellResult], sta
     for line in risk.LIMITS:
         _prose(out, f"- {line}")
     out.print()
-    _line(out, f"State         {_encodable(str(state_root), out.encoding)}")
+    _line(out, f"State         {_encodable(one_line(str(state_root)), out.encoding)}")
     _line(out, "Compare runs  make ui")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from mlab.errors import one_line
 from mlab.events import debugging
 
 SHOWN = frozenset({"ORCH.START", "BUILD.CONFIG"})
@@ -46,4 +47,4 @@ class _Lines(logging.Handler):
         self._saved |= first_save
         if debugging() or first_save or name in SHOWN or record.levelno >= logging.WARNING:
             clock = str(event.get("ts", ""))[11:19]
-            print(f"{clock}  {record.getMessage()}", file=self._stream, flush=True)
+            print(f"{clock}  {one_line(record.getMessage())}", file=self._stream, flush=True)

@@ -4,8 +4,18 @@ import os
 import sys
 
 from mlab.identity import State
-from mlab.tracking.delivery import follow
+from mlab.redaction import RedactedStream, scrubbing
 
-follow(State.here(), sys.argv[1])
+
+def main(run_id: str) -> None:
+    """Deliver a run; what MLflow and this program have to say of it holds no secrets."""
+    sys.stderr = RedactedStream(sys.stderr)
+    with scrubbing():
+        from mlab.tracking.delivery import follow  # noqa: PLC0415 - MLflow's loggers keep the stream that they find
+
+        follow(State.here(), run_id)
+
+
+main(sys.argv[1])
 sys.stderr.flush()
 os._exit(0)  # everything is delivered; taking MLflow down in order would keep the run waiting for more than a second

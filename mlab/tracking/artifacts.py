@@ -10,7 +10,6 @@ from pathlib import Path
 import orjson
 
 from mlab import config, snapshot
-from mlab.events import redacted
 from mlab.identity import State
 from mlab.records import Candidate, CellResult, Experiment
 from mlab.report import plots, schedule, summary
@@ -20,7 +19,7 @@ def write_run(
     folder: Path, state: State, run: Experiment, cells: Sequence[CellResult], results: Sequence[Candidate]
 ) -> None:
     """Config, results ranked within each cell, front, cells, event log, and the crash snapshots of the run if any."""
-    (folder / "config.yaml").write_text(config.dump(config.from_tree(redacted(run.config), run.run_id)))
+    (folder / "config.yaml").write_text(config.dump(config.from_tree(run.config, run.run_id)))
     rows = summary.rows(results)
     (folder / "results.csv").write_text(summary.as_csv(rows))
     columns = list(rows[0]) if rows else []
