@@ -7,10 +7,9 @@ import os
 import random
 import shutil
 import signal
-import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -209,10 +208,8 @@ def test_a_run_whose_process_died_is_resumed(trace: dict[str, str], state: State
     run_id = crash.run_id(state, "cut")
     if trace:  # the process id is that of a living process now: this one
         changed = {"holder_pid": os.getpid(), "holder_boot": Holder.here().boot} | trace
-        with closing(sqlite3.connect(state.database)) as connection:
-            for column, value in changed.items():
-                connection.execute(f"UPDATE experiments SET {column} = ?", (value,))  # noqa: S608 - our own columns
-            connection.commit()
+        with Store.open(state.database) as store:
+            store._set(1, **changed)
 
     (end,) = contended(state, 0.0).values()
 
