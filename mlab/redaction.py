@@ -105,7 +105,7 @@ def _harmless(value: Any, known: tuple[str, ...]) -> bool:
 def _hinted(text: bytes) -> bool:
     """Whether a pattern might fit."""
     short = text.translate(LOWER, UNHINTED).decode("latin-1")
-    for hint in HINTS:  # noqa: SIM110 - half as fast as a generator
+    for hint in HINTS:  # noqa: SIM110 - any() takes twice as long
         if hint in short:
             return True
     return False
