@@ -9,8 +9,9 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import ContextDecorator, suppress
+from types import TracebackType
 from typing import Any, TextIO
 from urllib.parse import quote, unquote
 
@@ -104,7 +105,7 @@ def _harmless(value: Any, known: tuple[str, ...]) -> bool:
 def _hinted(text: bytes) -> bool:
     """Whether a pattern might fit."""
     short = text.translate(LOWER, UNHINTED).decode("latin-1")
-    for hint in HINTS:  # noqa: SIM110 - half as fast as a generator
+    for hint in HINTS:  # noqa: SIM110 - any() takes twice as long
         if hint in short:
             return True
     return False
@@ -180,14 +181,16 @@ def scrub(error: BaseException) -> None:
             _scrub(one)
 
 
-@contextmanager
-def scrubbing() -> Iterator[None]:
-    """Hide secrets in whatever exception leaves the block."""
-    try:
-        yield
-    except BaseException as error:
-        scrub(error)
-        raise
+class Scrubbing(ContextDecorator):
+    """Hides secrets in whatever exception leaves the block, or a function; which may then still be sent to a worker."""
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Let the exception go on, clean."""
+        if error is not None:
+            scrub(error)
 
 
 def _family(error: BaseException) -> list[BaseException]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,7 +23,7 @@ from mlab import events
 from mlab.config import Config
 from mlab.errors import ConfigError, StoreError
 from mlab.identity import State
-from mlab.redaction import HIDDEN, RedactedStream, redacted, scrub, scrubbing
+from mlab.redaction import HIDDEN, RedactedStream, Scrubbing, redacted, scrub
 from mlab.store import Store
 from tests import runs
 
@@ -355,8 +356,17 @@ def test_an_exception_that_cannot_be_shown_does_no_harm() -> None:
 
 
 def test_what_leaves_a_block_is_scrubbed() -> None:
-    with pytest.raises(KeyboardInterrupt, match=r"token=\[hidden\]"), scrubbing():
+    with pytest.raises(KeyboardInterrupt, match=r"token=\[hidden\]"), Scrubbing():
         raise KeyboardInterrupt("token=hunter2")
+
+
+def test_a_function_whose_exceptions_are_scrubbed_can_be_sent_to_a_worker() -> None:
+    def fail(reason: str) -> None:
+        raise ValueError(reason)
+
+    sent = cloudpickle.loads(cloudpickle.dumps(Scrubbing()(fail)))
+    with pytest.raises(ValueError, match=r"^token=\[hidden\]$"):
+        sent("token=hunter2")
 
 
 # Other places

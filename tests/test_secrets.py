@@ -155,7 +155,11 @@ def test_a_run_that_skips_failures_leaves_no_secret(tmp_path: Path, monkeypatch:
 LOST = "http://ann:Linked0xQ7@127.0.0.1:9"
 
 
-@pytest.mark.parametrize(("code", "held"), [("", {}), (OFF, {"Linked0xQ7": ["tracking.log"]})], ids=["on", "off"])
+@pytest.mark.parametrize(
+    ("code", "held"),
+    [("", {}), pytest.param(OFF, {"Linked0xQ7": ["tracking.log"]}, marks=pytest.mark.soak)],
+    ids=["on", "off"],
+)
 def test_the_password_of_an_mlflow_server_is_in_no_log(
     code: str, held: dict[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,13 +4,13 @@ import os
 import sys
 
 from mlab.identity import State
-from mlab.redaction import RedactedStream, scrubbing
+from mlab.redaction import RedactedStream, Scrubbing
 
 
 def main(run_id: str) -> None:
     """Deliver a run; what MLflow and this program have to say of it holds no secrets."""
     sys.stderr = RedactedStream(sys.stderr)
-    with scrubbing():
+    with Scrubbing():
         from mlab.tracking.delivery import follow  # noqa: PLC0415 - MLflow's loggers keep the stream that they find
 
         follow(State.here(), run_id)
