@@ -15,6 +15,9 @@ from pathlib import Path
 RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}", re.ASCII)
 """Shape of a run's id; anything else is refused before it reaches a path or a query."""
 
+CANDIDATE_ID = re.compile(rf"{RUN_ID.pattern}-c\d{{3,}}-b\d{{4,}}-i\d{{3,}}", re.ASCII)
+"""Shape of a candidate's id."""
+
 
 def new_run_id() -> str:
     """``YYYYMMDD-HHMMSS-<6 hex>``, in UTC."""
@@ -67,6 +70,15 @@ class State:
         """Home of the Prefect server that a run or ``make ui`` starts."""
         return self.root / "prefect"
 
+    @property
+    def reports(self) -> Path:
+        """Reports that were asked for, one HTML file a run."""
+        return self.root / "reports"
+
     def events(self, run_id: str) -> Path:
         """Event log of one run, one JSON object a line."""
         return self.root / "events" / f"{run_id}.jsonl"
+
+    def files(self, run_id: str) -> list[Path]:
+        """The files that belong to one run alone: event log and report."""
+        return [self.events(run_id), self.reports / f"{run_id}.html"]

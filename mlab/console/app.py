@@ -10,6 +10,9 @@ import click
 
 from mlab.console.crashes import crashes
 from mlab.console.doctor import doctor
+from mlab.console.experiments import compare, list_runs, show, trace
+from mlab.console.export import export, report
+from mlab.console.removal import delete, purge, restore
 from mlab.console.sync import sync
 from mlab.errors import ConfigError, LabError
 
@@ -25,9 +28,8 @@ def mlab() -> None:
     """
 
 
-mlab.add_command(doctor)
-mlab.add_command(sync)
-mlab.add_command(crashes)
+for command in (list_runs, show, compare, trace, export, report, delete, restore, purge, doctor, sync, crashes):
+    mlab.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -47,9 +47,10 @@ class Finding:
 @click.command()
 @click.pass_context
 def doctor(context: click.Context) -> None:
-    """Check versions, disk, database, runs, debts, servers and crashes.
+    """Check that all is well, and say what to do.
 
-    Says what to do where something is wrong; the exit status is then 1.
+    Versions, folder, disk, database, runs, debts to MLflow, servers and crashes. The exit status is 1 where something
+    is wrong.
     """
     findings = list(examine(State.here()))
     out = terminal.console(sys.stdout)

@@ -11,9 +11,9 @@ from mlab.store import Store
 @click.command()
 @click.pass_context
 def sync(context: click.Context) -> None:
-    """Deliver to MLflow what it is owed of runs that have ended.
+    """Deliver to MLflow what it is owed.
 
-    The exit status is 1 where something is still owed afterwards.
+    Of runs that have ended; the exit status is 1 where something is still owed afterwards.
     """
     state = State.here()
     if not state.database.exists():

@@ -63,7 +63,7 @@ def final(out: Console, experiment: Experiment, cells: Sequence[CellResult], sta
 
     The table comes last, so that it is in sight when a long list of ladders has scrolled by.
     """
-    _header(out, experiment)
+    header(out, experiment)
     for result in cells:
         if result.best is not None:
             out.print()
@@ -71,15 +71,15 @@ def final(out: Console, experiment: Experiment, cells: Sequence[CellResult], sta
     out.print()
     out.print(cells_table(cells, dense=out.width < COMFORTABLE))
     out.print()
-    _prose(out, f"* on the front: {MEANING}.")
-    _prose(out, "A score ranks ladders within one cell only: a smaller overlap scores lower because it covers less.")
+    prose(out, f"* on the front: {MEANING}.")
+    prose(out, "A score ranks ladders within one cell only: a smaller overlap scores lower because it covers less.")
     out.print()
     out.print(Text("What no ladder can do", style="bold"))
-    for line in risk.LIMITS:
-        _prose(out, f"- {line}")
+    for limit in risk.LIMITS:
+        prose(out, f"- {limit}")
     out.print()
-    _line(out, f"State         {_encodable(one_line(str(state_root)), out.encoding)}")
-    _line(out, "Compare runs  make ui")
+    line(out, f"State         {_encodable(one_line(str(state_root)), out.encoding)}")
+    line(out, "Compare runs  make ui")
 
 
 def ladder(out: Console, candidate: Candidate) -> None:
@@ -87,11 +87,11 @@ def ladder(out: Console, candidate: Candidate) -> None:
     contract = candidate.contract
     shape = sparkline(contract["schedule"]["needpct"], plain=is_plain(out))
     out.print(Text.assemble((candidate.cell.label, "bold"), "  ", (candidate.candidate_id, "dim")), soft_wrap=True)
-    _line(out, f"score {candidate.score:.4f}  NeedPct {shape}  sanity {badges(contract['sanity'])}")
+    line(out, f"score {candidate.score:.4f}  NeedPct {shape}  sanity {badges(contract['sanity'])}")
     for bullet in bullets(contract["schedule"]):
-        _line(out, f"  {bullet}")
+        line(out, f"  {bullet}")
     for sentence in risk.sentences(candidate):
-        _prose(out, sentence, indent="  ")
+        prose(out, sentence, indent="  ")
 
 
 def cells_table(cells: Sequence[CellResult], *, dense: bool = False) -> Table:
@@ -101,14 +101,14 @@ def cells_table(cells: Sequence[CellResult], *, dense: bool = False) -> Table:
         cells: in the order shown.
         dense: fits 80 columns.
     """
-    table = _table(*CELL_HEADS, space=0 if dense else 1)
+    found = table(*CELL_HEADS, space=0 if dense else 1)
     fills, path = front(cells, at_fills), front(cells, on_path)
     for result in cells:
         search = (f"{result.evaluations:,}", f"{result.trials:,}", f"{result.pruned:,}")
         early = "yes" if result.stopped_early else "no"
         cell = (f"{result.cell.overlap_pct:g}", str(result.cell.num_orders))
-        table.add_row(*cell, *_measures(result.best, fills, path), *search, early)
-    return table
+        found.add_row(*cell, *_measures(result.best, fills, path), *search, early)
+    return found
 
 
 def _measures(best: Candidate | None, fills: Sequence[Candidate], path: Sequence[Candidate]) -> tuple[str, ...]:
@@ -125,23 +125,24 @@ def _need(need: float, *, star: bool) -> str:
     return f"*{need:.2f}" if star else f"{need:.2f}"
 
 
-def top_table(candidates: Iterable[Candidate], *, plain: bool = False) -> Table:
+def top_table(candidates: Iterable[Candidate], *, most: int | None = None, plain: bool = False) -> Table:
     """The ladders of one cell, ranked; a ladder found several times is one row.
 
     Args:
         candidates: those of one cell, in any order.
+        most: ladders shown; None for all.
         plain: sparklines in ASCII.
     """
     heads = ("rank", "score", "need at\nfills %", "need on\npath %", "NeedPct", "sanity", "found", "candidate")
-    table = _table(*heads, space=0)
-    needs, sanity, _, names = table.columns[4:]
+    found = table(*heads, space=0)
+    needs, sanity, _, names = found.columns[4:]
     needs.justify = sanity.justify = names.justify = "left"
     needs.no_wrap = sanity.no_wrap = False
     needs.overflow = sanity.overflow = "fold"
     sanity.max_width = 9
-    for row in ranked(candidates):
+    for row in ranked(candidates)[:most]:
         best = row.best
-        table.add_row(
+        found.add_row(
             str(row.rank),
             f"{best.score:.4f}",
             f"{best.contract['max_need']:.2f}",
@@ -151,7 +152,7 @@ def top_table(candidates: Iterable[Candidate], *, plain: bool = False) -> Table:
             str(row.found),
             best.candidate_id,
         )
-    return table
+    return found
 
 
 def duration(seconds: float) -> str:
@@ -162,34 +163,36 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def _header(out: Console, experiment: Experiment) -> None:
+def header(out: Console, experiment: Experiment) -> None:
+    """Print which run it is, how it ended and how to go on."""
     name = experiment.config.get("name", "run")
     out.print(Text.assemble((str(name), "bold"), f"  run {experiment.run_id}, experiment {experiment.exp_id}"))
     took = f"{experiment.eval_count:,} ladders evaluated in {duration(experiment.elapsed_s)}"
-    _line(out, f"{experiment.status}  {took}")
+    line(out, f"{experiment.status}  {took}")
     if experiment.status in ("STOPPED", "FAILED"):
-        _line(out, f"What was found is kept. Go on with   python -m flows.run --resume {experiment.run_id}")
+        line(out, f"What was found is kept. Go on with   python -m flows.run --resume {experiment.run_id}")
 
 
-def _table(*heads: str, space: int) -> Table:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, space, 0, 0), header_style="bold")
+def table(*heads: str, space: int) -> Table:
+    """An empty table of numbers, right-aligned; heads may have two lines."""
+    found = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, space, 0, 0), header_style="bold")
     height = max(head.count("\n") for head in heads)
     for head in heads:
         lowered = "\n" * (height - head.count("\n")) + head
-        table.add_column(lowered, justify="right", no_wrap=True)
-    return table
+        found.add_column(lowered, justify="right", no_wrap=True)
+    return found
 
 
-def _line(out: Console, text: str) -> None:
+def line(out: Console, text: str) -> None:
     """A line that is never broken, so that it can be searched and copied."""
     out.print(text, soft_wrap=True)
 
 
-def _prose(out: Console, text: str, indent: str = "") -> None:
+def prose(out: Console, text: str, indent: str = "") -> None:
+    """Print a sentence, broken between words."""
     bound = text.replace(" %", "\N{NO-BREAK SPACE}%")  # a number keeps its unit
-    lines = wrap(bound, min(out.width, WIDTH), initial_indent=indent, subsequent_indent=indent)
-    for line in lines:
-        _line(out, line.replace("\N{NO-BREAK SPACE}", " "))
+    for part in wrap(bound, min(out.width, WIDTH), initial_indent=indent, subsequent_indent=indent):
+        line(out, part.replace("\N{NO-BREAK SPACE}", " "))
 
 
 def is_plain(out: Console) -> bool:

@@ -85,6 +85,12 @@ class Database:
                 command.upgrade(config, "head")
         return revisions[0]
 
+    def vacuum(self) -> None:
+        """Give the space of removed rows back to the disk; waits for all who read or write."""
+        with self._worded(), self._writer.connect().execution_options(begin="SELECT 1") as connection:
+            connection.exec_driver_sql("VACUUM")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Close all connections."""
         self._writer.dispose()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from mlab.errors import RunBusy, StoreError
@@ -12,7 +12,7 @@ from mlab.records import Cell, Experiment, Json, Status
 from mlab.store import rows
 from mlab.store.canonical import check, encoded
 from mlab.store.holder import Holder
-from mlab.store.schema import CellRow, ExperimentRow
+from mlab.store.schema import CellRow, ExperimentRow, OutboxRow, ResultRow, TrialRow
 
 
 def create(session: Session, run_id: str, adapter: str, config: Json, notes: str, cells: Sequence[Cell]) -> Experiment:
@@ -48,6 +48,18 @@ def by_id(session: Session, exp_id: int) -> ExperimentRow:
     return row
 
 
+def by_run_id(session: Session, run_id: str) -> ExperimentRow:
+    """The row of a run.
+
+    Raises:
+        StoreError: there is none.
+    """
+    row = session.scalar(select(ExperimentRow).where(ExperimentRow.run_id == run_id))
+    if row is None:
+        raise StoreError(f"there is no run {run_id}; check the id and MLAB_STATE_DIR")
+    return row
+
+
 def claim(session: Session, run_id: str) -> Experiment:
     """Make this process the holder of a run, unless it is COMPLETED.
 
@@ -55,9 +67,7 @@ def claim(session: Session, run_id: str) -> Experiment:
         StoreError: there is no such run.
         RunBusy: a living process, this one included, holds it.
     """
-    row = session.scalar(select(ExperimentRow).where(ExperimentRow.run_id == run_id))
-    if row is None:
-        raise StoreError(f"there is no run {run_id}; check the id and MLAB_STATE_DIR")
+    row = by_run_id(session, run_id)
     holder = _holder(row)
     if holder and holder.alive:
         raise _busy(row)
@@ -93,6 +103,33 @@ def end(row: ExperimentRow, status: Status) -> Experiment:
     row.status, row.finished_at = status, rows.now()
     row.holder_pid = row.holder_boot = row.holder_started = None
     return rows.experiment(row)
+
+
+def set_deleted(session: Session, run_id: str, *, deleted: bool) -> None:
+    """Take a run off the lists, or bring it back.
+
+    Raises:
+        RunBusy: a living process executes it.
+    """
+    row = by_run_id(session, run_id)
+    holder = _holder(row)
+    if deleted and holder and holder.alive:
+        raise _busy(row)
+    row.deleted = deleted
+
+
+def purge(session: Session, run_id: str) -> None:
+    """Remove all rows of a run that was deleted.
+
+    Raises:
+        StoreError: it was not.
+    """
+    row = by_run_id(session, run_id)
+    if not row.deleted:
+        raise StoreError(f"run {run_id} is not deleted; mlab delete comes first")
+    for table in (OutboxRow, ResultRow, TrialRow, CellRow):
+        session.execute(delete(table).where(table.experiment_id == row.id))
+    session.delete(row)
 
 
 def orphans(session: Session) -> list[ExperimentRow]:

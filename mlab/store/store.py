@@ -103,6 +103,28 @@ class Store:
         with self._database.reading() as session:
             return [rows.experiment(row) for row in runs.orphans(session)]
 
+    def set_deleted(self, run_id: str, *, deleted: bool) -> None:
+        """Take a run off the lists, or bring it back.
+
+        Raises:
+            RunBusy: a living process executes it.
+        """
+        with self._database.writing() as session:
+            runs.set_deleted(session, run_id, deleted=deleted)
+
+    def purge(self, run_id: str) -> None:
+        """Remove a deleted run for good.
+
+        Raises:
+            StoreError: it is not deleted.
+        """
+        with self._database.writing() as session:
+            runs.purge(session, run_id)
+
+    def vacuum(self) -> None:
+        """Give the space of removed rows back to the disk."""
+        self._database.vacuum()
+
     def set_flow_run(self, exp_id: int, flow_run_id: str) -> None:
         """Remember the Prefect flow run of a run."""
         self._set(exp_id, flow_run_id=flow_run_id)
@@ -184,9 +206,10 @@ class Store:
             row = session.scalar(select(ExperimentRow).where(ExperimentRow.run_id == run_id))
             return rows.experiment(row) if row else None
 
-    def experiments(self, limit: int | None = None) -> list[Experiment]:
-        """The runs that are not deleted, newest first."""
-        query = select(ExperimentRow).where(~ExperimentRow.deleted).order_by(ExperimentRow.id.desc()).limit(limit)
+    def experiments(self, limit: int | None = None, *, deleted: bool = False) -> list[Experiment]:
+        """The runs that are not deleted, or those that are; newest first."""
+        query = select(ExperimentRow).where(ExperimentRow.deleted == deleted)
+        query = query.order_by(ExperimentRow.id.desc()).limit(limit)
         with self._database.reading() as session:
             return [rows.experiment(row) for row in session.scalars(query)]
 

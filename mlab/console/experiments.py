@@ -1,0 +1,114 @@
+"""``mlab ls``, ``show``, ``compare``, ``trace``: what the stored runs found, and how it came about."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+import orjson
+
+from mlab.console.choice import chosen, logged, opened
+from mlab.errors import ConfigError
+from mlab.events import emit
+from mlab.identity import CANDIDATE_ID
+from mlab.records import Candidate, Experiment
+from mlab.report import listing, summary, terminal
+from mlab.store import Store
+
+
+@click.command("ls")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Most runs to list.")
+@click.option("--deleted", is_flag=True, help="Those that were deleted and not purged yet.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_runs(limit: int, *, deleted: bool, as_json: bool) -> None:
+    """List runs, the newest first."""
+    with opened() as (_, store):
+        runs = store.experiments(limit, deleted=deleted)
+        cells = [store.cells(run.exp_id) for run in runs]
+    if as_json:
+        for run, found in zip(runs, cells, strict=True):
+            print(json.dumps(listing.run_row(run, found)))
+        return
+    out = terminal.console(sys.stdout)
+    out.print(listing.runs_table(runs, cells))
+    out.print("mlab show RUN tells what one found; a score ranks ladders within one cell only.")
+
+
+@click.command()
+@click.argument("run", default="latest")
+@click.option("--cell", metavar="CELL", help="One cell only, such as 20x10: overlap x orders.")
+@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Ladders listed of each cell.")
+@click.option("--json", "as_json", is_flag=True, help="The object that a run prints with --json.")
+def show(run: str, cell: str | None, top: int, *, as_json: bool) -> None:
+    """Show what a run found, cell by cell.
+
+    Of each cell the best ladders as a table, and the best of them order by order.
+    RUN is the id of a run, the end of one, or latest.
+    """
+    with opened() as (state, store):
+        experiment = chosen(store, run)
+        store.check_run(experiment.exp_id)
+        cells = store.cells(experiment.exp_id)
+        results = store.results(experiment.exp_id)
+        with logged(state, experiment):
+            emit("UI.RESULTS_LOAD", f"{len(results)} results shown", rows=len(results))
+    if cell is not None:
+        cells = [one for one in cells if listing.short(one.cell) == cell]
+        if not cells:
+            raise ConfigError("command line", "--cell", "must be a cell of the run, such as 20x10", cell)
+    if as_json:
+        print(json.dumps(summary.run_json(experiment, cells)))
+    else:
+        listing.show(terminal.console(sys.stdout), experiment, cells, results, top)
+
+
+@click.command()
+@click.argument("one", metavar="RUN")
+@click.argument("other", metavar="RUN")
+def compare(one: str, other: str) -> None:
+    """Compare two runs, cell by cell.
+
+    Shows the fields in which their configs differ, and the best ladder of each cell that both have.
+    RUN is the id of a run, the end of one, or latest.
+    """
+    with opened() as (_, store):
+        pair = [chosen(store, name) for name in (one, other)]
+        for run in pair:
+            store.check_run(run.exp_id)
+        cells = [store.cells(run.exp_id) for run in pair]
+    listing.compare(terminal.console(sys.stdout), pair[0], pair[1], cells[0], cells[1])
+
+
+@click.command()
+@click.argument("candidate")
+def trace(candidate: str) -> None:
+    """Follow one candidate by its id.
+
+    From the config by trial and events to its orders and to MLflow.
+    """
+    if not CANDIDATE_ID.fullmatch(candidate):
+        must = "must look like 20260131-235959-0a1b2c-c004-b0005-i007"
+        raise ConfigError("command line", "CANDIDATE", must, candidate)
+    with opened() as (state, store):
+        run = chosen(store, candidate[:22])
+        found = _found(store, run, candidate)
+        trial = next(one for one in store.trials(run.exp_id, found.cell.index) if one.number == found.trial)
+        events = _events(state.events(run.run_id), found)
+    listing.trace(terminal.console(sys.stdout), run, found, trial, events)
+
+
+def _found(store: Store, run: Experiment, name: str) -> Candidate:
+    for candidate in store.results(run.exp_id):
+        if candidate.candidate_id == name:
+            return candidate
+    raise ConfigError("command line", "CANDIDATE", "is not kept: better ones took its place, or it was pruned", name)
+
+
+def _events(log: Path, candidate: Candidate) -> list[dict[str, object]]:
+    """The events of the batch that a candidate came from."""
+    lines = log.read_bytes().splitlines() if log.exists() else []
+    events = [orjson.loads(line) for line in lines]
+    place = (candidate.cell.overlap_pct, candidate.cell.num_orders, candidate.batch)
+    return [one for one in events if (one.get("overlap"), one.get("orders"), one.get("batch_idx")) == place]

@@ -1,0 +1,217 @@
+"""``mlab ls``, ``show``, ``compare``, ``trace``, ``export``, ``report``, ``delete``, ``restore``, ``purge``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mlab import console
+from mlab.events import recorder
+from mlab.identity import State
+from mlab.store import Store
+from tests import runs
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> tuple[State, str, str]:
+    """A state folder with two runs of other seeds and notes."""
+    state = State(tmp_path_factory.mktemp("folder"))
+    with Store.open(state.database) as store:
+        first = runs.searched(state, store, "seed=1", "ladder.num_orders=[4,5]")
+        second = runs.searched(state, store, "seed=2", "ladder.num_orders=[5,6]", "name=other")
+    return state, first, second
+
+
+@pytest.fixture
+def shell(folder: tuple[State, str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[State, str, str]]:
+    monkeypatch.setenv("MLAB_STATE_DIR", str(folder[0].root))
+    yield folder
+    recorder.close()
+
+
+def mlab(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:
+    capsys.readouterr()
+    assert console.main(arguments) == status, capsys.readouterr().err
+    shown = capsys.readouterr()
+    if status:
+        assert shown.err.startswith("error: ")
+        assert shown.err.count("\n") == 1
+        return shown.err
+    assert shown.err == ""
+    return shown.out
+
+
+def events(state: State, run_id: str, name: str) -> list[dict[str, object]]:
+    found = [json.loads(line) for line in state.events(run_id).read_text().splitlines()]
+    return [event for event in found if event["event"] == name]
+
+
+def test_runs_are_listed_newest_first(shell: tuple[State, str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    _, first, second = shell
+    lines = [line.split() for line in mlab(capsys, "ls").splitlines() if "COMPLETED" in line]
+    assert [(line[0], line[1], line[7]) for line in lines] == [(second, "other", "2/2"), (first, "tiny", "2/2")]
+    assert mlab(capsys, "ls", "--limit", "1").count("COMPLETED") == 1
+    rows = [json.loads(line) for line in mlab(capsys, "ls", "--json").splitlines()]
+    assert [(row["run_id"], row["seed"], row["cells_finished"]) for row in rows] == [(second, 2, 2), (first, 1, 2)]
+
+
+def test_a_run_is_shown_by_id_by_its_end_and_as_the_latest(
+    shell: tuple[State, str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    state, first, second = shell
+    whole = mlab(capsys, "show", first)
+    assert f"run {first}" in whole
+    for part in (
+        "Cell 10 % x 4",
+        "Cell 10 % x 5",
+        "1. Order: indent 0.00 %",
+        "(first order)",
+        "No ladder creates an edge",
+    ):
+        assert part in whole
+    assert all(len(line) <= 100 for line in whole.splitlines())
+    assert mlab(capsys, "show", first[-6:]) == whole
+    assert f"run {second}" in mlab(capsys, "show")
+    one_cell = mlab(capsys, "show", first, "--cell", "10x4", "--top", "1")
+    assert "Cell 10 % x 5" not in one_cell
+    assert json.loads(mlab(capsys, "show", first, "--json"))["run_id"] == first
+    loaded = events(state, first, "UI.RESULTS_LOAD")
+    assert len(loaded) == 4
+    assert {event["run_id"] for event in loaded} == {first}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["show", "nothing"], "RUN: must be the id of one run"),
+        (["show", ""], "RUN: must be the id of one run"),
+        (["show", "latest", "--cell", "9x9"], "--cell: must be a cell of the run"),
+        (["show", "latest", "--top", "0"], "'--top'"),
+        (["trace", "../../etc/passwd"], "CANDIDATE: must look like"),
+        (["trace", "20260131-235959-0a1b2c-c004-b0005-i007"], "RUN: must be the id of one run"),
+        (["export", "latest", "-o", "/nowhere/file"], "--output: cannot be written"),
+        (["export", "latest", "--format", "xml"], "'--format'"),
+        (["restore", "latest"], "RUN: must be the id of one run"),
+    ],
+)
+def test_what_is_not_there_is_one_line(
+    shell: tuple[State, str, str], capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
+) -> None:
+    assert complaint in mlab(capsys, *arguments, status=2)
+
+
+@pytest.mark.parametrize("command", [["ls"], ["show"], ["compare", "a", "b"], ["export"], ["report"], ["purge"]])
+def test_without_any_runs_nothing_is_made(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path / "empty"))
+    assert "no runs are stored" in mlab(capsys, *command, status=2)
+    assert not (tmp_path / "empty").exists()
+
+
+def test_two_runs_are_compared_field_by_field_and_cell_by_cell(
+    shell: tuple[State, str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, first, second = shell
+    out = mlab(capsys, "compare", first, second)
+    differing = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.startswith(("name", "seed"))}
+    assert differing == {"name": ["tiny", "other"], "seed": ["1", "2"]}
+    assert "ladder.num_orders" in out
+    cells = [line.split() for line in out.splitlines() if line.strip().startswith("10 ")]
+    assert [cell[:2] for cell in cells] == [["10", "5"]], "the one cell of both"
+    assert "The configs are the same." in mlab(capsys, "compare", first, first)
+
+
+def test_scores_that_are_made_in_different_ways_are_not_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = State(tmp_path)
+    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path))
+    with Store.open(state.database) as store:
+        one, other = (runs.searched(state, store, f"score.need={need}") for need in ("fill", "path"))
+    out = mlab(capsys, "compare", one, other)
+    assert "do not compare; needs do" in out
+    assert "better" not in out
+    assert "worse" not in out
+
+
+def test_a_candidate_is_followed_from_the_config_to_mlflow(
+    shell: tuple[State, str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    state, first, _ = shell
+    with Store.open(state.database) as store:
+        candidate = store.results(1, 1)[-1]
+        trial = store.trials(1, 1)[candidate.trial]
+    out = mlab(capsys, "trace", candidate.candidate_id)
+    for part in (
+        "tiny, seed 1", first, "10 % x 5, cell 1", f"{trial.evaluations:,} ladders", "ORCH.SAVE_OK", "ORCH.BATCH",
+        f"{trial.params['temperature']:.4g}", "1. Order:", candidate.candidate_id,
+    ):  # fmt: skip
+        assert part in out
+
+
+def test_results_and_orders_are_exported_as_csv_and_json(
+    shell: tuple[State, str, str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    state, first, _ = shell
+    with Store.open(state.database) as store:
+        results = store.results(1)
+        best = [cell.best for cell in store.cells(1) if cell.best]
+    rows = list(csv.DictReader(io.StringIO(mlab(capsys, "export", first))))
+    assert [float(row["score"]) for row in rows] == [one.score for one in results]
+    assert [row["candidate_id"] for row in json.loads(mlab(capsys, "export", first, "--format", "json"))] == [
+        one.candidate_id for one in results
+    ]
+    place = tmp_path / "orders.csv"
+    assert mlab(capsys, "export", first, "--what", "orders", "-o", str(place)) == ""
+    orders = list(csv.DictReader(place.open()))
+    assert len(orders) == 4 + 5
+    assert [float(row["price"]) for row in orders[:4]] == best[0].contract["schedule"]["order_prices"]
+    assert len(events(state, first, "UI.EXPORT")) == 3
+
+
+def test_a_run_is_deleted_restored_and_purged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = State(tmp_path)
+    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path))
+    with Store.open(state.database) as store:
+        kept, gone = (runs.searched(state, store, f"seed={seed}") for seed in (1, 2))
+    mlab(capsys, "report", gone)
+    mlab(capsys, "delete", gone)
+    assert gone not in mlab(capsys, "ls")
+    assert gone in mlab(capsys, "ls", "--deleted")
+    assert "RUN: must be" in mlab(capsys, "show", gone, status=2)
+    mlab(capsys, "restore", gone)
+    assert gone in mlab(capsys, "ls")
+
+    mlab(capsys, "delete", gone)
+    assert "would purge" in mlab(capsys, "purge")
+    assert state.events(gone).exists()
+    size = state.database.stat().st_size
+    assert f"purged {gone}" in mlab(capsys, "purge", "--yes")
+    assert not state.events(gone).exists()
+    assert not (state.reports / f"{gone}.html").exists()
+    assert state.database.stat().st_size < size
+    with Store.open(state.database) as store:
+        assert [run.run_id for run in store.experiments()] == [kept]
+        assert store.experiments(deleted=True) == []
+        store.check_file()
+        store.check_run(1)
+    assert "No run is deleted." in mlab(capsys, "purge", "--yes")
+
+
+def test_a_run_that_is_being_executed_is_not_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = State(tmp_path)
+    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path))
+    with Store.open(state.database) as store:
+        experiment, _ = runs.opened(state, store)
+        store.claim(experiment.run_id)
+        assert "is being executed by process" in mlab(capsys, "delete", "latest", status=3)
