@@ -264,13 +264,16 @@ def with_mounts(function: Callable[..., Any], *arguments: Any) -> Any:
 
 def _with_mounts(line: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     user, group = os.getuid(), os.getgid()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(NEW_USER | NEW_MOUNTS):
-        line.send(PermissionError(ctypes.get_errno(), "unshare"))
-        return
-    for name, text in {"setgroups": "deny", "uid_map": f"0 {user} 1", "gid_map": f"0 {group} 1"}.items():
-        Path("/proc/self", name).write_text(text)
-    line.send(function(*arguments))
+    try:
+        if ctypes.CDLL(None).unshare(NEW_USER | NEW_MOUNTS):
+            raise PermissionError("unshare")
+        for name, text in {"setgroups": "deny", "uid_map": f"0 {user} 1", "gid_map": f"0 {group} 1"}.items():
+            Path("/proc/self", name).write_text(text)
+        mount("--make-rprivate", "/")
+    except (AttributeError, OSError, subprocess.CalledProcessError) as error:
+        line.send(PermissionError(str(error)))
+    else:
+        line.send(function(*arguments))
 
 
 def mount(*arguments: str) -> None:
