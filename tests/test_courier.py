@@ -48,26 +48,6 @@ def test_the_end_of_a_run_waits_for_its_delivery(state: State, store: Store) -> 
     assert runs.stored(store, experiment.run_id).mlflow_run_id is not None
 
 
-def test_mlflow_out_of_reach_is_no_affair_of_the_run(
-    state: State, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    experiment, config = runs.opened(state, store)
-    with Courier(state, experiment.run_id):
-        runs.execute(state, store, experiment, config)
-
-    assert runs.stored(store, experiment.run_id).status == "COMPLETED"
-    assert len(store.owed(experiment.exp_id)) > 0
-    assert "127.0.0.1" in (state.root / "tracking.log").read_text()
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
-
-    with Courier(state, experiment.run_id):
-        pass
-
-    assert store.owed(experiment.exp_id) == []
-    assert [status for status, _ in delivered(state)] == ["FINISHED"] * 3
-
-
 @pytest.mark.parametrize(("ending", "patience"), [(KeyboardInterrupt, 0.2), (ValueError, 0.4)])
 def test_who_wants_to_stop_does_not_wait_for_long(
     ending: type[BaseException], patience: float, state: State, store: Store, monkeypatch: pytest.MonkeyPatch

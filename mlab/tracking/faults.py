@@ -18,12 +18,18 @@ def worded(error: BaseException) -> str:
     """What lies at the bottom of a failure, and where; what MLflow wraps around it repeats it at length."""
     if isinstance(error, LabError):
         return str(error)
-    while cause := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
+    while (cause := _cause(error)) is not None:
         error = cause
-    what = error.strerror if isinstance(error, OSError) else None
-    line = what or " ".join(f"{type(error).__name__}: {error}".split())
+    named = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+    line = getattr(error, "strerror", None) or " ".join(named.split())
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     return f"{redacted(f'MLflow at {uri}') if uri else 'MLflow'}: {redacted(line)[:LONGEST]}"
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    """What a failure was raised from, while handling, or around."""
+    wrapped = (one for one in error.args if isinstance(one, BaseException))
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__) or next(wrapped, None)
 
 
 class Faults:
