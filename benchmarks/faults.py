@@ -36,10 +36,10 @@ from mlab.store import Store
 from mlab.tracking import Courier, Debt
 from mlab.tracking.destination import Destination
 
-SEARCH = ("ladder.overlap_pct=[10, 20, 30]", "ladder.num_orders=[10, 15]", "search.patience=24")
+SEARCH = ("ladder.overlap_pct=20", "ladder.num_orders=10", "search.max_batches=30", "search.patience=30")
 """Long enough for a courier to get ready and to deliver for some time."""
 
-MIDDLE = 60
+MIDDLE = 20
 """Batches after which a server dies."""
 
 SLOW_S = 30.0

@@ -48,6 +48,26 @@ def test_the_end_of_a_run_waits_for_its_delivery(state: State, store: Store) -> 
     assert runs.stored(store, experiment.run_id).mlflow_run_id is not None
 
 
+def test_a_courier_that_does_not_start_is_no_affair_of_the_run(state: State, store: Store) -> None:
+    (state.root / "tracking.log").mkdir()
+    experiment, config = runs.opened(state, store)
+    with Courier(state, experiment.run_id) as courier:
+        runs.execute(state, store, experiment, config)
+
+    assert runs.stored(store, experiment.run_id).status == "COMPLETED"
+    assert courier.answer is not None
+    assert courier.answer.startswith("the courier did not start: ")
+
+
+def test_a_courier_that_dies_is_told_from_one_that_is_still_at_it(state: State, store: Store) -> None:
+    experiment, _ = runs.opened(state, store)
+    with Courier(state, experiment.run_id) as courier:
+        assert courier._process is not None
+        courier._process.kill()
+
+    assert courier.answer == "the courier died, see tracking.log"
+
+
 @pytest.mark.parametrize(("ending", "patience"), [(KeyboardInterrupt, 0.2), (ValueError, 0.4)])
 def test_who_wants_to_stop_does_not_wait_for_long(
     ending: type[BaseException], patience: float, state: State, store: Store, monkeypatch: pytest.MonkeyPatch
@@ -71,6 +91,7 @@ def test_who_wants_to_stop_does_not_wait_for_long(
     process = processes[0]._process
     assert process is not None
     assert process.poll() is None  # it goes on by itself
+    assert processes[0].answer is None
     process.kill()
     process.wait()
 

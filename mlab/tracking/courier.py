@@ -41,15 +41,19 @@ class Courier:
 
     def __enter__(self) -> Self:
         self._line, theirs = socket.socketpair()
-        with theirs, (self._state.root / "tracking.log").open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module, and an id of our own making
-                [sys.executable, "-m", "mlab.tracking", self._run_id],
-                env=os.environ | {"MLAB_STATE_DIR": str(self._state.root)},
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                start_new_session=True,  # an interrupt from the keyboard is for the search alone
-            )
+        try:
+            with theirs, (self._state.root / "tracking.log").open("ab") as log:
+                self._process = subprocess.Popen(  # noqa: S603 - our own module, and an id of our own making
+                    [sys.executable, "-m", "mlab.tracking", self._run_id],
+                    env=os.environ | {"MLAB_STATE_DIR": str(self._state.root)},
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                    start_new_session=True,  # an interrupt from the keyboard is for the search alone
+                )
+        except OSError as error:  # the search does without
+            self._line.close()
+            self._line, self.answer = None, f"the courier did not start: {error}"
         return self
 
     def hurry(self) -> None:
