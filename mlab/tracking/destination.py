@@ -92,3 +92,7 @@ def _experiment(client: MlflowClient, place: str | None) -> str:
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     return str(found.experiment_id)
+
+
+if __name__ == "__main__":  # for who wants the database before anything is delivered
+    Destination.open(State.here())

@@ -29,6 +29,7 @@ def alone(path: Path, byte: int, patience_s: float) -> Iterator[None]:
         Taken: another process held it for that long.
     """
     deadline = time.monotonic() + patience_s
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         while not _locked(file, byte):
             if time.monotonic() >= deadline:

@@ -142,6 +142,8 @@ def settle(state: State, store: Store) -> Iterator[Settlement]:
             why = worded(fault)
     for run in owing:
         before = Debt.of(store, run)
+        if not before:
+            continue  # another process was faster
         if destination is not None:
             why = _settle(state, store, destination, run)
         yield Settlement(run.run_id, before, Debt.of(store, run), why)
