@@ -1,13 +1,15 @@
 """What a search loses where MLflow is in trouble: ``python -m benchmarks.faults [PAIRS]``.
 
 The same search with a courier beside it, in turn with an MLflow in good health and with one that is not: seconds from
-its first batch to its end, and the seconds of processor that its process used. What else uses the cores blurs both.
+its first batch to its end, and the seconds of processor that its process and the courier's used. What else uses the
+cores blurs them.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import socket
 import sqlite3
 import subprocess
@@ -178,6 +180,7 @@ def measured(trouble: Trouble) -> Json:
                 used = time.process_time() - used
             recorder.close()
             owed = Debt.of(store, run)
+        before = _used_by_children()
         for child in psutil.Process().children():
             child.kill()  # the courier, which may still hope
             child.wait()
@@ -188,9 +191,16 @@ def measured(trouble: Trouble) -> Json:
             "MLflow": trouble.__name__,
             "search s": (moments[-1] - first).total_seconds(),
             "cpu s": used,
+            "courier cpu s": _used_by_children() - before,
             "owed": owed.numbers,
             "log lines": len((state.root / "tracking.log").read_text().splitlines()),
         }
+
+
+def _used_by_children() -> float:
+    """Seconds of processor of all processes that this one has started and that are gone."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def main() -> None:
@@ -204,7 +214,7 @@ def main() -> None:
             {"MLflow": trouble.__name__}
             | {
                 f"{name} ratio": float(np.median([one[f"{name} s"] / other[f"{name} s"] for one, other in both]))
-                for name in ("search", "cpu")
+                for name in ("search", "cpu", "courier cpu")
             }
             | {name: max(one[name] for one, _ in both) for name in ("owed", "log lines")}
         )
