@@ -27,12 +27,13 @@ check: $(READY) ## linters, types and the direction of imports
 ui: $(READY) ## start the Prefect and MLflow pages on 127.0.0.1
 	@$(PYTHON) -m flows.ui
 
-bench: $(READY) ## measure evaluator, search, scale and workers; prints ratios; takes an hour
+bench: $(READY) ## measure evaluator, search, scale, workers and faults; prints ratios; takes an hour
 	@$(PYTHON) -m benchmarks.evaluator
 	@$(PYTHON) -m benchmarks.quality
 	@$(PYTHON) -m benchmarks.refinement
 	@$(PYTHON) -m benchmarks.scale
 	@$(PYTHON) -m benchmarks.workers
+	@$(PYTHON) -m benchmarks.faults
 	@$(PYTHON) -m benchmarks.readme
 
 lock: $(READY) ## write the versions of all packages to requirements.lock

@@ -20,10 +20,12 @@ from mlab import config, engine
 from mlab.errors import EvaluationError
 from mlab.events import recorder
 from mlab.identity import State
+from mlab.records import Experiment
 from mlab.report import markdown, summary, terminal
 from mlab.store import Store
-from mlab.tracking import delivery
 from mlab.tracking.delivery import Delivery
+from mlab.tracking.destination import Destination
+from mlab.tracking.rounds import follow
 from tests import runs
 from tests.runs import ROOT, Watch
 
@@ -52,8 +54,13 @@ def mlflow(state: State) -> MlflowClient:
 def done(state: State, store: Store) -> str:
     """A run that is completed and delivered."""
     run_id = runs.searched(state, store)
-    delivery.follow(state, run_id)
+    follow(state, run_id)
     return run_id
+
+
+def delivery(state: State, store: Store, experiment: Experiment) -> Delivery:
+    """A delivery that is at work while the search goes on."""
+    return Delivery(state, store, Destination.open(state), experiment.run_id)
 
 
 def run_of(mlflow: MlflowClient, store: Store, run_id: str) -> Run:
@@ -197,7 +204,7 @@ def test_nothing_is_owed_and_delivering_again_changes_nothing(
     assert store.owed(exp_id) == []
     before = everything(mlflow, store, done)
 
-    delivery.follow(state, done)
+    follow(state, done)
 
     assert everything(mlflow, store, done) == before
 
@@ -211,7 +218,7 @@ def test_numbers_that_were_sent_but_not_struck_off_can_be_sent_again(
         database.execute("UPDATE outbox SET delivered = 0 WHERE experiment_id = ?", (exp_id,))
     assert len(store.owed(exp_id)) == 2 * 2 * 11
 
-    delivery.follow(state, done)
+    follow(state, done)
 
     assert store.owed(exp_id) == []
     assert everything(mlflow, store, done) == before
@@ -238,7 +245,7 @@ def resume(state: State, store: Store, run_id: str) -> None:
 
 def test_a_stopped_run_is_killed_with_what_was_found(state: State, mlflow: MlflowClient, store: Store) -> None:
     run_id = stopped(state, store)
-    delivery.follow(state, run_id)
+    follow(state, run_id)
 
     run, *cells = family(mlflow, store, run_id)
     assert (run.info.status, run.data.tags["status"]) == ("KILLED", "STOPPED")
@@ -249,11 +256,11 @@ def test_a_stopped_run_is_killed_with_what_was_found(state: State, mlflow: Mlflo
 
 def test_a_resumed_run_goes_on_in_the_same_mlflow_run(state: State, mlflow: MlflowClient, store: Store) -> None:
     run_id = stopped(state, store)
-    delivery.follow(state, run_id)
+    follow(state, run_id)
     before = [run.info.run_id for run in family(mlflow, store, run_id)]
 
     resume(state, store, run_id)
-    delivery.follow(state, run_id)
+    follow(state, run_id)
 
     after = family(mlflow, store, run_id)
     assert [run.info.run_id for run in after] == before
@@ -264,7 +271,7 @@ def test_a_resumed_run_goes_on_in_the_same_mlflow_run(state: State, mlflow: Mlfl
 
 def test_a_cell_that_was_not_begun_has_no_run_of_its_own(state: State, mlflow: MlflowClient, store: Store) -> None:
     run_id = stopped(state, store, after=1)
-    delivery.follow(state, run_id)
+    follow(state, run_id)
 
     run, *cells = family(mlflow, store, run_id)
     assert run.info.status == "KILLED"
@@ -278,7 +285,7 @@ def test_a_failed_run_brings_its_crash_snapshot(state: State, mlflow: MlflowClie
     with pytest.raises(EvaluationError):
         runs.searched(state, store, watch=Watch(2, fail))
     run_id = store.experiments()[0].run_id
-    delivery.follow(state, run_id)
+    follow(state, run_id)
 
     run = run_of(mlflow, store, run_id)
     (crash,) = [path for name, path in files(mlflow, run).items() if name.startswith("crash_")]
@@ -286,22 +293,9 @@ def test_a_failed_run_brings_its_crash_snapshot(state: State, mlflow: MlflowClie
     assert json.loads(crash.read_text())["error_context"]["message"] == "the score is nan"
 
 
-def test_a_run_whose_process_died_is_killed(state: State, mlflow: MlflowClient, store: Store) -> None:
-    experiment, _ = runs.opened(state, store)
-    store.claim(experiment.run_id)
-    current = Delivery(state, store, experiment.run_id)
-    assert current.progress() == "RUNNING"
-    assert run_of(mlflow, store, experiment.run_id).info.status == "RUNNING"
-
-    current.end()  # as the follower does where its parent is gone
-
-    assert run_of(mlflow, store, experiment.run_id).info.status == "KILLED"
-    store.finish(experiment.exp_id, "STOPPED", 0.0)
-
-
 def test_metrics_arrive_while_the_search_goes_on(state: State, mlflow: MlflowClient, store: Store) -> None:
     experiment, settings = runs.opened(state, store)
-    current = Delivery(state, store, experiment.run_id)
+    current = delivery(state, store, experiment)
     seen: list[int] = []
 
     def look() -> None:
@@ -314,7 +308,7 @@ def test_metrics_arrive_while_the_search_goes_on(state: State, mlflow: MlflowCli
 
     assert seen == [1]
     before = everything(mlflow, store, experiment.run_id)
-    delivery.follow(state, experiment.run_id)
+    follow(state, experiment.run_id)
     assert everything(mlflow, store, experiment.run_id) == before
 
 
@@ -322,7 +316,7 @@ def test_a_cell_that_was_published_while_the_search_went_on_is_not_changed_later
     state: State, mlflow: MlflowClient, store: Store
 ) -> None:
     experiment, settings = runs.opened(state, store)
-    current = Delivery(state, store, experiment.run_id)
+    current = delivery(state, store, experiment)
 
     def look() -> None:
         current.progress()
@@ -333,7 +327,7 @@ def test_a_cell_that_was_published_while_the_search_went_on_is_not_changed_later
     run, *cells = family(mlflow, store, experiment.run_id)
     before = everything(mlflow, store, experiment.run_id)
 
-    delivery.follow(state, experiment.run_id)
+    follow(state, experiment.run_id)
 
     assert everything(mlflow, store, experiment.run_id) == before
     assert run.data.tags["status"] == "COMPLETED"
@@ -348,31 +342,11 @@ def test_the_mlflow_run_begins_and_ends_with_the_search(done: str, mlflow: Mlflo
     assert run.info.end_time == datetime.fromisoformat(experiment.finished_at).timestamp() * 1000
 
 
-def test_without_mlflow_the_search_is_whole_and_the_numbers_stay_owed(
-    state: State, mlflow: MlflowClient, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run_id = runs.searched(state, store)
-    exp_id = runs.stored(store, run_id).exp_id
-    with monkeypatch.context() as broken:
-        broken.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-        with pytest.raises(Exception, match=r"127\.0\.0\.1"):
-            delivery.follow(state, run_id)
-    assert runs.stored(store, run_id).status == "COMPLETED"
-    assert len(store.owed(exp_id)) == 2 * 2 * 11
-
-    delivery.follow(state, run_id)
-
-    assert store.owed(exp_id) == []
-    run = run_of(mlflow, store, run_id)
-    assert run.info.status == "FINISHED"
-    assert [step for step, *_ in history(mlflow, run)["best_score"]] == [0, 1, 2, 3]
-
-
 def test_cells_that_take_turns_leave_one_story_however_often_it_is_sent(
     state: State, mlflow: MlflowClient, store: Store
 ) -> None:
     experiment, settings = runs.opened(state, store)
-    current = Delivery(state, store, experiment.run_id)
+    current = delivery(state, store, experiment)
     with engine.execution(state, store, experiment, settings) as run:
         for cell in reversed(settings.cells()):
             run.search(cell, Watch())
@@ -388,7 +362,7 @@ def test_cells_that_take_turns_leave_one_story_however_often_it_is_sent(
     before = everything(mlflow, store, experiment.run_id)
     with closing(sqlite3.connect(state.database)) as database, database:
         database.execute("UPDATE outbox SET delivered = 0 WHERE experiment_id = ?", (experiment.exp_id,))
-    delivery.follow(state, experiment.run_id)
+    follow(state, experiment.run_id)
     assert everything(mlflow, store, experiment.run_id) == before
 
 
@@ -403,7 +377,7 @@ NOTES = "=" + " ".join(PIECES)
 
 def test_hostile_notes_are_stored_as_given_and_harm_no_view(state: State, mlflow: MlflowClient, store: Store) -> None:
     run_id = runs.searched(state, store, f"notes={json.dumps(NOTES)}")
-    delivery.follow(state, run_id)
+    follow(state, run_id)
     run = runs.stored(store, run_id)
     cells, results = store.cells(run.exp_id), store.results(run.exp_id)
 

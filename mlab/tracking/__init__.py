@@ -3,6 +3,15 @@
 A search never waits for MLflow: it stores what MLflow is owed, and the courier's process delivers it.
 """
 
-from mlab.tracking.courier import Courier
+import os
 
-__all__ = ["Courier"]
+from mlab.tracking.courier import Courier
+from mlab.tracking.debt import Debt
+
+__all__ = ["Courier", "Debt"]
+
+# MLflow reads some of this while it is imported, so that it has to be said before.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")  # what it raises is said here, once and in one line
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # a request repeated blindly may make a second run
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")  # one that is half a minute slow is served all the same

@@ -1,0 +1,110 @@
+"""The real MLflow server in this process, behind a door that fails as it is told to."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Any, Literal
+
+import pytest
+from werkzeug.serving import BaseWSGIServer, make_server
+
+Fault = Literal["refused", "500", "slow", "cut", "lost"]
+"""Nobody listens; an error; an answer that comes when nobody waits any more; cut off before or after it is done."""
+
+SLOW_S = 1.5
+
+
+def always(_path: str) -> bool:
+    return True
+
+
+class Server:
+    """MLflow over a folder, at an address that stays the same while it is down."""
+
+    def __init__(self, root: Path, app: Callable[..., Iterable[bytes]]) -> None:
+        self.database, self._app = root / "mlflow.db", app
+        self.fault: Fault | None = None
+        self.hit: Callable[[str], bool] = always
+        self.requests = 0
+        self._server: BaseWSGIServer | None = None
+        self._port = 0
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        self._server = make_server("127.0.0.1", self._port, self._door, threaded=True)
+        self._port = self._server.server_port
+        Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def _door(self, environ: dict[str, Any], respond: Callable[..., Any]) -> Iterable[bytes]:
+        self.requests += 1
+        path: str = environ["PATH_INFO"]
+        fault = self.fault if self.hit("artifacts" if "artifacts" in path else path.rpartition("/mlflow/")[2]) else None
+        if fault == "500":
+            respond("500 Internal Server Error", [("Content-Type", "text/plain")])
+            return [b"no"]
+        if fault == "slow":
+            time.sleep(SLOW_S)
+        if fault == "cut":
+            self._hang_up(environ)
+        answer = list(self._app(environ, respond))
+        if fault == "lost":
+            self._hang_up(environ)
+        return answer
+
+    def _hang_up(self, environ: dict[str, Any]) -> None:
+        environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+        raise ConnectionResetError  # which the server takes for a client that is gone
+
+    def points(self, run_id: str) -> list[tuple[str, str, int, int]]:
+        """Of the MLflow runs that belong to a run: cell, key, step, and how often it is there."""
+        return self._query(
+            "SELECT substr(t.value, 23), m.key, m.step, count(*) FROM metrics m JOIN tags t USING (run_uuid) "
+            "JOIN runs USING (run_uuid) WHERE t.key = 'mlab.key' AND substr(t.value, 1, 22) = ? "
+            "AND lifecycle_stage = 'active' GROUP BY t.value, m.run_uuid, m.key, m.step ORDER BY 1, 2, 3",
+            run_id,
+        )
+
+    def endings(self, run_id: str) -> list[tuple[str, str]]:
+        """Cell and status of the MLflow runs that belong to a run."""
+        return self._query(
+            "SELECT substr(t.value, 23), status FROM runs JOIN tags t USING (run_uuid) WHERE t.key = 'mlab.key' "
+            "AND substr(t.value, 1, 22) = ? AND lifecycle_stage = 'active' ORDER BY 1",
+            run_id,
+        )
+
+    def _query(self, statement: str, run_id: str) -> list[Any]:
+        with closing(sqlite3.connect(self.database)) as database:
+            return database.execute(statement, (run_id,)).fetchall()
+
+
+@contextmanager
+def serving(root: Path) -> Iterator[Server]:
+    """A server over a new folder."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("_MLFLOW_SERVER_FILE_STORE", f"sqlite:///{root / 'mlflow.db'}")
+        environment.setenv("_MLFLOW_SERVER_ARTIFACT_DESTINATION", str(root / "artifacts"))
+        environment.setenv("_MLFLOW_SERVER_ARTIFACT_ROOT", "mlflow-artifacts:/")
+        environment.setenv("_MLFLOW_SERVER_SERVE_ARTIFACTS", "true")
+        from mlflow.server import app  # noqa: PLC0415 - reads the environment
+
+        server = Server(root, app)
+        try:
+            yield server
+        finally:
+            server.stop()

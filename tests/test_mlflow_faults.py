@@ -1,0 +1,435 @@
+"""Whatever befalls MLflow, a search goes on, and what MLflow is owed reaches it later, once."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from threading import Thread
+
+import psutil
+import pytest
+from mlflow import MlflowClient
+
+from mlab import engine
+from mlab.events import recorder
+from mlab.identity import State
+from mlab.store import Store
+from mlab.tracking import Courier, Debt, rounds
+from mlab.tracking.destination import Destination
+from mlab.tracking.faults import Faults, worded
+from mlab.tracking.lock import Taken, alone
+from mlab.tracking.rounds import follow, settle
+from tests import runs
+from tests.mlflow_server import Fault, Server, always, serving
+from tests.runs import Watch
+
+NUMBERS = 2 * 2 * 11
+"""What a tiny run owes."""
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    return State(tmp_path)
+
+
+@pytest.fixture
+def store(state: State) -> Iterator[Store]:
+    with Store.open(state.database) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """The server, in good health until a test says otherwise, and a courier that loses no time."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", running.url)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setattr(rounds, "PERIOD_S", 0.05)
+    monkeypatch.setattr(rounds, "LONGEST_S", 0.1)
+    monkeypatch.setattr(rounds, "GLANCE_S", 0.02)
+    yield running
+    running.fault, running.hit = None, always
+    running.stop()
+    running.start()
+
+
+@pytest.fixture(scope="module")
+def whole(running: Server, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str, int, int]]:
+    """The points of a run that was delivered without any fault."""
+    state = State(tmp_path_factory.mktemp("whole"))
+    with pytest.MonkeyPatch.context() as environment, Store.open(state.database) as store:
+        environment.setenv("MLFLOW_TRACKING_URI", running.url)
+        run_id = runs.searched(state, store)
+        assert follow(state, run_id) == ""
+    return running.points(run_id)
+
+
+def debt(store: Store, run_id: str) -> Debt:
+    return Debt.of(store, runs.stored(store, run_id))
+
+
+def delivered_once(server: Server, store: Store, run_id: str, whole: object, status: str = "FINISHED") -> None:
+    assert not debt(store, run_id)
+    assert server.points(run_id) == whole
+    assert server.endings(run_id) == [("", status), ("/0", status), ("/1", status)]
+
+
+# In words
+
+
+def test_a_fault_is_told_by_what_lies_at_its_bottom(monkeypatch: pytest.MonkeyPatch) -> None:
+    def request() -> None:
+        try:
+            raise ConnectionRefusedError(111, "Connection refused")
+        except OSError as error:
+            raise ValueError("API request failed with <object at 0x7f00>") from error
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:sesame@host:5000")
+    with pytest.raises(ValueError, match="API") as caught:
+        request()
+
+    assert worded(caught.value) == "MLflow at http://me:[hidden]@host:5000: Connection refused"
+    assert worded(Taken("another process is at it")) == "another process is at it"
+    assert worded(RuntimeError("a\n  b")) == "MLflow at http://me:[hidden]@host:5000: RuntimeError: a b"
+
+
+def test_each_kind_of_fault_is_written_once(capsys: pytest.CaptureFixture[str]) -> None:
+    faults = Faults()
+    for number in range(1000):
+        assert str(number) in faults.note("run x", OSError(f"request {number} to <object at {number:#x}> failed"))
+        faults.note("run x", OSError("timed out"))
+
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith("run x: MLflow: request 0 to <object at 0x0> failed")
+    assert second.endswith("run x: MLflow: timed out")
+
+
+@pytest.mark.parametrize(
+    ("owed", "words"),
+    [
+        (Debt(44, ending=True), "44 numbers and the ending with its artifacts"),
+        (Debt(1, ending=False), "1 number"),
+        (Debt(0, ending=True), "the ending with its artifacts"),
+    ],
+)
+def test_a_debt_is_told_in_words(owed: Debt, words: str) -> None:
+    assert owed
+    assert str(owed) == words
+    assert not Debt(0, ending=False)
+
+
+# One at a time
+
+
+@contextmanager
+def taken(state: State, exp_id: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Another process that holds the right to deliver a run."""
+    code = f"""if True:
+        import time
+        from pathlib import Path
+        from mlab.tracking.lock import alone
+        with alone(Path({str(rounds.lock(state))!r}), {exp_id}, 0.0):
+            print(flush=True)
+            time.sleep(600)"""
+    with runs.python("-c", code, state=state.root) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process
+
+
+def test_a_lock_is_for_one_run_and_dies_with_its_process(state: State) -> None:
+    with taken(state, 7) as process:
+        with pytest.raises(Taken), alone(rounds.lock(state), 7, 0.3):
+            pass
+        with alone(rounds.lock(state), 8, 0.0):
+            pass
+        process.kill()
+        with alone(rounds.lock(state), 7, 10.0):
+            pass
+
+
+@pytest.mark.integration
+def test_a_run_that_another_process_delivers_is_left_to_it(
+    state: State, store: Store, server: Server, whole: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "TURN_S", 0.2)
+    first, second = runs.searched(state, store), runs.searched(state, store)
+    with taken(state, runs.stored(store, first).exp_id):
+        assert follow(state, first) == "another process is at it"
+        one, other = settle(state, store)
+
+        assert str(one) == (
+            f"run {first}: MLflow is still owed {NUMBERS} numbers and the ending with its artifacts: "
+            "another process is at it"
+        )
+        assert str(other) == f"run {second}: delivered {NUMBERS} numbers and the ending with its artifacts"
+        assert server.endings(first) == []
+
+    delivered_once(server, store, second, whole)
+    assert [one.run_id for one in settle(state, store)] == [first]
+    delivered_once(server, store, first, whole)
+    assert list(settle(state, store)) == []
+
+
+@pytest.mark.integration
+def test_of_two_at_once_on_a_new_folder_the_second_makes_the_database_that_the_first_was_killed_over(
+    state: State, store: Store
+) -> None:
+    first, second = runs.searched(state, store), runs.searched(state, store)
+    with (
+        runs.python("-m", "mlab.tracking", first, state=state.root) as one,
+        runs.python("-m", "mlab.tracking", second, state=state.root) as other,
+    ):
+        runs.wait_until((state.root / "mlflow.new" / "mlflow.db").exists)
+        maker, waiting = (one, other) if makes_database(one) else (other, one)
+        maker.kill()
+        assert waiting.wait(60) == 0
+
+    assert store.owing() == []
+    with closing(sqlite3.connect(state.mlflow_database)) as database:
+        names = database.execute("SELECT name, lifecycle_stage FROM experiments ORDER BY name").fetchall()
+        most = database.execute("SELECT max(n) FROM (SELECT count(*) n FROM metrics GROUP BY run_uuid, key, step)")
+        assert names == [("Default", "active"), ("martingale-lab", "active")]
+        assert most.fetchone() == (1,)
+    assert mlflow_runs(state) == {"FINISHED": 6}
+
+
+# A server that fails
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("fault", ["500", "lost", "slow"])
+def test_whichever_request_fails_all_arrives_and_nothing_twice(
+    fault: Fault, state: State, store: Store, server: Server, whole: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: set[str] = set()
+
+    def first_time(path: str) -> bool:
+        """Every kind of request fails once; of the slow ones those that write, which are carried out all the same."""
+        new = path not in seen and (fault != "slow" or path in {"runs/create", "runs/log-batch"})
+        seen.add(path)
+        return new
+
+    run_id = runs.searched(state, store)
+    server.fault, server.hit = fault, first_time
+
+    follow(state, run_id, over=lambda: not store.owing())
+
+    delivered_once(server, store, run_id, whole)
+    assert {"runs/create", "runs/log-batch", "runs/update", "artifacts"} <= seen
+    lines = capsys.readouterr().err.splitlines()
+    assert 1 <= len(lines) <= 3
+    assert all(f"run {run_id}: MLflow at {server.url}: " in line for line in lines)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("fault", ["refused", "cut"])
+def test_what_a_server_in_trouble_is_owed_is_said_and_settled_when_it_is_well(
+    fault: Fault, state: State, store: Store, server: Server, whole: object
+) -> None:
+    words = {"refused": "Connection refused", "cut": "Remote end closed connection without response"}
+    if fault == "refused":
+        server.stop()
+    else:
+        server.fault = fault
+    first, second = runs.searched(state, store), runs.searched(state, store)
+
+    assert follow(state, first) == f"MLflow at {server.url}: {words[fault]}"
+    before = server.requests
+    assert [(one.left, one.why) for one in settle(state, store)] == [
+        (Debt(NUMBERS, ending=True), f"MLflow at {server.url}: {words[fault]}")
+    ] * 2
+    assert server.requests - before <= 1  # one is enough to see that it is in trouble
+    assert [runs.stored(store, run_id).status for run_id in (first, second)] == ["COMPLETED"] * 2
+
+    server.fault = None
+    server.stop()
+    server.start()
+    assert [(one.run_id, one.before, bool(one.left)) for one in settle(state, store)] == [
+        (first, Debt(NUMBERS, ending=True), False),
+        (second, Debt(NUMBERS, ending=True), False),
+    ]
+    for run_id in (first, second):
+        delivered_once(server, store, run_id, whole)
+
+
+@contextmanager
+def followed(state: State, run_id: str) -> Iterator[list[str]]:
+    """A run that is followed while the block lasts; afterwards why it is still owed something."""
+    ended: list[bool] = []
+    why: list[str] = []
+    thread = Thread(target=lambda: why.append(follow(state, run_id, lambda: bool(ended))))
+    thread.start()
+    try:
+        yield why
+    finally:
+        ended.append(True)
+        thread.join()
+
+
+@pytest.mark.integration
+def test_a_server_that_dies_and_comes_back_in_mid_run_gets_everything(
+    state: State, store: Store, server: Server, whole: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiment, settings = runs.opened(state, store)
+    run_id = experiment.run_id
+
+    def die() -> None:
+        runs.wait_until(lambda: len(server.points(run_id)) > 0)
+        server.stop()
+
+    with followed(state, run_id) as why:
+        with engine.execution(state, store, experiment, settings) as run:
+            first, second = settings.cells()
+            run.search(first, Watch(1, die))
+            assert debt(store, run_id).numbers > 0
+            runs.wait_until(lambda: "Connection refused" in capsys.readouterr().err)
+            server.start()
+            runs.wait_until(lambda: debt(store, run_id).numbers == 0)
+            run.search(second, Watch())
+        recorder.close()
+
+    assert why == [""]
+    delivered_once(server, store, run_id, whole)
+
+
+@pytest.mark.integration
+def test_a_run_that_somebody_deletes_in_mlflow_goes_on_in_a_new_one(state: State, store: Store, server: Server) -> None:
+    experiment, settings = runs.opened(state, store)
+    client = MlflowClient(server.url)
+
+    def delete() -> None:
+        runs.wait_until(lambda: debt(store, experiment.run_id).numbers == 0)
+        name = runs.stored(store, experiment.run_id).mlflow_run_id
+        assert name is not None
+        client.delete_run(name)
+
+    with followed(state, experiment.run_id) as why:
+        runs.execute(state, store, experiment, settings, Watch(2, delete))
+
+    assert why == [""]
+    assert not debt(store, experiment.run_id)
+    assert server.endings(experiment.run_id) == [("", "FINISHED"), ("/0", "FINISHED"), ("/1", "FINISHED")]
+    steps = {step for cell, key, step, _ in server.points(experiment.run_id) if (cell, key) == ("", "best_score")}
+    assert steps == {2, 3}
+
+
+@pytest.mark.integration
+def test_an_experiment_that_somebody_deletes_in_mlflow_is_restored(state: State, server: Server) -> None:
+    before = Destination.open(state)
+    before.client.delete_experiment(before.experiment)
+
+    after = Destination.open(state)
+
+    assert after.experiment == before.experiment
+    assert after.client.get_experiment(after.experiment).lifecycle_stage == "active"
+
+
+@pytest.mark.integration
+def test_a_run_that_is_resumed_while_its_old_ending_is_delivered_is_followed_to_the_new_one(
+    state: State, store: Store, server: Server, whole: object
+) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        runs.searched(state, store, watch=Watch(3, stop))
+    run_id = store.experiments()[0].run_id
+    with followed(state, run_id) as why:
+        runs.wait_until(lambda: not store.owing())
+        assert server.endings(run_id) == [("", "KILLED"), ("/0", "FINISHED"), ("/1", "KILLED")]
+        experiment, settings = engine.find_experiment(state, store, run_id)
+        runs.execute(state, store, experiment, settings)
+
+    assert why == [""]
+    assert not debt(store, run_id)
+    assert server.endings(run_id) == [("", "FINISHED"), ("/0", "FINISHED"), ("/1", "FINISHED")]
+    numbers = {(cell, key, step) for cell, key, step, _ in server.points(run_id)}
+    assert numbers >= {(cell, key, step) for cell, key, step, _ in whole}  # and the summary of the first ending
+    assert all(times == 1 for *_, times in server.points(run_id))
+
+
+# MLflow's own database
+
+
+@pytest.mark.integration
+def test_a_locked_database_is_owed_until_it_is_free(state: State, store: Store) -> None:
+    Destination.open(state)
+    experiment, settings = runs.opened(state, store)
+    hold = f"""if True:
+        import sqlite3, time
+        sqlite3.connect({str(state.mlflow_database)!r}).execute("BEGIN EXCLUSIVE")
+        print(flush=True)
+        time.sleep(600)"""
+    with runs.python("-c", hold, state=state.root) as locker:
+        assert locker.stdout is not None
+        locker.stdout.readline()
+        began = time.monotonic()
+        with Courier(state, experiment.run_id) as busy:
+            runs.execute(state, store, experiment, settings)
+            searched = time.monotonic() - began
+        assert busy.answer is not None
+        assert "database is locked" in busy.answer
+        assert debt(store, experiment.run_id) == Debt(NUMBERS, ending=True)
+    assert searched < 5
+    assert "Traceback" not in (state.root / "tracking.log").read_text()
+
+    runs.wait_until(lambda: busy._process is not None and busy._process.poll() is not None)
+    assert [bool(one.left) for one in settle(state, store)] in ([], [False])  # or the courier has seen it go free
+    assert mlflow_runs(state) == {"FINISHED": 3}
+
+
+# A loss of power
+
+
+@pytest.mark.integration
+def test_a_run_killed_with_its_courier_is_killed_in_mlflow_by_the_next_run_which_does_not_wait_for_that(
+    state: State, store: Store
+) -> None:
+    orphan, _ = runs.opened(state, store)
+    code = f"""if True:
+        import time
+        from mlab.identity import State
+        from mlab.store import Store
+        from mlab.tracking import Courier
+        state = State.here()
+        Store.open(state.database).claim({orphan.run_id!r})
+        with Courier(state, {orphan.run_id!r}):
+            time.sleep(600)"""
+    with runs.python("-c", code, state=state.root):
+        runs.wait_until(lambda: runs.stored(store, orphan.run_id).mlflow_run_id is not None)
+    assert mlflow_runs(state) == {"RUNNING": 1}  # the block has killed both
+    store.reconcile()
+
+    experiment, settings = runs.opened(state, store)
+    with Courier(state, experiment.run_id) as own:
+        runs.execute(state, store, experiment, settings)
+    assert own.answer == ""
+    assert [run.run_id for run in store.owing()] == [orphan.run_id]
+
+    runs.wait_until(lambda: not store.owing())
+    assert mlflow_runs(state) == {"FINISHED": 3, "KILLED": 1}
+    log = state.root / "tracking.log"
+    runs.wait_until(
+        lambda: log.read_text().endswith(f" run {orphan.run_id}: delivered the ending with its artifacts\n")
+    )
+    assert log.read_text().count("\n") == 1
+
+
+def makes_database(process: subprocess.Popen[bytes]) -> bool:
+    return any("mlflow.new" in file.path for file in psutil.Process(process.pid).open_files())
+
+
+def mlflow_runs(state: State) -> dict[str, int]:
+    """How many runs MLflow has by status."""
+    with closing(sqlite3.connect(state.mlflow_database)) as database:
+        return dict(database.execute("SELECT status, count(*) FROM runs GROUP BY status").fetchall())
