@@ -48,8 +48,8 @@ def by_id(session: Session, exp_id: int) -> ExperimentRow:
     return row
 
 
-def claim(session: Session, run_id: str) -> Experiment:
-    """Make this process the holder of a run, unless it is COMPLETED.
+def free(session: Session, run_id: str) -> ExperimentRow:
+    """The row of a run that may be executed.
 
     Raises:
         StoreError: there is no such run.
@@ -61,6 +61,17 @@ def claim(session: Session, run_id: str) -> Experiment:
     holder = _holder(row)
     if holder and holder.alive:
         raise _busy(row)
+    return row
+
+
+def claim(session: Session, run_id: str) -> Experiment:
+    """Make this process the holder of a run, unless it is COMPLETED.
+
+    Raises:
+        StoreError: there is no such run.
+        RunBusy: a living process, this one included, holds it.
+    """
+    row = free(session, run_id)
     if row.status != "COMPLETED":
         if row.status == "PENDING":
             row.started_at = rows.now()
