@@ -25,9 +25,6 @@ from mlab.records import Status
 PATIENCE_S = 5.0
 """Seconds that the end of a run waits for Prefect to be told: that takes two, and more where Prefect still starts."""
 
-STOPPED_PATIENCE_S = 2.0
-"""The same for a run that was stopped by a signal."""
-
 BEHIND_S = 60.0
 """Longest time that the herald goes on after the command has ended, for a Prefect that starts slowly."""
 
@@ -70,8 +67,8 @@ class Herald:
             )
 
     def hurry(self) -> None:
-        """Wait no longer than somebody does who has stopped the run."""
-        self._patience_s = STOPPED_PATIENCE_S
+        """Do not wait: somebody has stopped the run."""
+        self._patience_s = 0.0
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Wait until Prefect is told; that goes on by itself for a while where it takes too long."""
@@ -83,12 +80,13 @@ class Herald:
 
     @property
     def complaint(self) -> str | None:
-        """What Prefect has not been told, in one line; None where it knows all."""
-        if self._process is None or self._process.poll() == 0:
-            return None
-        if self._process.poll() is None:
-            return "Prefect could not be told of all of this run yet; that goes on in the background"
-        return f"Prefect could not be told of all of this run; see {self._state.prefect / 'herald.log'}"
+        """What Prefect has not been told, in one line; None where it knows all, or where nobody has waited."""
+        status = self._process.poll() if self._process else 0
+        if status:
+            return f"Prefect could not be told of all of this run; see {self._state.prefect / 'herald.log'}"
+        if status is None and self._patience_s:
+            return "Prefect could not be told of all of this run yet; that goes on in the background for a minute"
+        return None
 
 
 class Command:

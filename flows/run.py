@@ -132,7 +132,6 @@ def _search(
 ) -> int:
     from mlab import engine
     from mlab.events import emit
-    from mlab.tracking import Courier
 
     emit("APP.START", "martingale lab", config=str(options.config or DEFAULT), resume=options.resume)
     start = 0
@@ -142,25 +141,40 @@ def _search(
     else:
         experiment = engine.open_experiment(state, store, config)
     run_id = experiment.run_id
-    # MLflow and Prefect are told by processes of their own: they load while the search begins.
-    with Courier(state, run_id) as courier, Herald(state, run_id, options.workers, start, orphans) as herald:
-        status = _follow(state, store, (experiment, config), options.workers, herald)
-        if not options.json:
-            _answer(state, store, experiment, as_json=False)  # the rest is done while it is read
-        if status:
-            courier.hurry()
-            herald.hurry()
-    if options.json:
-        _answer(state, store, experiment, as_json=True)  # with the ids that the run has elsewhere
-    if herald.complaint:
-        _say(herald.complaint)
+    status = _told(state, store, (experiment, config), options, Herald(state, run_id, options.workers, start, orphans))
     if owed := len(store.owed(experiment.exp_id)):
         _say(f"MLflow is still owed {owed} numbers; they are delivered in the background, or by --resume {run_id}")
     emit("APP.STOP", f"exit status {status}", run_id=run_id, exp_id=experiment.exp_id, status=status)
     return status
 
 
-def _follow(state: State, store: Store, found: tuple[Experiment, Config], workers: int, herald: Herald) -> int:
+def _told(
+    state: State, store: Store, found: tuple[Experiment, Config], options: argparse.Namespace, herald: Herald
+) -> int:
+    """Search while MLflow and Prefect are told by processes of their own, and answer; the exit status."""
+    from mlab.tracking import Courier
+
+    experiment, status = found[0], 0
+    try:
+        with Courier(state, experiment.run_id) as courier, herald:
+            status = _followed(state, store, found, options.workers, herald)
+            if status:
+                courier.hurry()
+                herald.hurry()
+            if not options.json:
+                _answer(state, store, experiment, as_json=False)  # the rest is done while it is read
+    except KeyboardInterrupt:  # it is over, and only the waiting is cut
+        status = 128 + signal.SIGINT
+    except Terminated:
+        status = 128 + signal.SIGTERM
+    if options.json:
+        _answer(state, store, experiment, as_json=True)  # with the ids that the run has elsewhere
+    if herald.complaint:
+        _say(herald.complaint)
+    return status
+
+
+def _followed(state: State, store: Store, found: tuple[Experiment, Config], workers: int, herald: Herald) -> int:
     """Search, and show how that goes; the exit status."""
     from flows.search import search
     from mlab.report.progress import Progress
