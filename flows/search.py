@@ -34,7 +34,7 @@ from mlab.worker import Assignment, assignments
 STOP_S = 10.0
 """Longest time that a search takes to stop in order."""
 
-BEHIND_S = 10.0
+BEHIND_S = 8.0
 """Longest time that a flow's process goes on after its search where Prefect does not answer."""
 
 

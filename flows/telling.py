@@ -106,6 +106,7 @@ def log(news: Iterable[Event]) -> None:
             level = levels.get(event["lvl"], logging.INFO)
             record = adapter.logger.makeRecord(name, level, __file__, 0, text, (), None, extra=adapter.extra)
             record.created = datetime.fromisoformat(event["ts"]).timestamp()
+            record.msecs = record.created % 1 * 1000.0
             adapter.logger.handle(record)
 
 
