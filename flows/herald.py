@@ -17,7 +17,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from flows.server import SETTINGS, api
+from flows.server import SETTINGS, api, turn
 from mlab.errors import LabError
 from mlab.identity import State
 from mlab.records import Status
@@ -113,11 +113,15 @@ def _main(run_id: str, workers: int, start: int, orphans: Sequence[str]) -> int:
     threading.Thread(target=_end_behind, args=(os.getppid(),), daemon=True).start()
     state = State.here()
     with api(state):
+        from prefect import get_client
         from prefect.events.worker import EventsWorker
         from prefect.logging.handlers import APILogWorker
 
         from flows import optimize, telling
 
+        with turn(state), get_client(sync_client=True) as client:
+            # Where several create the same flow at once, Prefect's server hangs for a minute.
+            client.create_flow_from_name(optimize.optimize.name)
         telling.bury(orphans)
         optimize.searcher.set(command)
         try:

@@ -58,10 +58,17 @@ def api(state: State) -> Iterator[str]:
         yield url
 
 
+@contextmanager
+def turn(state: State) -> Iterator[None]:
+    """One process at a time is in here."""
+    with (state.prefect / "turn").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _shared(state: State) -> str:
-    """The address of the server of this state folder, started where there is none; one process at a time looks."""
-    with (state.prefect / "starting").open("ab") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
+    """The address of the server of this state folder, started where there is none."""
+    with turn(state):
         url = _published(state)
         if url is None:
             port = _free_port()
