@@ -56,10 +56,11 @@ def shown(state: State, prefect_url: str) -> Iterator[tuple[subprocess.Popen[byt
         Store.open(state.database) as store,
         runs.python(*command_line(overrides=LONG), state=state.root, PREFECT_API_URL=prefect_url) as process,
     ):
-        runs.wait_until(
-            lambda: any(run.status == "RUNNING" and run.flow_run_id for run in store.experiments()), SECONDS
-        )
-        yield process, store.experiments()[0].run_id
+        before = len(store.experiments())
+        runs.wait_until(lambda: len(store.experiments()) > before)
+        run_id = store.experiments()[0].run_id
+        runs.wait_until(lambda: bool(runs.stored(store, run_id).flow_run_id), SECONDS)
+        yield process, run_id
 
 
 def test_a_killed_run_is_crashed_in_prefect_at_once(home: Path, prefect_url: str, state: State) -> None:
