@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from flows.server import SETTINGS, api, turn
 from mlab.errors import LabError
@@ -48,23 +48,29 @@ class Herald:
         self._arguments = [run_id, str(workers), str(start), *orphans]
         self._process: subprocess.Popen[bytes] | None = None
         self._patience_s = PATIENCE_S
+        self._begun = False
 
     def __enter__(self) -> Self:
         """The herald, which waits for :meth:`begin`."""
         return self
 
     def begin(self) -> None:
-        """Go; the run has to be in this process's hands."""
-        self._state.prefect.mkdir(parents=True, exist_ok=True)
-        with (self._state.prefect / "herald.log").open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module, and ids of our own making
-                [sys.executable, "-m", "flows.herald", *self._arguments],
-                env=os.environ | SETTINGS | {"MLAB_STATE_DIR": str(self._state.root)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # an interrupt from the keyboard is for the search alone
-            )
+        """Go; the run has to be in this process's hands. What goes wrong here is no affair of the search."""
+        with suppress(OSError):
+            self._state.prefect.mkdir(parents=True, exist_ok=True)
+            with (self._state.prefect / "herald.log").open("ab") as log:
+                self._process = self._started(log)
+        self._begun = True
+
+    def _started(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 - our own module, and ids of our own making
+            [sys.executable, "-m", "flows.herald", *self._arguments],
+            env=os.environ | SETTINGS | {"MLAB_STATE_DIR": str(self._state.root)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # an interrupt from the keyboard is for the search alone
+        )
 
     def hurry(self) -> None:
         """Do not wait: somebody has stopped the run."""
@@ -81,7 +87,9 @@ class Herald:
     @property
     def complaint(self) -> str | None:
         """What Prefect has not been told, in one line; None where it knows all, or where nobody has waited."""
-        status = self._process.poll() if self._process else 0
+        if not self._begun:
+            return None
+        status = self._process.poll() if self._process else 1
         if status:
             return f"Prefect could not be told of all of this run; see {self._state.prefect / 'herald.log'}"
         if status is None and self._patience_s:

@@ -18,6 +18,7 @@ from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
+from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Crashed, Failed
 from pydantic import Field
 
@@ -86,15 +87,16 @@ def optimize(
 
 def _process(state: State, store: Store, config: Config, resume: str | None, workers: int) -> SearchProcess:
     """A process for a new run, or for the stored one that is to be resumed: by name, or as this flow run is retried."""
-    telling.bury([orphan.flow_run_id for orphan in store.reconcile() if orphan.flow_run_id])
-    resume = resume or store.run_of_flow(str(flow_run.id))
+    own = str(flow_run.id)  # a flow run that is retried is an orphan's, and lives
+    telling.bury([name for orphan in store.reconcile() if (name := orphan.flow_run_id) and name != own])
+    resume = resume or store.run_of_flow(own)
     if resume is None:
         run_id, start = engine.open_experiment(state, store, config).run_id, 0
     else:
         store.check_free(resume)
         run_id, start = resume, EventLog.size(state.events(resume))
     events.recorder.close()  # the log is the other process's
-    return SearchProcess(state, run_id, workers, start)
+    return SearchProcess(state, run_id, workers, start, get_current_settings().api.url or "")
 
 
 def config_of(state: State, run_id: str) -> Config:

@@ -19,7 +19,7 @@ from typing import Self
 
 from flows import cluster
 from flows.cluster import Setting
-from flows.server import healthy
+from flows.server import answers
 from flows.signals import Terminated, heed_termination
 from flows.watching import LOOK_S, Lookout
 from mlab import engine, events
@@ -90,11 +90,12 @@ class SearchProcess:
         run_id: the run.
         workers: cells searched at a time.
         start: where its event log goes on.
+        api: address of Prefect's API; empty where the flow has one for itself.
     """
 
-    def __init__(self, state: State, run_id: str, workers: int, start: int) -> None:
+    def __init__(self, state: State, run_id: str, workers: int, start: int, api: str) -> None:
         self.run_id, self.start = run_id, start
-        self._root, self._workers = state.root, workers
+        self._root, self._workers, self._api = state.root, workers, api
 
     def __enter__(self) -> Self:
         """Begin to search."""
@@ -103,7 +104,8 @@ class SearchProcess:
             env=os.environ | {"MLAB_STATE_DIR": str(self._root)},
             stdin=subprocess.DEVNULL,
         )
-        threading.Thread(target=self._end_behind, daemon=True).start()
+        if self._api:
+            threading.Thread(target=self._end_behind, daemon=True).start()
         return self
 
     def going(self, status: Status) -> bool:
@@ -126,7 +128,7 @@ class SearchProcess:
         """End soon after the search where Prefect does not answer, whatever this process is waiting for."""
         self._process.wait()
         deadline = time.monotonic() + BEHIND_S
-        while not healthy(f"{os.environ.get('PREFECT_API_URL')}/health"):
+        while not answers(f"{self._api}/health"):
             if time.monotonic() > deadline:
                 os._exit(1)
             time.sleep(0.5)
@@ -158,7 +160,7 @@ def _main(run_id: str, workers: int) -> int:
     except LabError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return error.exit_status
-    except Terminated:  # before the search began, or after it
+    except (Terminated, KeyboardInterrupt):  # before the search began, or after it
         return 128 + signal.SIGTERM
     return status
 

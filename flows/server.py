@@ -122,6 +122,17 @@ def healthy(url: str) -> bool:
         return False
 
 
+def answers(url: str) -> bool:
+    """Whether anything answers at ``url``, be it with an error."""
+    try:
+        with urllib.request.urlopen(url, timeout=2.0):  # noqa: S310 - as Prefect was told
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except (urllib.error.URLError, OSError, ValueError):
+        return False
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

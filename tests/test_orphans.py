@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -61,6 +62,17 @@ def shown(state: State, prefect_url: str) -> Iterator[tuple[subprocess.Popen[byt
         run_id = store.experiments()[0].run_id
         runs.wait_until(lambda: bool(runs.stored(store, run_id).flow_run_id), SECONDS)
         yield process, run_id
+
+
+def test_a_stopped_run_ends_at_once_and_is_cancelled_in_prefect(home: Path, prefect_url: str, state: State) -> None:
+    with shown(state, prefect_url) as (process, run_id), Store.open(state.database) as store:
+        process.terminate()
+        sent = time.monotonic()
+        assert process.wait(SECONDS) == 143
+        assert time.monotonic() - sent < 5
+
+        assert runs.stored(store, run_id).status == "STOPPED"
+        runs.wait_until(lambda: flow_run(home, runs.stored(store, run_id))[0] == "CANCELLED", 30)
 
 
 def test_a_killed_run_is_crashed_in_prefect_at_once(home: Path, prefect_url: str, state: State) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.workers import fingerprint
+from flows.herald import Herald
 from mlab.identity import State
 from mlab.records import Experiment
 from mlab.store import Store
@@ -144,6 +145,16 @@ class Run:
         assert not self.state.crashes.exists()
         assert self.seconds_after < 15
         assert "Traceback" not in self.err
+
+
+def test_a_herald_that_cannot_even_begin_is_a_complaint_and_no_error(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    state.prefect.write_text("a file where the folder should be")
+
+    with Herald(state, "20260131-235959-0a1b2c", 1, 0, []) as herald:
+        herald.begin()
+
+    assert (herald.complaint or "").startswith(COMPLAINT)
 
 
 def complaints(run: Run) -> int:
