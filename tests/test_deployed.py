@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ import pytest
 
 from benchmarks.workers import fingerprint
 from mlab.config import Config, from_tree
+from mlab.events import recorder
 from mlab.identity import State
 from mlab.records import Experiment
 from mlab.store import Store
@@ -45,6 +47,14 @@ class Prefect:
     url: str
     environment: dict[str, str]
     state: State
+
+    @contextmanager
+    def server(self) -> Iterator[psutil.Process]:
+        """The server, until the end of the block."""
+        port = self.url.split(":")[2].removesuffix("/api")
+        with ended(self.program("prefect", "server", "start", "--host", "127.0.0.1", "--port", port)) as process:
+            runs.wait_until(lambda: runs.answers(f"{self.url}/health"), SECONDS)
+            yield psutil.Process(process.pid)
 
     def program(self, *command: str) -> subprocess.Popen[bytes]:
         """A program that stands beside this Python."""
@@ -115,8 +125,7 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
     own = {"PREFECT_HOME": str(folder / "home"), "PREFECT_API_URL": url, "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
     own |= {"MLAB_HOME": str(ROOT), "MLAB_STATE_DIR": str(folder / "state"), "PYTHONPATH": str(ROOT)}
     prefect = Prefect(url, inherited | own, State(folder / "state"))
-    with ended(prefect.program("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))):
-        runs.wait_until(lambda: runs.answers(f"{url}/health"), SECONDS)
+    with prefect.server():
         prefect.run("prefect", "work-pool", "create", "martingale", "--type", "process")
         prefect.run("prefect", "--no-prompt", "deploy", "--name", "manual")
         yield prefect
@@ -138,12 +147,31 @@ def uncut(prefect: Prefect, store: Store) -> str:
     return fingerprint(prefect.state, run_id)
 
 
-def test_a_flow_run_that_is_cancelled_stops_at_once_and_is_finished_by_the_command_line(
+def orphan(prefect: Prefect, store: Store) -> str:
+    """A run that a dead process holds; its flow run, which Prefect takes for a running one."""
+    experiment, _ = runs.opened(prefect.state, store)
+    recorder.close()
+    code = """if True:
+        import sys
+        from mlab import store, identity
+        store.Store.open(identity.State.here().database).claim(sys.argv[1])"""
+    with runs.python("-c", code, experiment.run_id, state=prefect.state.root) as process:
+        assert process.wait(30) == 0
+    flow = prefect.api("POST", "flows/", name="optimize")["id"]
+    flow_run = prefect.api("POST", "flow_runs/", flow_id=flow, state={"type": "RUNNING"})["id"]
+    store.set_flow_run(experiment.exp_id, flow_run)
+    return str(flow_run)
+
+
+def test_a_flow_run_ends_orphans_stops_at_once_when_it_is_cancelled_and_is_finished_by_the_command_line(
     prefect: Prefect, store: Store, uncut: str
 ) -> None:
+    lost = orphan(prefect, store)
     with prefect.worker():
         flow_run = prefect.start(config=CONFIG)
         run_id = prefect.search_of(flow_run, store).run_id
+        assert runs.stored(store, store.run_of_flow(lost) or "").status == "STOPPED"
+        assert prefect.state_of(lost)[0] == "Crashed"
         prefect.set_state(flow_run, "CANCELLING", "Cancelling")
         cancelled = time.monotonic()
         runs.wait_until(lambda: runs.stored(store, run_id).status == "STOPPED", 15)
@@ -189,3 +217,28 @@ def test_a_flow_run_that_was_killed_with_its_worker_is_crashed_within_two_minute
     assert runs.stored(store, run_id).status == "COMPLETED"
     assert fingerprint(prefect.state, run_id) == uncut
     assert len(prefect.api("POST", "automations/filter")) == 1
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("blow", [signal.SIGSTOP, signal.SIGKILL])
+def test_a_flow_run_does_not_need_the_server_to_search_and_does_not_wait_for_it(
+    blow: signal.Signals, prefect: Prefect, store: Store, uncut: str
+) -> None:
+    url = f"http://127.0.0.1:{runs.free_port()}/api"
+    other = replace(prefect, url=url, environment=prefect.environment | {"PREFECT_API_URL": url})
+    with other.server() as server, other.worker() as worker:
+        flow_run = other.start(config=CONFIG)
+        run_id = other.search_of(flow_run, store).run_id
+        engines = [one for one in psutil.Process(worker.pid).children() if "prefect.engine" in one.cmdline()]
+        for one in (*server.children(recursive=True), server):
+            one.send_signal(blow)
+        runs.wait_until(lambda: runs.stored(store, run_id).status != "RUNNING", SECONDS)
+        searched = time.monotonic()
+        runs.wait_until(lambda: not any(one.is_running() for one in engines), SECONDS)
+        seconds = time.monotonic() - searched
+
+    assert len(engines) == 1
+    assert seconds < 15
+    assert runs.stored(store, run_id).status == "COMPLETED"
+    assert fingerprint(prefect.state, run_id) == uncut
+    assert not prefect.state.crashes.exists()
