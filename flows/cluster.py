@@ -1,7 +1,6 @@
 """Where cells are searched: in this process, in several of this machine, or on a cluster of Dask or Ray.
 
-Prefect sees one task a cell in all of them. On a cluster the task itself searches. Processes of this machine know
-nothing of Prefect, which makes them ready in half the time and memory; there the tasks are threads that wait for them.
+None of them knows anything of Prefect. All are pools in the sense of ``concurrent.futures``.
 """
 
 from __future__ import annotations
@@ -15,25 +14,21 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
-from contextlib import contextmanager
-from contextvars import ContextVar
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from mlab.errors import ConfigError, LabError, WorkerLost
 
 if TYPE_CHECKING:
-    from prefect.task_runners import TaskRunner
-
     from mlab.worker import Assignment
 
 VARIABLE = "MLAB_CLUSTER"
 MOST = 256
 """Most workers that may be asked for."""
 
-PACKAGES = {"dask": "prefect_dask", "ray": "prefect_ray"}
+PACKAGES = {"dask": "distributed", "ray": "ray"}
 BLAS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """How many threads numpy's libraries use: one, where there is a process for every core."""
 
@@ -61,31 +56,67 @@ class Setting:
         return cls(kind, address)
 
 
-# Processes of this machine
+@contextmanager
+def workers(setting: Setting, count: int) -> Iterator[Executor | None]:
+    """So many workers, on their way up; None where this process searches by itself. They end with the block.
 
-started: ContextVar[ProcessPoolExecutor | None] = ContextVar("started", default=None)
-"""Processes that the caller of the flow has started, because they take a second to get ready."""
+    Raises:
+        WorkerLost: a cluster does not start.
+    """
+    if not setting.kind and count == 1:
+        yield None
+        return
+    on_termination = signal.getsignal(signal.SIGTERM)
+    with ExitStack() as stack:
+        with losses(setting):
+            pool = stack.enter_context(POOLS[setting.kind](setting.address, count))
+        signal.signal(signal.SIGTERM, on_termination)  # Ray takes it over
+        stack.push(_kill_children)
+        yield pool
 
 
 @contextmanager
-def processes(setting: Setting, workers: int) -> Iterator[ProcessPoolExecutor | None]:
-    """Workers of this machine, on their way up; None where none are needed. They end with the block that began them."""
-    if setting.kind or workers == 1 or started.get():
-        yield started.get()
-        return
+def losses(setting: Setting) -> Iterator[None]:
+    """Say in one line that workers are lost.
+
+    Raises:
+        WorkerLost: a worker died, or a cluster failed.
+    """
+    try:
+        yield
+    except LabError:
+        raise
+    except BrokenExecutor as error:
+        raise WorkerLost("a worker died, perhaps for want of memory; resume the run, with fewer workers") from error
+    except Exception as error:
+        if not setting.kind:
+            raise
+        raise WorkerLost(f"{setting.kind}: {error}") from error
+
+
+def search_cell(assignment: Assignment) -> None:
+    """Search one cell in a worker."""
+    from mlab import worker
+
+    # Its events are in the log of the run, and are shown where the run is held.
+    logging.getLogger("mlab").setLevel(logging.CRITICAL)
+    worker.search_cell(assignment)
+
+
+# Processes of this machine
+
+
+@contextmanager
+def _processes(_address: str, count: int) -> Iterator[Executor]:
     for name in BLAS:
         os.environ.setdefault(name, "1")
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (os.getpid(),))
-    # An interrupt from the keyboard is for this process alone; the others inherit that they do not see it.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    for _ in range(workers):
-        pool.submit(_get_ready)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    try:
+    with ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _begin, (os.getpid(),)) as pool:
+        # An interrupt from the keyboard is for this process alone; the others inherit that they do not see it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        for _ in range(count):
+            pool.submit(importlib.import_module, "mlab.worker")  # what a search needs
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         yield pool
-    finally:
-        _kill_children()
-        pool.shutdown()
 
 
 def _begin(parent: int) -> None:
@@ -99,86 +130,49 @@ def _begin(parent: int) -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 
-def _get_ready() -> None:
-    """Load what a search needs."""
-    importlib.import_module("mlab.worker")
-
-
-def _kill_children() -> None:
-    """End the workers at once. What they saved is saved; nobody waits for a batch that is half done."""
-    for child in multiprocessing.active_children():
+def _kill_children(_kind: object, error: BaseException | None, _at: object) -> None:
+    """End the workers of a run that is cut. What they saved is saved; nobody waits for a batch that is half done."""
+    for child in multiprocessing.active_children() if error else ():
         child.kill()
 
 
-# Who carries the tasks
-
-
-@dataclass(frozen=True, slots=True)
-class Hands:
-    """The task runner that carries the tasks of a run's cells, and what such a task does."""
-
-    runner: TaskRunner[Any]
-    search: Callable[[Assignment], None]
+# Clusters
 
 
 @contextmanager
-def hands(setting: Setting, workers: int) -> Iterator[Hands | None]:
-    """Where a run's cells are searched; None where this process does that itself.
+def _dask(address: str, count: int) -> Iterator[Executor]:
+    from distributed import Client, LocalCluster
 
-    Raises:
-        WorkerLost: a cluster failed.
-    """
-    if not setting.kind and workers == 1:
-        yield None
-        return
-    on_termination = signal.getsignal(signal.SIGTERM)
-    with processes(setting, workers) as pool, _task_runner(setting, workers) as runner:
-        if setting.kind == "ray":
-            signal.signal(signal.SIGTERM, on_termination)  # Ray has taken it over
-        try:
-            yield Hands(runner, partial(_search_in, pool) if pool else _search)
-        except BaseException as error:
-            _kill_children()  # the runner waits for what they do
-            if setting.kind and isinstance(error, Exception) and not isinstance(error, LabError):
-                raise WorkerLost(f"{setting.kind}: {error}") from error
-            raise
+    local = {"n_workers": count, "threads_per_worker": 1, "dashboard_address": None}
+    place: Any = nullcontext(address) if address else LocalCluster(**local)  # type: ignore[no-untyped-call]
+    with place as scheduler, Client(scheduler) as client:  # type: ignore[no-untyped-call]
+        yield client.get_executor(pure=False)
 
 
-def _task_runner(setting: Setting, workers: int) -> TaskRunner[Any]:
-    """Prefect's task runner: threads that wait for processes, a cluster that is up, or one for this run alone."""
-    if not setting.kind:
-        from prefect.task_runners import ThreadPoolTaskRunner
+@contextmanager
+def _ray(address: str, count: int) -> Iterator[Executor]:
+    import ray
 
-        return ThreadPoolTaskRunner(max_workers=workers)
-    if setting.kind == "dask":
-        from prefect_dask.task_runners import DaskTaskRunner
-
-        local = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
-        return DaskTaskRunner(address=setting.address or None, cluster_kwargs=None if setting.address else local)
-    from prefect_ray.task_runners import RayTaskRunner
-
-    local = {"num_cpus": workers}
-    ray: TaskRunner[Any] = RayTaskRunner(setting.address or None, None if setting.address else local)
-    return ray
-
-
-def _search_in(pool: ProcessPoolExecutor, assignment: Assignment) -> None:
-    """Have a process of this machine search one cell, and wait for it.
-
-    Raises:
-        WorkerLost: the process died.
-    """
+    ray.init(address, log_to_driver=False) if address else ray.init(num_cpus=count, log_to_driver=False)
     try:
-        pool.submit(_search, assignment).result()
-    except BrokenExecutor as error:
-        what = f"a worker died, perhaps for want of memory; resume run {assignment.run_id}, with fewer workers"
-        raise WorkerLost(what) from error
+        yield _Ray()
+    finally:
+        ray.shutdown()
 
 
-def _search(assignment: Assignment) -> None:
-    """Search one cell in a worker."""
-    from mlab.worker import search_cell
+class _Ray(Executor):
+    """Ray's tasks as ``concurrent.futures`` has them."""
 
-    # Its events are in the log of the run, and are shown where the run is held.
-    logging.getLogger("mlab").setLevel(logging.CRITICAL)
-    search_cell(assignment)
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        """Have a worker of the cluster do it."""
+        import ray
+
+        future: Future[Any] = ray.remote(work).remote(*arguments, **named).future()
+        return future
+
+
+POOLS: dict[str, Callable[[str, int], AbstractContextManager[Executor]]] = {
+    "": _processes,
+    "dask": _dask,
+    "ray": _ray,
+}

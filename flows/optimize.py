@@ -1,35 +1,57 @@
-"""The flow: build the config, open the experiment, search each cell, publish what was found."""
+"""The flow: open the experiment, have it searched, show how that goes, publish what was found.
+
+The search is never done by the process of the flow. For the command line it is that which searches; for a deployment
+the flow starts a process of its own. All that Prefect knows it is told from the database and the event log.
+"""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from contextlib import nullcontext, suppress
-from queue import Empty, Queue
-from typing import Annotated, Any
+import sys
+import time
+import traceback
+from asyncio import CancelledError
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Annotated, Any, Protocol, Self
 
-from prefect import flow, get_run_logger, task
+from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
+from prefect.settings import get_current_settings
+from prefect.states import Cancelled, Crashed, Failed
 from pydantic import Field
 
-from flows import cluster, watching
-from flows.cluster import Hands
-from flows.watching import Audience, Lookout, PrefectProgress
+from flows import cluster, telling
+from flows.search import SearchProcess
+from flows.watching import LOOK_S, EventLog, Lookout
 from mlab import engine, events
-from mlab.config import Config
-from mlab.engine import Execution, Watcher
+from mlab.config import Config, from_tree
+from mlab.errors import ConfigError
 from mlab.identity import State
-from mlab.records import Cell, CellResult, Experiment
+from mlab.records import Experiment, Status
 from mlab.report import markdown, summary
 from mlab.store import Store
-from mlab.tracking import Courier
-from mlab.worker import Assignment, assignments
 
-LOOK_S = 1.0
-"""Seconds between two looks at what the workers have saved."""
+
+class Searcher(Protocol):
+    """The process that searches; a context. ``start`` is where its part of the event log of the run begins."""
+
+    run_id: str
+    start: int
+
+    def going(self, status: Status) -> bool:
+        """Whether it still searches, where this is the status of the run."""
+
+    def __enter__(self) -> Self:
+        """Begin, if it has not."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """See that it ends."""
+
+
+searcher: ContextVar[Searcher | None] = ContextVar("searcher", default=None)
+"""The command line, where it is what searches; a flow's own parameters must be plain JSON."""
 
 
 @flow(name="optimize", flow_run_name="{config.name}", persist_result=False)
@@ -37,108 +59,96 @@ def optimize(
     config: Config = Config(),  # noqa: B008 - frozen
     resume: str | None = None,
     workers: Annotated[int, Field(ge=1, le=cluster.MOST)] = 1,
-) -> dict[str, Any]:
+) -> Any:
     """Search every cell of ``config`` for the ladder with the fastest exit.
 
     Args:
         config: what to search; ignored where a run is resumed, which keeps its own.
-        resume: id of a stored run to go on with.
+        resume: id of a stored run to go on with; a flow run that is retried goes on with its own.
         workers: cells searched at a time, each in a process of its own; more than one changes no result.
 
     Returns:
-        The object that ``python -m flows.run --json`` prints.
+        The object that ``python -m flows.run --json`` prints, or the state of a run that did not complete.
     """
     state = State.here()
-    setting = cluster.Setting.here()
-    _trace_to_prefect()
+    cluster.Setting.here()
     with Store.open(state.database) as store:
-        experiment, config = open_experiment(state, store, build_config(config), resume)
-        workers = min(workers, len(config.cells()))
-        with nullcontext() if watching.delivered.get() else Courier(state, experiment.run_id):
-            # Outside of the execution: what the workers still do when that has ended is refused by the store.
-            with cluster.hands(setting, workers) as hands, engine.execution(state, store, experiment, config) as run:
-                watcher = Audience(PrefectProgress(config, experiment.run_id), *watching.audience.get())
-                if hands is None:
-                    for cell in config.cells():
-                        search.with_options(task_run_name=cell.label)(run, cell, watcher)
-                else:
-                    hand_out(hands, assignments(run, workers), Lookout(store, experiment.exp_id, watcher))
-            return publish(store, experiment)
+        search = searcher.get() or _process(state, store, config, resume, workers)
+        experiment = _stored(store, search.run_id)
+        store.set_flow_run(experiment.exp_id, str(flow_run.id))
+        log = state.events(experiment.run_id)
+        with search:
+            try:
+                follow(store, experiment, search, EventLog(log, search.start))
+            except (Exception, CancelledError):  # noqa: BLE001 - Prefect's; the search's own are in the database
+                print(f"Prefect could not be told:\n{traceback.format_exc()}", file=sys.stderr, flush=True)
+        return ending(store, _stored(store, search.run_id), EventLog(log, search.start))
 
 
-@task(task_run_name="build config", cache_policy=NO_CACHE, persist_result=False)
-def build_config(config: Config) -> Config:
-    """Log the config that was asked for; Prefect has validated it."""
-    get_run_logger().info("config %s: %d cells, seed %d", config.name, len(config.cells()), config.seed)
-    return config
-
-
-@task(task_run_name="open experiment", cache_policy=NO_CACHE, persist_result=False)
-def open_experiment(state: State, store: Store, config: Config, resume: str | None) -> tuple[Experiment, Config]:
-    """A new experiment, or the stored one that is to be resumed; either knows this flow run."""
+def _process(state: State, store: Store, config: Config, resume: str | None, workers: int) -> SearchProcess:
+    """A process for a new run, or for the stored one that is to be resumed: by name, or as this flow run is retried."""
+    own = str(flow_run.id)  # a flow run that is retried is an orphan's, and lives
+    telling.bury([name for orphan in store.reconcile() if (name := orphan.flow_run_id) and name != own])
+    resume = resume or store.run_of_flow(own)
     if resume is None:
-        experiment = engine.open_experiment(state, store, config)
+        run_id, start = engine.open_experiment(state, store, config).run_id, 0
     else:
-        experiment, config = engine.find_experiment(state, store, resume)
-    store.set_flow_run(experiment.exp_id, str(flow_run.id))
-    return experiment, config
+        store.check_free(resume)
+        run_id, start = resume, EventLog.size(state.events(resume))
+    events.recorder.close()  # the log is the other process's
+    return SearchProcess(state, run_id, workers, start, get_current_settings().api.url or "")
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
-def search(run: Execution, cell: Cell, watcher: Watcher) -> CellResult:
-    """Search one cell to its end."""
-    return run.search(cell, watcher)
+def config_of(state: State, run_id: str) -> Config:
+    """The config that a stored run began with."""
+    with Store.open(state.database) as store:
+        return from_tree(_stored(store, run_id).config, f"run {run_id}")
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
-def search_elsewhere(worker: Callable[[Assignment], None], assignment: Assignment) -> None:
-    """Have a worker search one cell to its end."""
-    worker(assignment)
+def _stored(store: Store, run_id: str) -> Experiment:
+    experiment = store.experiment(run_id)
+    if experiment is None:
+        raise ConfigError("flow", "resume", "must be the id of a stored run", run_id)
+    return experiment
 
 
-def hand_out(hands: Hands, todo: list[Assignment], lookout: Lookout) -> None:
-    """Have workers search cells, and look now and then how far they are; the first failure ends it."""
-    lookout.look()
-    done: Queue[PrefectFuture[None]] = Queue()
-    for assignment in todo:
-        of_cell = search_elsewhere.with_options(task_run_name=assignment.cell.label)
-        future = hands.runner.submit(of_cell, {"worker": hands.search, "assignment": assignment})
-        future.add_done_callback(done.put)
-    for _ in todo:
-        _next(done, lookout).result()
-
-
-def _next(done: Queue[PrefectFuture[None]], lookout: Lookout) -> PrefectFuture[None]:
-    """The next task that ends; until then, show what the workers do."""
-    future = None
-    while future is None:
-        with suppress(Empty):
-            future = done.get(timeout=LOOK_S)
-        events.relay()
-        lookout.look()
-    return future
+def follow(store: Store, experiment: Experiment, search: Searcher, log: EventLog) -> None:
+    """Show Prefect how the search goes, until it has ended, and what was found."""
+    with telling.Telling(from_tree(experiment.config, f"run {experiment.run_id}"), experiment.run_id) as told:
+        lookout = Lookout(store, experiment.exp_id, told)
+        going = True
+        while going:
+            going = search.going(_stored(store, experiment.run_id).status)
+            lookout.look()
+            telling.log(log.news())
+            time.sleep(LOOK_S if going else 0.0)
+        told.update()
+    publish(store, _stored(store, experiment.run_id))
+    telling.log(log.news())
 
 
 @task(task_run_name="publish", cache_policy=NO_CACHE, persist_result=False)
-def publish(store: Store, experiment: Experiment) -> dict[str, Any]:
+def publish(store: Store, experiment: Experiment) -> None:
     """The results as Prefect artifacts: the front, a table of cells, and the ladders with their limits."""
     from mlab.report import plots  # late, for it loads matplotlib
 
-    stored = store.experiment(experiment.run_id) or experiment
     cells = store.cells(experiment.exp_id)
-    result = summary.run_json(stored, cells)
     picture = plots.png(plots.front_plot(cells))
-    create_markdown_artifact(markdown.front_note(cells, picture), key="front", description=f"Run {stored.run_id}")
-    about = f"Best ladder of each cell, run {stored.run_id}. {markdown.RANK}"
-    create_table_artifact(result["cells"], key="cells", description=about)
+    create_markdown_artifact(markdown.front_note(cells, picture), key="front", description=f"Run {experiment.run_id}")
+    about = f"Best ladder of each cell, run {experiment.run_id}. {markdown.RANK}"
+    create_table_artifact(summary.run_json(experiment, cells)["cells"], key="cells", description=about)
     ladders = [f"## {cell.cell.label}\n\n{markdown.ladder_note(cell.best)}" for cell in cells if cell.best]
-    create_markdown_artifact("\n\n".join([markdown.run_note(stored, cells), *ladders]), key="ladders")
-    return result
+    create_markdown_artifact("\n\n".join([markdown.run_note(experiment, cells), *ladders]), key="ladders")
 
 
-def _trace_to_prefect() -> None:
-    """Send the events to the flow run's log, beginning with those from before the flow."""
-    logging.getLogger("mlab").setLevel(logging.DEBUG if events.debugging() else logging.INFO)
-    for event in list(events.recorder.recent):
-        if event["event"] not in events.QUIET:
-            get_run_logger().info("%s %s", event["event"], event["msg"])
+def ending(store: Store, experiment: Experiment, log: EventLog) -> Any:
+    """The answer of a run that is completed; the state that says how any other ended."""
+    if experiment.status == "COMPLETED":
+        return summary.run_json(experiment, store.cells(experiment.exp_id))
+    again = f"--resume {experiment.run_id} goes on from what was saved"
+    if experiment.status == "STOPPED":
+        return Cancelled(message=f"Stopped; {again}.")
+    if experiment.status == "FAILED":
+        errors = [event["msg"] for event in log.news() if event["event"] == "ORCH.ERROR"]
+        return Failed(message=f"{errors[-1] if errors else 'The search failed'}; {again}.")
+    return Crashed(message=f"The process that searched is gone; {again}.")

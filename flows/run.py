@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from flows import cluster
-from flows.server import PrefectServer
+from flows.herald import Herald
+from flows.signals import Terminated, heed_termination
+from flows.watching import EventLog
 from mlab import config as configs
 from mlab.config import Config
-from mlab.errors import ConfigError, LabError, RunBusy
+from mlab.errors import ConfigError, LabError
 from mlab.identity import RUN_ID, State
 
 if TYPE_CHECKING:
@@ -28,12 +28,6 @@ if TYPE_CHECKING:
     from mlab.store import Store
 
 DEFAULT = Path("configs/default.yaml")
-SETTLE_S = 5.0
-"""Longest wait for Prefect's last log lines and events to be sent."""
-
-
-class Terminated(BaseException):
-    """SIGTERM arrived."""
 
 
 class CommandLine(argparse.ArgumentParser):
@@ -46,7 +40,7 @@ class CommandLine(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    signal.signal(signal.SIGTERM, _terminated)
+    heed_termination()
     try:
         return _run(_options(arguments))
     except LabError as error:
@@ -111,12 +105,11 @@ def _run(options: argparse.Namespace) -> int:
     from mlab.store import Store
 
     with following(sys.stderr), Store.open(state.database) as store:
-        store.reconcile()
+        orphans = [orphan.flow_run_id for orphan in store.reconcile() if orphan.flow_run_id]
         if options.resume is not None:
             _check_resumable(state, store, options.resume)
-        _say(f"Martingale Lab: {what}. Prefect starts meanwhile; the first time takes up to half a minute.")
-        with PrefectServer(state) as server:
-            return _search(state, store, config, options, server)
+        _say(f"Martingale Lab: {what}.")
+        return _search(state, store, config, options, orphans)
 
 
 def _check_run_id(state: State, run_id: str) -> None:
@@ -128,79 +121,68 @@ def _check_run_id(state: State, run_id: str) -> None:
 
 
 def _check_resumable(state: State, store: Store, run_id: str) -> None:
-    """Refuse what cannot be resumed before Prefect is started."""
-    experiment = store.experiment(run_id)
-    if experiment is None:
+    """Refuse what cannot be resumed before anything is started for it."""
+    if store.experiment(run_id) is None:
         raise ConfigError(str(state.database), "--resume", "must be the id of a stored run", run_id)
-    if experiment.status == "RUNNING":
-        raise RunBusy(f"run {run_id} is being executed by another process; wait for it, or stop it")
+    store.check_free(run_id)
 
 
 def _search(
-    state: State, store: Store, config: Config | None, options: argparse.Namespace, server: PrefectServer
+    state: State, store: Store, config: Config | None, options: argparse.Namespace, orphans: Sequence[str]
 ) -> int:
-    # Imported here, while the server starts: together they take seconds.
     from mlab import engine
     from mlab.events import emit
-    from mlab.tracking import Courier
 
     emit("APP.START", "martingale lab", config=str(options.config or DEFAULT), resume=options.resume)
+    start = 0
     if config is None:
+        start = EventLog.size(state.events(options.resume))
         experiment, config = engine.find_experiment(state, store, options.resume)
-        status = _flow(config, experiment.run_id, options.workers, server, delivered=False)
-        _answer(state, store, experiment, as_json=options.json)
     else:
         experiment = engine.open_experiment(state, store, config)
-        # Here rather than in the flow: MLflow loads while Prefect starts, and ends while the answer is read.
-        with Courier(state, experiment.run_id) as courier:
-            status = _flow(config, experiment.run_id, options.workers, server, delivered=True)
-            _answer(state, store, experiment, as_json=options.json)
-            if status:
-                courier.hurry()
+    run_id = experiment.run_id
+    status = _told(state, store, (experiment, config), options, Herald(state, run_id, options.workers, start, orphans))
     if owed := len(store.owed(experiment.exp_id)):
-        again = f"--resume {experiment.run_id}"
-        _say(f"MLflow is still owed {owed} numbers; they are delivered in the background, or by {again}")
-    emit("APP.STOP", f"exit status {status}", run_id=experiment.run_id, exp_id=experiment.exp_id, status=status)
+        _say(f"MLflow is still owed {owed} numbers; they are delivered in the background, or by --resume {run_id}")
+    emit("APP.STOP", f"exit status {status}", run_id=run_id, exp_id=experiment.exp_id, status=status)
     return status
 
 
-def _flow(config: Config, run_id: str, workers: int, server: PrefectServer, *, delivered: bool) -> int:
-    """Execute the run as a Prefect flow; the exit status.
+def _told(
+    state: State, store: Store, found: tuple[Experiment, Config], options: argparse.Namespace, herald: Herald
+) -> int:
+    """Search while MLflow and Prefect are told by processes of their own, and answer; the exit status."""
+    from mlab.tracking import Courier
 
-    Args:
-        config: what is searched.
-        run_id: the stored run.
-        workers: cells searched at a time.
-        server: on its way up.
-        delivered: whether a courier is at work already.
-    """
+    experiment, status = found[0], 0
+    try:
+        with Courier(state, experiment.run_id) as courier, herald:
+            status = _followed(state, store, found, options.workers, herald)
+            if status:
+                courier.hurry()
+                herald.hurry()
+            if not options.json:
+                _answer(state, store, experiment, as_json=False)  # the rest is done while it is read
+    except KeyboardInterrupt:  # it is over, and only the waiting is cut
+        status = 128 + signal.SIGINT
+    except Terminated:
+        status = 128 + signal.SIGTERM
+    if options.json:
+        _answer(state, store, experiment, as_json=True)  # with the ids that the run has elsewhere
+    if herald.complaint:
+        _say(herald.complaint)
+    return status
+
+
+def _followed(state: State, store: Store, found: tuple[Experiment, Config], workers: int, herald: Herald) -> int:
+    """Search, and show how that goes; the exit status."""
+    from flows.search import search
     from mlab.report.progress import Progress
 
-    workers = min(workers, len(config.cells()))
-    with Progress() as progress, cluster.processes(cluster.Setting.here(), workers) as pool:
+    _, config = found
+    with Progress() as progress:
         progress.start(config.cells(), config.search.max_batches, config.search.batch_size)
-        server.wait()
-        from prefect.events.worker import EventsWorker
-        from prefect.exceptions import TerminationSignal
-        from prefect.logging.handlers import APILogWorker
-
-        from flows import watching
-        from flows.optimize import optimize
-
-        watching.audience.set((progress,))
-        watching.delivered.set(delivered)
-        cluster.started.set(pool)
-        try:
-            optimize(config, resume=run_id, workers=workers)
-        except KeyboardInterrupt:
-            return 128 + signal.SIGINT
-        except (Terminated, TerminationSignal):
-            return 128 + signal.SIGTERM
-        finally:
-            # What Prefect still has to send has to leave while its server is up.
-            APILogWorker.drain_all(timeout=SETTLE_S)
-            EventsWorker.drain_all(timeout=SETTLE_S)
-    return 0
+        return search(state, store, found, workers, progress, herald.begin)
 
 
 def _answer(state: State, store: Store, experiment: Experiment, *, as_json: bool) -> None:
@@ -216,16 +198,9 @@ def _answer(state: State, store: Store, experiment: Experiment, *, as_json: bool
         sys.stdout.flush()
 
 
-def _terminated(_signal: int, _frame: FrameType | None) -> None:
-    raise Terminated
-
-
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    exit_status = main()
-    sys.stdout.flush()
-    # Prefect's threads would hold the process for a minute where its API is gone; nothing of the run is left in them.
-    os._exit(exit_status)
+    sys.exit(main())

@@ -1,12 +1,13 @@
-"""The Prefect API that a local run talks to: one that is up already, or a server of its own for a while.
+"""The Prefect API that local runs talk to: one that is up already, or one of their own for a while.
 
-Prefect would start such a server by itself, but as part of the run: it would wait for it twice as long, and
-an interrupt from the keyboard would end the server before the run could report how it ended.
+Prefect would start such a server by itself, but for every run another, and all over the same database. Here the first
+run starts it, runs that begin meanwhile find it by its address, and it ends with the last of them.
 Nothing here imports Prefect before the server's own process does: its settings are environment variables.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import subprocess
@@ -15,9 +16,9 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from mlab.errors import LabError
 from mlab.identity import State
@@ -26,77 +27,86 @@ from mlab.redaction import RedactedStream
 STARTUP_S = 120.0
 """Longest start: the very first one on a slow disk also creates Prefect's database."""
 
+PATIENCE_S = 10.0
+"""Longest wait for the first answer of an API that others have started."""
+
 SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
-    "PREFECT_LOGGING_EXTRA_LOGGERS": "mlab",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "60",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
 }
-"""What the events need to reach the flow run's log, and the terminal to stay readable."""
+"""What keeps Prefect to its own affairs."""
 
 
-class PrefectServer:
-    """The API for one run; a context. ``PREFECT_API_URL`` or the server of ``make ui`` is used where it answers."""
+@contextmanager
+def api(state: State) -> Iterator[str]:
+    """The address of an API that answers, while the context lasts; Prefect is told of it.
 
-    def __init__(self, state: State) -> None:
-        self._state = state
-        self._process: subprocess.Popen[bytes] | None = None
-        self.url = os.environ.get("PREFECT_API_URL") or _published(state)
+    Raises:
+        LabError: there is none.
+    """
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    os.environ.setdefault("PREFECT_HOME", str(state.prefect))
+    state.prefect.mkdir(parents=True, exist_ok=True)
+    with (state.prefect / "users").open("ab") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        url = os.environ.get("PREFECT_API_URL") or _shared(state)
+        _wait(url, PATIENCE_S, f"Prefect does not answer at {url}; check PREFECT_API_URL")
+        os.environ["PREFECT_API_URL"] = url
+        yield url
 
-    def __enter__(self) -> Self:
-        for name, value in SETTINGS.items():
-            os.environ.setdefault(name, value)
-        os.environ.setdefault("PREFECT_HOME", str(self._state.prefect))
-        if self.url is None:
+
+@contextmanager
+def turn(state: State) -> Iterator[None]:
+    """One process at a time is in here."""
+    with (state.prefect / "turn").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _shared(state: State) -> str:
+    """The address of the server of this state folder, started where there is none."""
+    with turn(state):
+        url = _published(state)
+        if url is None:
             port = _free_port()
-            self.url = f"http://127.0.0.1:{port}/api"
-            self._process = self._start(port)
-        os.environ["PREFECT_API_URL"] = self.url
-        return self
+            url = f"http://127.0.0.1:{port}/api"
+            server = _start(state, port)
+            log = state.prefect / "server.log"
+            _wait(url, STARTUP_S, f"Prefect does not start; see {log}", server)
+            address_file(state).write_text(url)
+        return url
 
-    def _start(self, port: int) -> subprocess.Popen[bytes]:
-        self._state.prefect.mkdir(parents=True, exist_ok=True)
-        with (self._state.prefect / "server.log").open("ab") as log:
-            return subprocess.Popen(  # noqa: S603 - our own module on a port of our own choice
-                [sys.executable, "-m", "flows.server", str(port)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # an interrupt from the keyboard is for the run alone
-            )
 
-    def wait(self) -> None:
-        """Wait until the API answers.
+def _start(state: State, port: int) -> subprocess.Popen[bytes]:
+    with (state.prefect / "server.log").open("ab") as log:
+        return subprocess.Popen(  # noqa: S603 - our own module on a port of our own choice
+            [sys.executable, "-m", "flows.server", str(port), str(state.prefect / "users")],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
 
-        Raises:
-            LabError: it does not.
-        """
-        deadline = time.monotonic() + STARTUP_S
-        while not healthy(f"{self.url}/health"):
-            if self._process is None:
-                raise LabError(f"Prefect does not answer at {self.url}; check PREFECT_API_URL")
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise LabError(f"Prefect does not answer at {self.url}; see {self._state.prefect / 'server.log'}")
-            time.sleep(0.1)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(5.0)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
+def _wait(url: str, seconds: float, failure: str, server: subprocess.Popen[bytes] | None = None) -> None:
+    deadline = time.monotonic() + seconds
+    while not healthy(f"{url}/health"):
+        if (server and server.poll() is not None) or time.monotonic() > deadline:
+            raise LabError(failure)
+        time.sleep(0.1)
 
 
 def address_file(state: State) -> Path:
-    """Where ``make ui`` writes the address of its Prefect API."""
+    """Where the address of the API of this state folder is written, by ``make ui`` or by the run that started one."""
     return state.prefect / "api-url"
 
 
 def _published(state: State) -> str | None:
-    """The address of the server of ``make ui``, if it is up."""
+    """The address of the server that is up."""
     try:
         url = address_file(state).read_text().strip()
     except OSError:
@@ -109,7 +119,18 @@ def healthy(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2.0) as answer:  # noqa: S310 - http, by construction
             return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
+    except (urllib.error.URLError, OSError, ValueError):
+        return False
+
+
+def answers(url: str) -> bool:
+    """Whether anything answers at ``url``, be it with an error."""
+    try:
+        with urllib.request.urlopen(url, timeout=2.0):  # noqa: S310 - as Prefect was told
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except (urllib.error.URLError, OSError, ValueError):
         return False
 
 
@@ -119,16 +140,21 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _serve(port: int) -> None:
-    """Run the API in this process until it is terminated or the run that wanted it is gone."""
+def _serve(port: int, users: Path | None) -> None:
+    """Run the API in this process until it is terminated, or who started it is gone and nobody else uses it.
+
+    Args:
+        port: on 127.0.0.1.
+        users: a file on which everyone who uses the API has a shared lock.
+    """
     parent = os.getppid()
 
-    def end_with_parent() -> None:
-        while os.getppid() == parent:
+    def end_with_the_last() -> None:
+        while os.getppid() == parent or not _unused(users):
             time.sleep(1.0)
         os._exit(0)
 
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_the_last, daemon=True).start()
     sys.stdout, sys.stderr = RedactedStream(sys.stdout), RedactedStream(sys.stderr)
     import uvicorn
     from prefect.server.api.server import create_app
@@ -136,5 +162,18 @@ def _serve(port: int) -> None:
     uvicorn.run(create_app(ephemeral=True), host="127.0.0.1", port=port, log_level="error")
 
 
+def _unused(users: Path | None) -> bool:
+    """Whether nobody has a lock; where that is so, whoever comes has to wait until this process is gone."""
+    if users is None:
+        return True
+    lock = os.open(users, os.O_RDWR)  # a number, which nobody closes but the end of the process
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return False
+    return True
+
+
 if __name__ == "__main__":
-    _serve(int(sys.argv[1]))
+    _serve(int(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)

@@ -1,56 +1,23 @@
-"""Who follows a search: Prefect's progress artifact, and whoever the command line adds."""
+"""What other processes have saved and written, as if it had been saved and written here."""
 
 from __future__ import annotations
 
-import time
-from contextvars import ContextVar
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
-from uuid import UUID
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
+import orjson
 
-from mlab.config import Config
-from mlab.engine import Watcher
-from mlab.records import Cell, CellResult
-from mlab.store import Store
+from mlab.events import Event
 
-PERIOD_S = 2.0
-"""Seconds between two updates of the progress artifact: each costs some 20 ms."""
+if TYPE_CHECKING:
+    from mlab.engine import Watcher
+    from mlab.store import Store
 
-audience: ContextVar[tuple[Watcher, ...]] = ContextVar("audience", default=())
-"""Further watchers of the flow that is called in this context; a flow's own parameters must be plain JSON."""
-
-
-delivered: ContextVar[bool] = ContextVar("delivered", default=False)
-"""Whether the caller of the flow sees to the delivery to MLflow."""
-
-
-class PrefectProgress:
-    """A progress artifact that moves with the batches of a run."""
-
-    def __init__(self, config: Config, run_id: str) -> None:
-        self._batches = config.search.max_batches
-        self._cells = len(config.cells())
-        self._done: dict[int, int] = {}  # batches by cell; a cell that stopped early counts as full
-        self._updated = time.monotonic()
-        self._artifact: UUID = _created(run_id)
-
-    def batch(self, cell: Cell, index: int, best_score: float | None, evaluations: int) -> None:
-        """Show how far the search is, now and then."""
-        del best_score, evaluations
-        self._done[cell.index] = index + 1
-        if time.monotonic() - self._updated >= PERIOD_S:
-            self._update()
-
-    def cell_done(self, result: CellResult) -> None:
-        """Show that a cell is done."""
-        self._done[result.cell.index] = self._batches
-        self._update()
-
-    def _update(self) -> None:
-        self._updated = time.monotonic()
-        done = sum(self._done.values())
-        update_progress_artifact(self._artifact, progress=100.0 * done / (self._batches * self._cells))
+LOOK_S = 1.0
+"""Seconds between two looks."""
 
 
 class Lookout:
@@ -73,25 +40,23 @@ class Lookout:
             self._seen[now.cell.index] = now
 
 
-class Audience:
-    """Several watchers as one."""
+class EventLog:
+    """The event log of a run, read from a place on while it grows."""
 
-    def __init__(self, *watchers: Watcher) -> None:
-        self._watchers = watchers
+    def __init__(self, path: Path, start: int) -> None:
+        self._path, self._read = path, start
 
-    def batch(self, cell: Cell, index: int, best_score: float | None, evaluations: int) -> None:
-        """Tell all of them."""
-        for watcher in self._watchers:
-            watcher.batch(cell, index, best_score, evaluations)
+    @staticmethod
+    def size(path: Path) -> int:
+        """How far a log has come; 0 where there is none yet."""
+        return path.stat().st_size if path.exists() else 0
 
-    def cell_done(self, result: CellResult) -> None:
-        """Tell all of them."""
-        for watcher in self._watchers:
-            watcher.cell_done(result)
-
-
-def _created(run_id: str) -> UUID:
-    artifact = create_progress_artifact(progress=0.0, key="search-progress", description=f"Run {run_id}")
-    if not isinstance(artifact, UUID):
-        raise TypeError("the progress artifact must be made in a synchronous flow")
-    return artifact
+    def news(self) -> Iterator[Event]:
+        """The events that have been added; a line that is still being written comes the next time."""
+        with suppress(OSError), self._path.open("rb") as log:
+            log.seek(self._read)
+            whole, _, _ = log.read().rpartition(b"\n")
+            self._read += len(whole) + bool(whole)
+            for line in whole.splitlines():
+                with suppress(orjson.JSONDecodeError):
+                    yield orjson.loads(line)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from flows import heartbeat
 from mlab import config
 from mlab.config import Config
 from tests.runs import ROOT
@@ -57,11 +58,12 @@ def test_the_manual_one_runs_when_asked_only() -> None:
 
 
 @named
-def test_all_share_one_work_pool_and_show_the_events_in_the_flow_runs_log(name: str) -> None:
+def test_all_share_one_work_pool_and_send_heartbeats_as_often_as_they_are_expected(name: str) -> None:
     pool = DEPLOYMENTS[name]["work_pool"]
 
     assert pool["name"] == "martingale"
-    assert pool["job_variables"]["env"]["PREFECT_LOGGING_EXTRA_LOGGERS"] == "mlab"
+    seconds = int(pool["job_variables"]["env"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"])
+    assert 2 * seconds < heartbeat.SILENCE.seconds <= 90
 
 
 def test_no_folder_of_any_machine_is_named() -> None:

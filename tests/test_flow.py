@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import shutil
@@ -71,7 +72,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     state = State(tmp_path_factory.mktemp("whole") / "state")
     with runs.python(*command_line("--json", overrides=CONFIG), state=state.root, log=subprocess.PIPE) as process:
         out, err = process.communicate(timeout=SECONDS)
+    until_told(state)
     return Finished(state, process.returncode, out.decode(), err.decode())
+
+
+def until_told(state: State) -> None:
+    """Wait until nobody tells Prefect anything any more: on a new folder it starts more slowly than the run ends."""
+    with (state.prefect / "users").open("ab") as users:
+        fcntl.flock(users, fcntl.LOCK_EX)
 
 
 # The run as its caller sees it
@@ -261,7 +269,7 @@ def test_a_cut_run_keeps_what_it_found_and_resumes_to_the_same_results(
 
     stopped = Finished(state, process.returncode, out.decode(), err.decode())
     assert stopped.status == status, stopped.err
-    assert seconds < 8
+    assert seconds < 5
     assert "Traceback" not in stopped.err
     answer = stopped.answer
     assert (list(answer), answer["status"]) == (KEYS, "STOPPED")

@@ -1,21 +1,21 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self
 
 import pytest
 
 from flows import run
+from flows.signals import Terminated
 from mlab import engine, tracking
-from mlab.config import Config
 from mlab.errors import EvaluationError, RunBusy
 from mlab.events import recorder
 from mlab.identity import State
-from mlab.report.progress import Progress
 from mlab.store import Store
 from tests import runs
 from tests.runs import ROOT, TINY, command_line
@@ -23,22 +23,25 @@ from tests.runs import ROOT, TINY, command_line
 UNKNOWN = "20260131-235959-0a1b2c"
 
 
-class NoServer:
-    """Stands where Prefect's server would be; nothing is started."""
+class NoHerald:
+    """Stands where Prefect would be told; nothing is started."""
 
-    started = 0
+    begun = 0
+    complaint = None
 
-    def __init__(self, state: State) -> None:
-        del state
+    def __init__(self, *_arguments: object) -> None:
+        pass
 
     def __enter__(self) -> Self:
-        type(self).started += 1
         return self
 
     def __exit__(self, *_error: object) -> None:
         pass
 
-    def wait(self) -> None:
+    def begin(self) -> None:
+        type(self).begun += 1
+
+    def hurry(self) -> None:
         pass
 
 
@@ -54,24 +57,19 @@ def _as_it_was() -> Iterator[None]:
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
     monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setattr(run, "PrefectServer", NoServer)
-    monkeypatch.setattr(NoServer, "started", 0)
+    monkeypatch.setattr(run, "Herald", NoHerald)
+    monkeypatch.setattr(NoHerald, "begun", 0)
+    monkeypatch.setattr(tracking, "Courier", Idle)
     return State.here()
 
 
-def flow_is(monkeypatch: pytest.MonkeyPatch, state: State, ending: BaseException | None = None) -> None:
-    """Let the engine search without Prefect, or end in some way."""
+def search_ends_with(monkeypatch: pytest.MonkeyPatch, ending: BaseException) -> None:
+    """Let every search end at its first batch."""
 
-    def flow(config: Config, run_id: str, _workers: int, _server: object, *, delivered: bool) -> int:
-        if ending is not None:
-            raise ending
-        with Store.open(state.database) as store, Progress() as progress:
-            progress.start(config.cells(), config.search.max_batches, config.search.batch_size)
-            engine.run(state, store, runs.stored(store, run_id), config, progress)
-        return 0
+    def batch(*_arguments: object) -> NoReturn:
+        raise ending
 
-    monkeypatch.setattr(run, "_flow", flow)
-    monkeypatch.setattr(tracking, "Courier", Idle)
+    monkeypatch.setattr(engine, "search_batch", batch)
 
 
 class Idle(AbstractContextManager["Idle"]):
@@ -138,7 +136,7 @@ def test_a_wrong_command_line_is_one_line(
 
     assert [piece for piece in named if piece not in line] == [], line
     assert not state.root.exists()
-    assert NoServer.started == 0
+    assert NoHerald.begun == 0
 
 
 @pytest.mark.parametrize(
@@ -198,7 +196,7 @@ def test_an_unknown_run_is_not_resumed(state: State, capsys: pytest.CaptureFixtu
 
     assert str(state.database) in line
     assert UNKNOWN in line
-    assert NoServer.started == 0
+    assert NoHerald.begun == 0
 
 
 def test_a_run_that_is_being_executed_elsewhere_is_left_alone(state: State) -> None:
@@ -209,7 +207,8 @@ def test_a_run_that_is_being_executed_elsewhere_is_left_alone(state: State) -> N
             out, err = process.communicate(timeout=30)
 
         assert (process.returncode, out) == (3, b"")
-        assert err.decode().startswith(f"error: run {experiment.run_id} is being executed by ")
+        busy = f"error: run {experiment.run_id} is being executed by process {os.getpid()};"
+        assert err.decode().startswith(busy)
         assert err.count(b"\n") == 1
         assert runs.stored(store, experiment.run_id).status == "RUNNING"
         assert not state.prefect.exists()
@@ -218,7 +217,7 @@ def test_a_run_that_is_being_executed_elsewhere_is_left_alone(state: State) -> N
 def test_a_run_that_another_process_took_first_is_left_to_it(
     state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flow_is(monkeypatch, state, RunBusy("run x is being executed by process 1; wait for it, or stop it"))
+    search_ends_with(monkeypatch, RunBusy("run x is being executed by process 1; wait for it, or stop it"))
 
     assert run.main(sets(*TINY)) == 3
     out, err = capsys.readouterr()
@@ -230,7 +229,6 @@ def test_a_run_that_another_process_took_first_is_left_to_it(
 def test_a_database_that_is_none_ends_with_4_and_stays_as_it_is(
     arguments: list[str], state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flow_is(monkeypatch, state)
     state.root.mkdir()
     state.database.write_text("my shopping list, which is longer than a header of SQLite" * 9)
     before = state.database.read_bytes()
@@ -243,19 +241,18 @@ def test_a_database_that_is_none_ends_with_4_and_stays_as_it_is(
     assert "move it away" in last
     assert "Traceback" not in err
     assert state.database.read_bytes() == before
-    assert NoServer.started == 0
+    assert NoHerald.begun == 0
 
 
 def test_a_state_folder_that_cannot_be_made_ends_with_4(
     tmp_path: Path, state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flow_is(monkeypatch, state)
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path / "file" / "state"))
 
     assert run.main(sets(*TINY)) == 4
     assert "MLAB_STATE_DIR" in capsys.readouterr().err.splitlines()[-1]
-    assert NoServer.started == 0
+    assert NoHerald.begun == 0
 
 
 # Endings
@@ -264,7 +261,6 @@ def test_a_state_folder_that_cannot_be_made_ends_with_4(
 def test_with_json_nothing_else_goes_to_standard_output(
     state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flow_is(monkeypatch, state)
 
     assert run.main(["--json", *sets(*TINY)]) == 0
     out, err = capsys.readouterr()
@@ -278,7 +274,6 @@ def test_with_json_nothing_else_goes_to_standard_output(
 def test_without_json_the_ladders_are_shown_as_bullets(
     state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flow_is(monkeypatch, state)
 
     assert run.main(sets(*TINY)) == 0
     out = capsys.readouterr().out
@@ -291,7 +286,6 @@ def test_without_json_the_ladders_are_shown_as_bullets(
 def test_a_finished_run_can_be_shown_again_and_does_not_change(
     state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flow_is(monkeypatch, state)
     run.main(["--json", *sets(*TINY)])
     first = json.loads(capsys.readouterr().out)
 
@@ -302,7 +296,6 @@ def test_a_finished_run_can_be_shown_again_and_does_not_change(
 def test_what_is_left_of_a_dead_process_can_be_resumed(
     state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flow_is(monkeypatch, state)
     with Store.open(state.database) as store:
         experiment, _ = runs.opened(state, store)
         claim = f"""if True:
@@ -317,30 +310,43 @@ def test_what_is_left_of_a_dead_process_can_be_resumed(
     assert json.loads(capsys.readouterr().out)["status"] == "COMPLETED"
 
 
-@pytest.mark.parametrize(("ending", "status"), [(KeyboardInterrupt(), 130), (run.Terminated(), 143)])
-def test_a_signal_while_prefect_still_starts_is_an_orderly_end(
+@pytest.mark.parametrize(("ending", "status"), [(KeyboardInterrupt(), 130), (Terminated(), 143)])
+def test_a_signal_is_an_orderly_end(
     ending: BaseException,
     status: int,
     state: State,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def wait(_server: NoServer) -> None:
+    search_ends_with(monkeypatch, ending)
+
+    assert run.main(["--json", *sets(*TINY)]) == status
+    out, err = capsys.readouterr()
+    assert "Traceback" not in err
+    assert json.loads(out)["status"] == "STOPPED"
+
+
+@pytest.mark.parametrize(("ending", "status"), [(KeyboardInterrupt(), 130), (Terminated(), 143)])
+def test_a_signal_while_mlflow_and_prefect_are_still_told_cuts_only_that(
+    ending: BaseException,
+    status: int,
+    state: State,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def wait(_herald: NoHerald, *_error: object) -> None:
         raise ending
 
-    monkeypatch.setattr(NoServer, "wait", wait)
+    monkeypatch.setattr(NoHerald, "__exit__", wait)
 
-    assert run.main(sets(*TINY)) == status
-    assert "Traceback" not in capsys.readouterr().err
-    with Store.open(state.database) as store:
-        (experiment,) = store.experiments()
-        assert (experiment.status, experiment.best_score) == ("PENDING", None)
+    assert run.main(["--json", *sets(*TINY)]) == status
+    assert json.loads(capsys.readouterr().out)["status"] == "COMPLETED"
 
 
 def test_a_failed_evaluation_ends_with_1(
     state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flow_is(monkeypatch, state, EvaluationError("10 % x 4, batch 0: ValueError: broken"))
+    search_ends_with(monkeypatch, EvaluationError("10 % x 4, batch 0: ValueError: broken"))
 
     assert run.main(sets(*TINY)) == 1
     assert capsys.readouterr().err.splitlines()[-1] == "error: 10 % x 4, batch 0: ValueError: broken"
@@ -349,7 +355,6 @@ def test_a_failed_evaluation_ends_with_1(
 def test_batches_appear_at_once_and_in_order(
     state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flow_is(monkeypatch, state)
     run.main(["--json", *sets(*TINY)])
     run_id = json.loads(capsys.readouterr().out)["run_id"]
 

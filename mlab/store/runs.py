@@ -60,8 +60,8 @@ def by_run_id(session: Session, run_id: str) -> ExperimentRow:
     return row
 
 
-def claim(session: Session, run_id: str) -> Experiment:
-    """Make this process the holder of a run, unless it is COMPLETED.
+def free(session: Session, run_id: str) -> ExperimentRow:
+    """The row of a run that may be executed.
 
     Raises:
         StoreError: there is no such run.
@@ -71,6 +71,17 @@ def claim(session: Session, run_id: str) -> Experiment:
     holder = _holder(row)
     if holder and holder.alive:
         raise _busy(row)
+    return row
+
+
+def claim(session: Session, run_id: str) -> Experiment:
+    """Make this process the holder of a run, unless it is COMPLETED.
+
+    Raises:
+        StoreError: there is no such run.
+        RunBusy: a living process, this one included, holds it.
+    """
+    row = free(session, run_id)
     if row.status != "COMPLETED":
         if row.status == "PENDING":
             row.started_at = rows.now()
@@ -111,10 +122,7 @@ def set_deleted(session: Session, run_id: str, *, deleted: bool) -> None:
     Raises:
         RunBusy: a living process executes it.
     """
-    row = by_run_id(session, run_id)
-    holder = _holder(row)
-    if deleted and holder and holder.alive:
-        raise _busy(row)
+    row = free(session, run_id) if deleted else by_run_id(session, run_id)
     row.deleted = deleted
 
 

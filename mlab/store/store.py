@@ -76,6 +76,15 @@ class Store:
             _emit_status(experiment)
         return experiment
 
+    def check_free(self, run_id: str) -> None:
+        """See that a stored run may be executed.
+
+        Raises:
+            RunBusy: a living process, which the message names, executes it.
+        """
+        with self._database.reading() as session:
+            runs.free(session, run_id)
+
     def finish(self, exp_id: int, status: Status, elapsed_s: float) -> Experiment:
         """Say how a run ended, after how many seconds in all, and let go of it.
 
@@ -205,6 +214,12 @@ class Store:
         with self._database.reading() as session:
             row = session.scalar(select(ExperimentRow).where(ExperimentRow.run_id == run_id))
             return rows.experiment(row) if row else None
+
+    def run_of_flow(self, flow_run_id: str) -> str | None:
+        """The id of the run that a Prefect flow run executes or executed last; None where there is none."""
+        query = select(ExperimentRow.run_id).where(ExperimentRow.flow_run_id == flow_run_id)
+        with self._database.reading() as session:
+            return session.scalar(query.order_by(ExperimentRow.id.desc()).limit(1))
 
     def experiments(self, limit: int | None = None, *, deleted: bool = False) -> list[Experiment]:
         """The runs that are not deleted, or those that are; newest first."""

@@ -1,0 +1,108 @@
+"""Runs whose process was killed without a word: in the database and in Prefect they end, and they can be resumed."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mlab.identity import State
+from mlab.records import Experiment
+from mlab.store import Store
+from tests import runs
+from tests.runs import TINY, command_line
+
+pytestmark = pytest.mark.integration
+
+LONG = ("name=long", "ladder.overlap_pct=10", "ladder.num_orders=6", "search.max_batches=999", "search.patience=999")
+SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("prefect")
+
+
+@pytest.fixture(scope="module")
+def prefect_url(home: Path) -> Iterator[str]:
+    with runs.prefect_server(home, SECONDS) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> State:
+    return State(tmp_path_factory.mktemp("orphans"))
+
+
+def flow_run(home: Path, run: Experiment) -> tuple[str, str]:
+    """Type and message of a flow run's state, as Prefect's database has them."""
+    with closing(sqlite3.connect(f"file:{home / 'prefect.db'}?mode=ro", uri=True)) as database:
+        query = """SELECT flow_run.id, state.type, state.message FROM flow_run
+            JOIN flow_run_state AS state ON state.id = flow_run.state_id"""
+        found = {name.replace("-", ""): (kind, message) for name, kind, message in database.execute(query)}
+    return found[(run.flow_run_id or "").replace("-", "")]
+
+
+@contextmanager
+def shown(state: State, prefect_url: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """A long run that Prefect shows already, and its id."""
+    with (
+        Store.open(state.database) as store,
+        runs.python(*command_line(overrides=LONG), state=state.root, PREFECT_API_URL=prefect_url) as process,
+    ):
+        before = len(store.experiments())
+        runs.wait_until(lambda: len(store.experiments()) > before)
+        run_id = store.experiments()[0].run_id
+        runs.wait_until(lambda: bool(runs.stored(store, run_id).flow_run_id), SECONDS)
+        yield process, run_id
+
+
+def test_a_stopped_run_ends_at_once_and_is_cancelled_in_prefect(home: Path, prefect_url: str, state: State) -> None:
+    with shown(state, prefect_url) as (process, run_id), Store.open(state.database) as store:
+        process.terminate()
+        sent = time.monotonic()
+        assert process.wait(SECONDS) == 143
+        assert time.monotonic() - sent < 5
+
+        assert runs.stored(store, run_id).status == "STOPPED"
+        runs.wait_until(lambda: flow_run(home, runs.stored(store, run_id))[0] == "CANCELLED", 30)
+
+
+def test_a_killed_run_is_crashed_in_prefect_at_once(home: Path, prefect_url: str, state: State) -> None:
+    with shown(state, prefect_url) as (process, run_id), Store.open(state.database) as store:
+        process.kill()
+        runs.wait_until(lambda: flow_run(home, runs.stored(store, run_id))[0] == "CRASHED", 30)
+
+        assert f"--resume {run_id}" in flow_run(home, runs.stored(store, run_id))[1]
+
+
+def test_the_next_start_ends_what_was_killed_together_with_whoever_could_have_told(
+    home: Path, prefect_url: str, state: State
+) -> None:
+    with shown(state, prefect_url) as (process, run_id), Store.open(state.database) as store:
+        everyone = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
+        for one in everyone:
+            one.suspend()  # none of them sees another die
+        for one in everyone:
+            one.kill()
+        process.wait()
+        assert runs.stored(store, run_id).status == "RUNNING"
+        assert flow_run(home, runs.stored(store, run_id))[0] == "RUNNING"
+
+        command = command_line("--json", overrides=TINY)
+        with runs.python(*command, state=state.root, PREFECT_API_URL=prefect_url) as next_one:
+            out, err = next_one.communicate(timeout=SECONDS)
+
+        assert next_one.returncode == 0, err
+        assert json.loads(out)["status"] == "COMPLETED"
+        orphan = runs.stored(store, run_id)
+        assert orphan.status == "STOPPED"
+        runs.wait_until(lambda: flow_run(home, orphan)[0] == "CRASHED", 30)
+        assert "is gone" in flow_run(home, orphan)[1]
