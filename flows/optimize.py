@@ -24,10 +24,11 @@ from pydantic import Field
 
 from flows import cluster, telling
 from flows.search import SearchProcess
-from flows.watching import LOOK_S, EventLog, Lookout
+from flows.watching import LOOK_S, Lookout
 from mlab import engine, events
 from mlab.config import Config, from_tree
 from mlab.errors import ConfigError
+from mlab.events import EventLog
 from mlab.identity import State
 from mlab.records import Experiment, Status
 from mlab.report import markdown, summary

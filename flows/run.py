@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, NoReturn
 from flows import cluster
 from flows.herald import Herald
 from flows.signals import Terminated, heed_termination
-from flows.watching import EventLog
 from mlab import config as configs
 from mlab.config import Config
 from mlab.errors import ConfigError, LabError
+from mlab.events import EventLog
 from mlab.identity import RUN_ID, State
 
 if TYPE_CHECKING:

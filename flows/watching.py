@@ -1,16 +1,9 @@
-"""What other processes have saved and written, as if it had been saved and written here."""
+"""What other processes have saved, as if it had been saved here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import orjson
-
-from mlab.events import Event
 
 if TYPE_CHECKING:
     from mlab.engine import Watcher
@@ -38,25 +31,3 @@ class Lookout:
             if now.finished and not before.finished:
                 self._watcher.cell_done(now)
             self._seen[now.cell.index] = now
-
-
-class EventLog:
-    """The event log of a run, read from a place on while it grows."""
-
-    def __init__(self, path: Path, start: int) -> None:
-        self._path, self._read = path, start
-
-    @staticmethod
-    def size(path: Path) -> int:
-        """How far a log has come; 0 where there is none yet."""
-        return path.stat().st_size if path.exists() else 0
-
-    def news(self) -> Iterator[Event]:
-        """The events that have been added; a line that is still being written comes the next time."""
-        with suppress(OSError), self._path.open("rb") as log:
-            log.seek(self._read)
-            whole, _, _ = log.read().rpartition(b"\n")
-            self._read += len(whole) + bool(whole)
-            for line in whole.splitlines():
-                with suppress(orjson.JSONDecodeError):
-                    yield orjson.loads(line)

@@ -261,7 +261,7 @@ def _write_snapshot(run: Execution, error: Exception) -> Path | None:
         return snapshot.write(
             run.state, error, experiment.run_id, experiment.exp_id, _application_state(run), experiment.config
         )
-    except OSError as fault:
+    except Exception as fault:  # noqa: BLE001 - whatever it is, the failure itself is what counts
         emit("ORCH.ERROR", f"no snapshot could be written: {fault}", level="error")
         return None
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections import deque
 from collections.abc import Iterator, MutableMapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
@@ -44,7 +45,8 @@ class Recorder:
     def __init__(self, size: int) -> None:
         self.recent: deque[dict[str, Any]] = deque(maxlen=size)
         self._log: FileIO | None = None
-        self._read = 0
+        self._torn = False
+        self._others: EventLog | None = None
         self._waiting: list[bytes] = []
 
     def open(self, path: Path) -> None:
@@ -54,7 +56,8 @@ class Recorder:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Without a buffer each line is one write, so that lines of several processes never mix.
             self._log = path.open("ab", buffering=0)
-            self._read = self._log.tell()
+            self._others = EventLog(path, self._log.tell())
+            self._torn = _is_torn(path)
         for line in self._waiting:
             self._write(line)
         self._waiting.clear()
@@ -79,20 +82,51 @@ class Recorder:
     def _write(self, line: bytes) -> None:
         log = self._log
         if log is not None:
+            whole = b"\n" * self._torn + line + b"\n"  # what a full disk or a kill has cut short stays by itself
+            written = 0
             with _harmless():
-                log.write(line + b"\n")
+                written = log.write(whole)
+            self._torn = written < len(whole)
 
-    def of_workers(self) -> list[Event]:
+    def of_workers(self) -> list[dict[str, Any]]:
         """What workers have appended to the open log since it was opened, or since the last call."""
-        log, news = self._log, []
-        if log is not None:
-            with _harmless(), Path(log.name).open("rb") as lines:
-                lines.seek(self._read)
-                whole, _, _ = lines.read().rpartition(b"\n")
-                self._read += len(whole) + bool(whole)
-                news = [event for event in map(orjson.loads, whole.splitlines()) if "worker" in event]
+        news = [event for event in self._others.news() if "worker" in event] if self._others and self._log else []
         self.recent.extend(news)
         return news
+
+
+class EventLog:
+    """The event log of a run, read from a place on while it grows."""
+
+    def __init__(self, path: Path, start: int = 0) -> None:
+        self._path, self._read = path, start
+
+    @staticmethod
+    def size(path: Path) -> int:
+        """How far a log has come; 0 where there is none yet."""
+        return path.stat().st_size if path.exists() else 0
+
+    def news(self) -> Iterator[dict[str, Any]]:
+        """The events that have been added; a line that is still being written comes the next time."""
+        with suppress(OSError), self._path.open("rb") as log:
+            log.seek(self._read)
+            whole, _, _ = log.read().rpartition(b"\n")
+            self._read += len(whole) + bool(whole)
+            for line in whole.splitlines():
+                with suppress(orjson.JSONDecodeError):  # one that was cut short
+                    yield orjson.loads(line)
+
+
+def _is_torn(path: Path) -> bool:
+    """Whether the last line of a log has no end, and nobody is about to write it."""
+    sizes = set()
+    for _ in range(2):
+        with path.open("rb") as log:
+            sizes.add(log.seek(0, os.SEEK_END))
+            if not log.tell() or (log.seek(-1, os.SEEK_END), log.read())[1] == b"\n":
+                return False
+        time.sleep(0.01)
+    return len(sizes) == 1
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 import traceback
 from datetime import UTC, datetime, timedelta
@@ -36,7 +37,7 @@ def write(state: State, error: BaseException, run_id: str, exp_id: int, applicat
     """
     now = datetime.now(UTC)
     snapshot_id = f"crash_{now:%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"
-    mark = fingerprint(error)
+    mark, told = fingerprint(error), traceback.TracebackException.from_exception(error)
     state.crashes.mkdir(parents=True, exist_ok=True)
     content = {
         "snapshot_id": snapshot_id,
@@ -45,8 +46,8 @@ def write(state: State, error: BaseException, run_id: str, exp_id: int, applicat
         "timestamp": now.isoformat(timespec="milliseconds"),
         "error_context": {
             "type": type(error).__name__,
-            "message": str(error),
-            "traceback": traceback.format_exception(error),
+            "message": str(told),
+            "traceback": list(told.format()),
             "fingerprint": mark,
             "seen_before": sum(known.fingerprint == mark for known in listed(state)),
         },
@@ -56,7 +57,11 @@ def write(state: State, error: BaseException, run_id: str, exp_id: int, applicat
         "configuration": config,
     }
     path = state.crashes / f"{snapshot_id}.json"
-    path.write_bytes(orjson.dumps(redacted(content), option=orjson.OPT_INDENT_2, default=str))
+    try:
+        path.write_bytes(_json(redacted(content)))
+    except OSError:
+        path.unlink(missing_ok=True)  # half of it tells nothing
+        raise
     prune(state)
     return path
 
@@ -89,6 +94,13 @@ def fingerprint(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = [f"{Path(frame.filename).name}:{frame.name}" for frame in frames]
     return hashlib.sha256("|".join([type(error).__name__, *place]).encode()).hexdigest()[:12]
+
+
+def _json(content: Json) -> bytes:
+    try:
+        return orjson.dumps(content, option=orjson.OPT_INDENT_2, default=str)
+    except orjson.JSONEncodeError:  # half a character, or 70 bits
+        return json.dumps(content, indent=2, default=str).encode()
 
 
 def _files(state: State) -> list[Path]:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from mlab import events
-from mlab.events import NAMES, QUIET, Name, Recorder, bound, emit
+from mlab.events import NAMES, QUIET, EventLog, Name, Recorder, bound, emit
 
 VOCABULARY = re.findall(
     r"\S+",
@@ -248,3 +248,50 @@ def test_what_workers_append_is_shown_here_once(log: Path, caplog: pytest.LogCap
 
     assert [event["msg"] for event in events.recorder.recent] == ["here", "there", "late"]
     assert [record.getMessage() for record in caplog.records] == ["ORCH.SAVE_OK there", "ORCH.PRUNE late"]
+
+
+def test_a_line_that_was_cut_short_spoils_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "events" / "a.jsonl"
+    recorder = Recorder(10)
+    recorder.open(path)
+    recorder(None, "info", {"event": "ORCH.BATCH", "msg": "first"})
+    with path.open("ab") as log:  # a process is killed in the middle of a line
+        log.write(b'{"event": "ORCH.SA')
+    again = Recorder(10)
+    again.open(path)
+    again(None, "info", {"event": "ORCH.BATCH", "msg": "second"})
+    again.close()
+    assert [event["msg"] for event in EventLog(path).news()] == ["first", "second"]
+
+
+def test_a_line_that_a_full_disk_has_cut_short_spoils_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    recorder = Recorder(10)
+    recorder.open(path)
+
+    class Full:
+        """Takes half of what it is given, once."""
+
+        def __init__(self, log: Any) -> None:
+            self.log, self.room = log, 10
+
+        def write(self, line: bytes) -> int:
+            taken, self.room = line[: self.room], len(line) + 1000
+            return int(self.log.write(taken))
+
+    recorder._log = Full(recorder._log)  # type: ignore[assignment]
+    recorder(None, "info", {"event": "ORCH.BATCH", "msg": "lost"})
+    recorder(None, "info", {"event": "ORCH.BATCH", "msg": "kept"})
+    assert [event["msg"] for event in EventLog(path).news()] == ["kept"]
+
+
+def test_a_log_is_read_while_it_grows(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    log = EventLog(path)
+    assert list(log.news()) == []
+    path.write_bytes(b'{"msg": 1}\n{"msg"')
+    assert [event["msg"] for event in log.news()] == [1]
+    with path.open("ab") as file:
+        file.write(b": 2}\n")
+    assert [event["msg"] for event in log.news()] == [2]
+    assert list(log.news()) == []

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mlab.console.export import events
+from mlab.events import EventLog
 from mlab.identity import State
 from mlab.report import page
 from mlab.report.risk import LIMITS
@@ -34,7 +34,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[State, str]:
     with Store.open(state.database) as store:
         runs.searched(state, store, f"notes={json.dumps(HOSTILE)}", "ladder.overlap_pct=[10,20]")
         experiment = store.experiments()[0]
-        text = page.html(experiment, store.cells(1), store.results(1), events(state, experiment))
+        text = page.html(
+            experiment, store.cells(1), store.results(1), list(EventLog(state.events(experiment.run_id)).news())
+        )
     return state, text
 
 
@@ -113,7 +115,7 @@ def test_many_events_are_cut_to_the_last(monkeypatch: pytest.MonkeyPatch, whole:
     monkeypatch.setattr(page, "EVENTS", 5)
     with Store.open(whole[0].database) as store:
         experiment = store.experiments()[0]
-        log = events(whole[0], experiment)
+        log = list(EventLog(whole[0].events(experiment.run_id)).news())
         text = page.html(experiment, store.cells(1), store.results(1), log)
     assert text.count('data-event="') == 5
     assert f"The last 5 events; {len(log) - 5} before them" in text

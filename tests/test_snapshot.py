@@ -147,6 +147,30 @@ def test_what_json_cannot_hold_is_spelt_out(state: State) -> None:
     assert content["configuration"] == {"path": "/a", "need": None}
 
 
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize("error", [Unspeakable(), ValueError("half a character: \ud800"), ValueError(2**70)])
+def test_no_error_is_too_odd_for_a_snapshot(state: State, error: Exception) -> None:
+    context = crash(state, caught(error))["error_context"]
+    assert context["type"] == type(error).__name__
+    assert "in throw" in "".join(context["traceback"])
+
+
+def test_half_a_snapshot_is_not_left_on_a_full_disk(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        crash(state, caught(ValueError("x")))
+    assert list(state.crashes.iterdir()) == []
+
+
 # What the engine leaves behind when it fails
 
 

@@ -7,13 +7,12 @@ import sys
 from pathlib import Path
 
 import click
-import orjson
 
 from mlab.console.choice import chosen, logged, opened
 from mlab.errors import ConfigError
-from mlab.events import emit
+from mlab.events import EventLog, emit
 from mlab.identity import CANDIDATE_ID
-from mlab.records import Candidate, Experiment
+from mlab.records import Candidate, Experiment, Json
 from mlab.report import listing, summary, terminal
 from mlab.store import Store
 
@@ -106,9 +105,8 @@ def _found(store: Store, run: Experiment, name: str) -> Candidate:
     raise ConfigError("command line", "CANDIDATE", "is not kept: better ones took its place, or it was pruned", name)
 
 
-def _events(log: Path, candidate: Candidate) -> list[dict[str, object]]:
+def _events(log: Path, candidate: Candidate) -> list[Json]:
     """The events of the batch that a candidate came from."""
-    lines = log.read_bytes().splitlines() if log.exists() else []
-    events = [orjson.loads(line) for line in lines]
     place = (candidate.cell.overlap_pct, candidate.cell.num_orders, candidate.batch)
-    return [one for one in events if (one.get("overlap"), one.get("orders"), one.get("batch_idx")) == place]
+    news = EventLog(log).news()
+    return [one for one in news if (one.get("overlap"), one.get("orders"), one.get("batch_idx")) == place]

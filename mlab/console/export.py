@@ -11,8 +11,7 @@ import orjson
 
 from mlab.console.choice import chosen, logged, opened
 from mlab.errors import ConfigError
-from mlab.events import emit
-from mlab.identity import State
+from mlab.events import EventLog, emit
 from mlab.records import Experiment
 from mlab.report import summary
 from mlab.store import Store
@@ -71,7 +70,7 @@ def report(run: str, output: Path | None) -> None:
         experiment = chosen(store, run)
         store.check_run(experiment.exp_id)
         cells, results = store.cells(experiment.exp_id), store.results(experiment.exp_id)
-        text = page.html(experiment, cells, results, events(state, experiment))
+        text = page.html(experiment, cells, results, list(EventLog(state.events(experiment.run_id)).news()))
         place = output or state.reports / f"{experiment.run_id}.html"
         if output is None:
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -80,18 +79,6 @@ def report(run: str, output: Path | None) -> None:
             emit("UI.EXPORT", f"report of {len(results)} results", rows=len(results), to=str(place))
     if str(place) != "-":
         print(place)
-
-
-def events(state: State, run: Experiment) -> list[dict[str, object]]:
-    """The events of a run's log; a line that was cut short counts as none."""
-    log = state.events(run.run_id)
-    found = []
-    for line in log.read_bytes().splitlines() if log.exists() else []:
-        try:
-            found.append(orjson.loads(line))
-        except orjson.JSONDecodeError:
-            continue
-    return found
 
 
 def _write(place: Path, text: str) -> None:
