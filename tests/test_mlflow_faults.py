@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from mlab import engine
 from mlab.events import recorder
 from mlab.identity import State
 from mlab.store import Store
-from mlab.tracking import Courier, Debt, rounds
+from mlab.tracking import Courier, Debt, courier, rounds
 from mlab.tracking.destination import Destination
 from mlab.tracking.faults import Faults, worded
 from mlab.tracking.lock import Taken, alone
@@ -40,6 +39,12 @@ def state(tmp_path: Path) -> State:
 def store(state: State) -> Iterator[Store]:
     with Store.open(state.database) as opened:
         yield opened
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a courier however busy the machine is."""
+    monkeypatch.setattr(courier, "PATIENCE_S", 120.0)
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +197,7 @@ def test_of_two_at_once_on_a_new_folder_the_second_makes_the_database_that_the_f
         runs.wait_until((state.root / "mlflow.new" / "mlflow.db").exists)
         maker, waiting = (one, other) if makes_database(one) else (other, one)
         maker.kill()
-        assert waiting.wait(60) == 0
+        assert waiting.wait(120) == 0
 
     assert store.owing() == []
     with closing(sqlite3.connect(state.mlflow_database)) as database:
@@ -362,7 +367,7 @@ def test_a_run_that_is_resumed_while_its_old_ending_is_delivered_is_followed_to_
 
 
 @pytest.mark.integration
-def test_a_locked_database_is_owed_until_it_is_free(state: State, store: Store) -> None:
+def test_a_locked_database_is_owed_until_it_is_free(state: State, store: Store, patient: None) -> None:
     Destination.open(state)
     experiment, settings = runs.opened(state, store)
     hold = f"""if True:
@@ -373,14 +378,11 @@ def test_a_locked_database_is_owed_until_it_is_free(state: State, store: Store) 
     with runs.python("-c", hold, state=state.root) as locker:
         assert locker.stdout is not None
         locker.stdout.readline()
-        began = time.monotonic()
         with Courier(state, experiment.run_id) as busy:
             runs.execute(state, store, experiment, settings)
-            searched = time.monotonic() - began
         assert busy.answer is not None
         assert "database is locked" in busy.answer
         assert debt(store, experiment.run_id) == Debt(NUMBERS, ending=True)
-    assert searched < 5
     assert "Traceback" not in (state.root / "tracking.log").read_text()
 
     runs.wait_until(lambda: busy._process is not None and busy._process.poll() is not None)
@@ -393,7 +395,7 @@ def test_a_locked_database_is_owed_until_it_is_free(state: State, store: Store) 
 
 @pytest.mark.integration
 def test_a_run_killed_with_its_courier_is_killed_in_mlflow_by_the_next_run_which_does_not_wait_for_that(
-    state: State, store: Store
+    state: State, store: Store, patient: None
 ) -> None:
     orphan, _ = runs.opened(state, store)
     code = f"""if True:
