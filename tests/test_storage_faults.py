@@ -295,7 +295,7 @@ def test_a_run_on_a_disk_that_fills_up_ends_and_goes_on_when_there_is_room(
     sizes: int, expected: Outcome, tmp_path: Path
 ) -> None:
     batches = set()
-    for kilobytes in np.linspace(4, 440, sizes).astype(int).tolist():
+    for kilobytes in np.linspace(12, 440, sizes).astype(int).tolist():
         lines, number, outcome = with_mounts(_on_a_small_disk, tmp_path / str(kilobytes), kilobytes)
         assert all("the disk is full; free some space" in line for line in lines), (kilobytes, lines)
         assert outcome == expected, kilobytes
