@@ -26,6 +26,7 @@ from mlab.identity import RUN_ID, State
 if TYPE_CHECKING:
     from mlab.records import Experiment
     from mlab.store import Store
+    from mlab.tracking import Courier
 
 DEFAULT = Path("configs/default.yaml")
 
@@ -142,8 +143,6 @@ def _search(
         experiment = engine.open_experiment(state, store, config)
     run_id = experiment.run_id
     status = _told(state, store, (experiment, config), options, Herald(state, run_id, options.workers, start, orphans))
-    if owed := len(store.owed(experiment.exp_id)):
-        _say(f"MLflow is still owed {owed} numbers; they are delivered in the background, or by --resume {run_id}")
     emit("APP.STOP", f"exit status {status}", run_id=run_id, exp_id=experiment.exp_id, status=status)
     return status
 
@@ -155,8 +154,9 @@ def _told(
     from mlab.tracking import Courier
 
     experiment, status = found[0], 0
+    courier = Courier(state, experiment.run_id)
     try:
-        with Courier(state, experiment.run_id) as courier, herald:
+        with courier, herald:
             status = _followed(state, store, found, options.workers, herald)
             if status:
                 courier.hurry()
@@ -169,9 +169,24 @@ def _told(
         status = 128 + signal.SIGTERM
     if options.json:
         _answer(state, store, experiment, as_json=True)  # with the ids that the run has elsewhere
+    _say_what_is_owed(store, experiment, courier)
     if herald.complaint:
         _say(herald.complaint)
     return status
+
+
+def _say_what_is_owed(store: Store, experiment: Experiment, courier: Courier) -> None:
+    """Say what MLflow lacks of a run, why, and what to do."""
+    from mlab.tracking import Debt
+
+    debt = Debt.of(store, experiment)
+    if not debt:
+        return
+    again = f"mlab sync, or --resume {experiment.run_id}"
+    if courier.answer is None:
+        _say(f"MLflow is still owed {debt}; the courier goes on in the background. What it leaves: {again}")
+    else:
+        _say(f"MLflow is still owed {debt} ({courier.answer}). Deliver it with {again}; the next run tries, too")
 
 
 def _followed(state: State, store: Store, found: tuple[Experiment, Config], workers: int, herald: Herald) -> int:

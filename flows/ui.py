@@ -43,6 +43,8 @@ def _serve(state: State, prefect_port: int, mlflow_port: int) -> None:
     state.prefect.mkdir(parents=True, exist_ok=True)
     print(f"Starting the servers over {state.root}; this takes about ten seconds.", flush=True)
     address = address_file(state)
+    if not state.mlflow_database.exists():  # made whole before anybody uses it: a run that begins now might
+        _start_python(state, "mlab.tracking.destination").wait()
     servers = [_prefect(state, prefect_port), _mlflow(state, mlflow_port)]
     try:
         _wait(f"http://{HOST}:{prefect_port}/api/health", servers[0], state)
@@ -79,6 +81,10 @@ def _mlflow(state: State, port: int) -> subprocess.Popen[bytes]:
     ]
     own = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     return _start(state, [*command, *store], own)
+
+
+def _start_python(state: State, module: str) -> subprocess.Popen[bytes]:
+    return _start(state, [Path(sys.executable).name, "-m", module], {"MLAB_STATE_DIR": str(state.root)})
 
 
 def _start(state: State, command: list[str], settings: dict[str, str]) -> subprocess.Popen[bytes]:

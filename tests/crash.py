@@ -35,8 +35,8 @@ SMALL = (
 )  # fmt: skip
 """Two cells of three batches."""
 
-LONG = (*SMALL, "search.max_batches=20", "search.patience=20")
-"""Two cells of twenty batches, some seconds of a whole command."""
+LONG = (*SMALL, "search.max_batches=12", "search.patience=12")
+"""Two cells of twelve batches, some seconds of a whole command."""
 
 PROPOSALS, MOVES = 8, 3
 """Of a refinement in a smaller neighbourhood."""

@@ -41,9 +41,9 @@ def run_id(state: State) -> str:
     """A completed run of which MLflow knows everything."""
     with Store.open(state.database) as store:
         run_id = runs.searched(state, store)
-        exp_id = runs.stored(store, run_id).exp_id
-        store.delivered([key for key, _, _ in store.owed(exp_id)])
-        store.delivered_ending(exp_id, "COMPLETED")
+        run = runs.stored(store, run_id)
+        store.delivered([key for key, _, _ in store.owed(run.exp_id)])
+        store.delivered_ending(run)
     return run_id
 
 

@@ -75,6 +75,8 @@ def search_ends_with(monkeypatch: pytest.MonkeyPatch, ending: BaseException) -> 
 class Idle(AbstractContextManager["Idle"]):
     """A courier that delivers nothing."""
 
+    answer = ""
+
     def __init__(self, state: State, run_id: str) -> None:
         pass
 

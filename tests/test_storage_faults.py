@@ -290,12 +290,12 @@ def _on_a_small_disk(root: Path, kilobytes: int) -> tuple[list[str], int, Outcom
     return lines, saved(state), finished(state, processes=HERE)
 
 
-@pytest.mark.parametrize("sizes", [5, pytest.param(60, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("sizes", [5, pytest.param(40, marks=pytest.mark.soak)])
 def test_a_run_on_a_disk_that_fills_up_ends_and_goes_on_when_there_is_room(
     sizes: int, expected: Outcome, tmp_path: Path
 ) -> None:
     batches = set()
-    for kilobytes in np.linspace(4, 440, sizes).astype(int).tolist():
+    for kilobytes in np.linspace(12, 440, sizes).astype(int).tolist():
         lines, number, outcome = with_mounts(_on_a_small_disk, tmp_path / str(kilobytes), kilobytes)
         assert all("the disk is full; free some space" in line for line in lines), (kilobytes, lines)
         assert outcome == expected, kilobytes

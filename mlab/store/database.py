@@ -27,6 +27,8 @@ REMEDIES = {
     sqlite3.SQLITE_BUSY: f"locked by another program for {BUSY_S} s; close it and resume the run",
     sqlite3.SQLITE_LOCKED: f"locked by another program for {BUSY_S} s; close it and resume the run",
     sqlite3.SQLITE_FULL: "the disk is full; free some space and resume the run",
+    # How SQLite says it of the file that its processes share; the disk itself would say SQLITE_IOERR.
+    sqlite3.SQLITE_IOERR_SHMSIZE: "the disk is full; free some space and resume the run",
     sqlite3.SQLITE_READONLY: "read-only; make the file and its folder writable, or set MLAB_STATE_DIR",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened; make its folder writable, or set MLAB_STATE_DIR",
     sqlite3.SQLITE_NOTADB: "not an SQLite database; move it away, or set MLAB_STATE_DIR",
@@ -143,5 +145,6 @@ def _reason(error: Exception) -> str:
         return f"{cause.strerror or cause}; make its folder writable, or set MLAB_STATE_DIR"
     if isinstance(cause, UnicodeError) or "Could not decode to UTF-8" in str(cause):  # Python finds that, not SQLite
         return REMEDIES[sqlite3.SQLITE_CORRUPT]
-    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the low byte is the kind, the others its variant
-    return REMEDIES.get(code) or " ".join(str(cause).split())
+    code = getattr(cause, "sqlite_errorcode", 0)
+    kind = code & 0xFF  # the low byte; the others are its variant
+    return REMEDIES.get(code) or REMEDIES.get(kind) or " ".join(str(cause).split())

@@ -316,9 +316,12 @@ class Store:
             with self._database.writing() as session:
                 session.execute(update(OutboxRow), [{"id": key, "delivered": True} for key in outbox_ids])
 
-    def delivered_ending(self, exp_id: int, status: Status) -> None:
-        """Remember the ending that MLflow has been told of."""
-        self._set(exp_id, delivered_status=status)
+    def delivered_ending(self, run: Experiment) -> None:
+        """Remember that MLflow has been told how a run ended, unless it has gone on since."""
+        with self._database.writing() as session:
+            row = runs.by_id(session, run.exp_id)
+            if (row.status, row.finished_at) == (run.status, run.finished_at):
+                row.delivered_status = run.status
 
     def _set(self, exp_id: int, **values: str) -> None:
         with self._database.writing() as session:

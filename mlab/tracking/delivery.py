@@ -91,8 +91,7 @@ class Delivery:
             self._client.log_artifacts(self._parent, folder)
         ended = artifacts.milliseconds(run.finished_at) if run.finished_at else None
         self._client.set_terminated(self._parent, status, ended)
-        if self._stored().finished_at == run.finished_at:  # else there is a later ending, or will be
-            self._store.delivered_ending(run.exp_id, run.status)
+        self._store.delivered_ending(run)
 
     def _stored(self) -> Experiment:
         run = self._store.experiment(self._run_id)
