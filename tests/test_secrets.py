@@ -122,7 +122,6 @@ def whole(root: Path, path: str) -> str:
     return err.decode()
 
 
-@pytest.mark.xfail(strict=True, reason="flows.optimize lets exceptions go to Prefect as they are")
 def test_the_whole_command_leaves_no_secret(tmp_path: Path) -> None:
     whole(tmp_path / "state", beginning_with(FAILING, tmp_path / "begin"))
 

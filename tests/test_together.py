@@ -9,7 +9,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -67,9 +67,6 @@ def test_four_commands_on_a_folder_in_use_find_what_each_finds_alone(tmp_path: P
 
 @pytest.mark.soak
 @pytest.mark.integration
-@pytest.mark.xfail(
-    strict=True, reason="Prefect servers, and couriers, that make one new database at once break each other"
-)
 def test_four_commands_in_a_new_folder_find_what_each_finds_alone(tmp_path: Path) -> None:
     check_commands(State(tmp_path / "state"), SEEDS)
 
@@ -185,7 +182,6 @@ def held(state: State) -> Iterator[int | None]:
         holder.join()
 
 
-@pytest.mark.xfail(strict=True, reason="flows.run._check_resumable refuses without naming the process")
 def test_the_command_that_resumes_a_run_in_other_hands_ends_with_3_and_names_the_process(
     state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -197,20 +193,6 @@ def test_the_command_that_resumes_a_run_in_other_hands_ends_with_3_and_names_the
             assert f"by process {pid};" in capsys.readouterr().err.splitlines()[-1]
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@pytest.mark.soak
-@pytest.mark.xfail(
-    strict=True, reason="flows.optimize.open_experiment writes its id to a run that it does not hold yet"
-)
-def test_a_flow_that_does_not_get_the_run_leaves_no_mark_on_it(state: State) -> None:
-    from flows import optimize  # noqa: PLC0415 - loads Prefect
-
-    run_id = crash.run_id(state, "cut")
-    with held(state), Store.open(state.database) as store, suppress(RunBusy):
-        optimize.open_experiment.fn(state, store, runs.tiny(), run_id)
-    with Store.open(state.database) as store:
-        assert runs.stored(store, run_id).flow_run_id is None
 
 
 @pytest.mark.parametrize(
