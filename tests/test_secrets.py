@@ -13,7 +13,8 @@ from mlab.errors import EvaluationError
 from mlab.identity import State
 from mlab.refinement import Refinement
 from mlab.store import Store
-from mlab.tracking import Courier, delivery
+from mlab.tracking import Courier
+from mlab.tracking.rounds import follow
 from tests import runs
 from tests.planted import ENVIRONMENT, NOTES, SECRETS, failing
 from tests.runs import ROOT, TINY, command_line
@@ -53,7 +54,7 @@ def leave(state: State, ending: type[BaseException] | None, monkeypatch: pytest.
                 runs.searched(state, store, f"notes={json.dumps(NOTES)}", *overrides)
         else:
             runs.searched(state, store, f"notes={json.dumps(NOTES)}", *overrides)
-        delivery.follow(state, store.experiments()[0].run_id)
+        follow(state, store.experiments()[0].run_id)
 
 
 def test_there_are_thirty() -> None:
@@ -92,10 +93,6 @@ OFF = """
 from mlab import redaction
 redaction._redacted = lambda value, _key, _known: value
 redaction._clean = lambda text, _known: text
-"""
-WARNING = """
-import atexit, os, warnings
-atexit.register(warnings.warn, f"MLflow is at {os.environ['MLFLOW_TRACKING_URI']}")
 """
 FAILING = """
 from mlab.refinement import Refinement
@@ -164,7 +161,7 @@ def test_the_password_of_an_mlflow_server_is_in_no_log(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", LOST)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    monkeypatch.setenv("PYTHONPATH", beginning_with(code + WARNING, tmp_path / "begin"))
+    monkeypatch.setenv("PYTHONPATH", beginning_with(code, tmp_path / "begin"))
     state = State(tmp_path / "state")
     with Store.open(state.database) as store:
         experiment, config = runs.opened(state, store)
@@ -173,13 +170,15 @@ def test_the_password_of_an_mlflow_server_is_in_no_log(
 
     assert found(state.root) == held
     log = (state.root / "tracking.log").read_text()
-    assert "UserWarning: MLflow is at http://ann:" in log
-    assert "Traceback" in log
-    assert "127.0.0.1" in log
+    assert "MLflow at http://ann:" in log
+    assert "@127.0.0.1:9" in log
 
 
 def test_the_password_of_a_prefect_server_is_not_shown(tmp_path: Path) -> None:
-    code = "from flows.server import *; PrefectServer(State.here()).wait()"
+    code = (
+        "from flows import server; from mlab.identity import State; server.PATIENCE_S = 0.1\n"
+        "with server.api(State.here()): pass"
+    )
     with runs.python("-c", code, state=tmp_path, log=subprocess.PIPE, PREFECT_API_URL=f"{LOST}/api") as process:
         _, err = process.communicate(timeout=60)
 
