@@ -149,7 +149,12 @@ def command() -> list[dict[str, Any]]:
 
 def _role(words: list[str]) -> str:
     """What a process of the command is for."""
-    roles = {"mlab.tracking": "MLflow's courier", "flows.server": "Prefect's server", "flows.run": "search"}
+    roles = {
+        "mlab.tracking": "MLflow's courier",
+        "flows.herald": "Prefect's herald",
+        "flows.server": "Prefect's server",
+        "flows.run": "search",
+    }
     return next((role for word, role in roles.items() if word in words), "other")
 
 

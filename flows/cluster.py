@@ -76,8 +76,8 @@ def workers(setting: Setting, count: int) -> Iterator[Executor | None]:
 
 
 @contextmanager
-def losses(setting: Setting) -> Iterator[None]:
-    """Say in one line that workers are lost.
+def losses(setting: Setting, run_id: str = "") -> Iterator[None]:
+    """Say in one line that workers are lost, and their run with them.
 
     Raises:
         WorkerLost: a worker died, or a cluster failed.
@@ -87,7 +87,8 @@ def losses(setting: Setting) -> Iterator[None]:
     except LabError:
         raise
     except BrokenExecutor as error:
-        raise WorkerLost("a worker died, perhaps for want of memory; resume the run, with fewer workers") from error
+        what = f"a worker died, perhaps for want of memory; resume run {run_id}, with fewer workers"
+        raise WorkerLost(what) from error
     except Exception as error:
         if not setting.kind:
             raise

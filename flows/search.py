@@ -73,7 +73,7 @@ def search(
                 for cell in config.cells():
                     run.search(cell, watcher)
             else:
-                with cluster.losses(setting):
+                with cluster.losses(setting, experiment.run_id):
                     _hand_out(pool, assignments(run, workers), Lookout(store, experiment.exp_id, watcher))
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
@@ -173,4 +173,4 @@ def _end_with_parent(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1], int(sys.argv[2])))
+    os._exit(_main(sys.argv[1], int(sys.argv[2])))  # as in flows/run.py

@@ -30,7 +30,7 @@ from tests.test_flow import mlflow_status
 
 pytestmark = pytest.mark.integration
 
-SEARCH = {"batch_size": 4, "max_batches": 25, "patience": 25, "pruner": "none"}
+SEARCH = {"batch_size": 4, "max_batches": 12, "patience": 12, "pruner": "none"}
 CONFIG: dict[str, Any] = {
     "name": "deployed",
     "seed": 7,

@@ -27,10 +27,13 @@ from tests.runs import command_line
 
 pytestmark = pytest.mark.integration
 
-CONFIG = (
+SHORT = (
     "name=faults", "seed=7", "ladder.overlap_pct=[10, 20]", "ladder.num_orders=8", "search.batch_size=4",
-    "search.max_batches=15", "search.patience=15", "search.pruner=none",
+    "search.max_batches=2", "search.pruner=none",
 )  # fmt: skip
+LONG = (*SHORT[:-2], "search.max_batches=15", "search.patience=15", SHORT[-1])
+"""Long enough for Prefect to be told in the middle."""
+
 SECONDS = 120
 """Longest run, on a machine that has other things to do."""
 
@@ -44,10 +47,10 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> State:
 
 
 @pytest.fixture(scope="module")
-def alone(state: State) -> str:
-    """What a search without Prefect finds: its fingerprint."""
+def alone(state: State) -> dict[tuple[str, ...], str]:
+    """What a search without Prefect finds: its fingerprint, by config."""
     with Store.open(state.database) as store:
-        return fingerprint(state, runs.searched(state, store, *CONFIG))
+        return {config: fingerprint(state, runs.searched(state, store, *config)) for config in (SHORT, LONG)}
 
 
 @dataclass(frozen=True)
@@ -108,9 +111,16 @@ def broken(healthy: int) -> Iterator[str]:
 class Run:
     """One run of the command line, what it left, and how long it took after its search."""
 
-    def __init__(self, state: State, url: str, workers: int = 1, then: Callable[[Run], None] = lambda _: None) -> None:
-        self.state, before = state, set(state.root.glob("events/*"))
-        command = command_line("--json", "--workers", str(workers), overrides=CONFIG)
+    def __init__(
+        self,
+        state: State,
+        url: str,
+        config: tuple[str, ...] = SHORT,
+        workers: int = 1,
+        then: Callable[[Run], None] = lambda _: None,
+    ) -> None:
+        self.state, self.config, before = state, config, set(state.root.glob("events/*"))
+        command = command_line("--json", "--workers", str(workers), overrides=config)
         with runs.python(*command, state=state.root, PREFECT_API_URL=url) as process:
             runs.wait_until(lambda: bool(set(state.root.glob("events/*")) - before))
             self.id = (set(state.root.glob("events/*")) - before).pop().stem
@@ -137,10 +147,10 @@ class Run:
         with Store.open(self.state.database) as store:
             runs.wait_until(lambda: runs.stored(store, self.id).status != "RUNNING", SECONDS)
 
-    def check(self, alone: str) -> None:
+    def check(self, alone: dict[tuple[str, ...], str]) -> None:
         """That it is complete, that nothing looks like a failure, and that nobody had to wait."""
         assert (self.status, self.answer["status"]) == (0, "COMPLETED"), self.err
-        assert fingerprint(self.state, self.id) == alone
+        assert fingerprint(self.state, self.id) == alone[self.config]
         assert self.events("ORCH.ERROR") == []
         assert not self.state.crashes.exists()
         assert self.seconds_after < 15
@@ -161,7 +171,7 @@ def complaints(run: Run) -> int:
     return sum(line.startswith(COMPLAINT) for line in run.err.splitlines())
 
 
-def test_an_api_that_is_not_there_costs_one_line(state: State, alone: str) -> None:
+def test_an_api_that_is_not_there_costs_one_line(state: State, alone: dict[tuple[str, ...], str]) -> None:
     run = Run(state, f"http://127.0.0.1:{runs.free_port()}/api", workers=2)
 
     run.check(alone)
@@ -169,7 +179,7 @@ def test_an_api_that_is_not_there_costs_one_line(state: State, alone: str) -> No
     assert run.stored().flow_run_id is None
 
 
-def test_an_api_that_answers_500_costs_one_line(state: State, alone: str) -> None:
+def test_an_api_that_answers_500_costs_one_line(state: State, alone: dict[tuple[str, ...], str]) -> None:
     with broken(healthy=1) as url:
         run = Run(state, url)
 
@@ -178,7 +188,7 @@ def test_an_api_that_answers_500_costs_one_line(state: State, alone: str) -> Non
 
 
 def test_a_server_that_hangs_is_told_the_end_when_it_is_back_and_one_that_dies_costs_one_line(
-    server: Server, state: State, alone: str
+    server: Server, state: State, alone: dict[tuple[str, ...], str]
 ) -> None:
     def strike(blow: signal.Signals) -> Callable[[Run], None]:
         def then(run: Run) -> None:
@@ -188,13 +198,13 @@ def test_a_server_that_hangs_is_told_the_end_when_it_is_back_and_one_that_dies_c
 
         return then
 
-    hung = Run(state, server.url, then=strike(signal.SIGSTOP))
+    hung = Run(state, server.url, LONG, then=strike(signal.SIGSTOP))
     server.process.send_signal(signal.SIGCONT)
     hung.check(alone)
     assert complaints(hung) == 1, hung.err
     runs.wait_until(lambda: server.state_of(hung.stored().flow_run_id) == "COMPLETED", SECONDS)
 
-    killed = Run(state, server.url, then=strike(signal.SIGKILL))
+    killed = Run(state, server.url, LONG, then=strike(signal.SIGKILL))
     killed.check(alone)
     assert complaints(killed) == 1, killed.err
 
@@ -202,14 +212,14 @@ def test_a_server_that_hangs_is_told_the_end_when_it_is_back_and_one_that_dies_c
 @pytest.mark.soak
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_server_that_dies_or_hangs_at_the_end_costs_one_line(
-    blow: signal.Signals, server: Server, state: State, alone: str
+    blow: signal.Signals, server: Server, state: State, alone: dict[tuple[str, ...], str]
 ) -> None:
     def strike(run: Run) -> None:
         run.until_prefect_knows_it()
         run.until_searched()
         server.process.send_signal(blow)
 
-    run = Run(state, server.url, then=strike)
+    run = Run(state, server.url, LONG, then=strike)
 
     run.check(alone)
     assert complaints(run) == 1, run.err
