@@ -13,10 +13,10 @@ run: $(READY) ## search configs/default.yaml and show the ladders found
 	@$(PYTHON) -m flows.run $(ARGS)
 
 test: $(READY) ## run all tests
-	@$(PYTHON) -m pytest -n auto --dist loadfile $(ARGS)
+	@$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: $(READY) ## faults by the hundred: kills, locks, full disks; takes half an hour
-	@$(PYTHON) -m pytest -n auto --dist loadfile -m soak $(ARGS)
+	@$(PYTHON) -m pytest -n 2 --dist loadfile -m soak $(ARGS)
 
 check: $(READY) ## linters, types and the direction of imports
 	@$(VENV)/bin/ruff check

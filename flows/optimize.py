@@ -147,9 +147,10 @@ def ending(store: Store, experiment: Experiment, log: EventLog) -> Any:
     if experiment.status == "COMPLETED":
         return summary.run_json(experiment, store.cells(experiment.exp_id))
     again = f"--resume {experiment.run_id} goes on from what was saved"
-    if experiment.status == "STOPPED":
+    said = list(log.news())
+    if experiment.status == "STOPPED" and any(event["event"] == "ORCH.DONE" for event in said):
         return Cancelled(message=f"Stopped; {again}.")
     if experiment.status == "FAILED":
-        errors = [event["msg"] for event in log.news() if event["event"] == "ORCH.ERROR"]
+        errors = [event["msg"] for event in said if event["event"] == "ORCH.ERROR"]
         return Failed(message=f"{errors[-1] if errors else 'The search failed'}; {again}.")
-    return Crashed(message=f"The process that searched is gone; {again}.")
+    return Crashed(message=f"The process that searched is gone; {again}.")  # whoever found it so has marked it STOPPED

@@ -259,9 +259,9 @@ def test_what_a_server_in_trouble_is_owed_is_said_and_settled_when_it_is_well(
     server.fault = None
     server.stop()
     server.start()
-    assert [(one.run_id, one.before, bool(one.left)) for one in settle(state, store)] == [
-        (first, Debt(NUMBERS, ending=True), False),
-        (second, Debt(NUMBERS, ending=True), False),
+    assert [(one.run_id, one.before, bool(one.left), one.why) for one in settle(state, store)] == [
+        (first, Debt(NUMBERS, ending=True), False, ""),
+        (second, Debt(NUMBERS, ending=True), False, ""),
     ]
     for run_id in (first, second):
         delivered_once(server, store, run_id, whole)
