@@ -1,8 +1,19 @@
-"""The order of the tests."""
+"""The order of the tests, and what they share."""
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+from tests import runs
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_furniture(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One folder of new databases for all processes of a test run, which pytest removes."""
+    base = tmp_path_factory.getbasetemp()
+    runs.furniture = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "furniture"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,7 +17,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 Fault = Literal["refused", "500", "slow", "cut", "lost"]
 """Nobody listens; an error; an answer that comes when nobody waits any more; cut off before or after it is done."""
 
-SLOW_S = 1.5
+SLOW_S = 3.0
 
 
 def always(_path: str) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
@@ -131,11 +134,44 @@ def answers(url: str) -> bool:
         return False
 
 
+furniture = Path(tempfile.gettempdir()) / f"furniture-{os.getpid()}"
+"""Where the databases lie that :func:`furnish` copies; tests that run together share one folder."""
+
+
+def furnish(state: State) -> State:
+    """Put new databases of Prefect and MLflow into a state folder: making them takes 15 s, so they are made once."""
+    furniture.mkdir(parents=True, exist_ok=True)
+    with (furniture / "lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = State(furniture / "state")
+        if not made.mlflow_database.exists():
+            with _server(made.prefect, 120.0) as (url, server):
+                wait_until(lambda: answers(f"{url}/health"), 120.0)
+                server.terminate()
+                server.wait(30.0)
+            command = "from mlab.tracking import destination as d; d._make_database(d.State.here())"
+            with python("-c", command, state=made.root) as process:
+                assert process.wait(120.0) == 0
+    shutil.copytree(made.root, state.root, dirs_exist_ok=True)
+    return state
+
+
 @contextmanager
-def prefect_server(home: Path, seconds: float) -> Iterator[str]:
-    """A Prefect server with this home, for several runs; the address of its API."""
+def _server(home: Path, seconds: float) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A Prefect server with this home: the address of its API, and its process."""
+    home.mkdir(parents=True, exist_ok=True)
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     with python("-m", "flows.server", str(port), state=home, log=subprocess.DEVNULL, PREFECT_HOME=str(home)) as server:
         wait_until(lambda: server.poll() is not None or answers(f"{url}/health"), seconds)
+        yield url, server
+
+
+@contextmanager
+def prefect_server(home: Path, seconds: float) -> Iterator[str]:
+    """A Prefect server with this home, for several runs; the address of its API."""
+    if not (home / "prefect.db").exists():
+        furnished = furnish(State(home.with_name(f"{home.name}-furniture")))
+        shutil.copytree(furnished.prefect, home, dirs_exist_ok=True)
+    with _server(home, seconds) as (url, _):
         yield url

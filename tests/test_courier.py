@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def state(tmp_path: Path) -> State:
-    return State(tmp_path)
+    return runs.furnish(State(tmp_path))
 
 
 @pytest.fixture

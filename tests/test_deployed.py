@@ -17,6 +17,7 @@ from uuid import UUID
 import httpx
 import psutil
 import pytest
+from prefect.workers.process import ProcessWorker
 
 from benchmarks.workers import fingerprint
 from mlab.config import Config, from_tree
@@ -122,11 +123,13 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
     folder, port = tmp_path_factory.mktemp("deployed"), runs.free_port()
     url = f"http://127.0.0.1:{port}/api"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))}
-    own = {"PREFECT_HOME": str(folder / "home"), "PREFECT_API_URL": url, "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-    own |= {"MLAB_HOME": str(ROOT), "MLAB_STATE_DIR": str(folder / "state"), "PYTHONPATH": str(ROOT)}
-    prefect = Prefect(url, inherited | own, State(folder / "state"))
+    state = runs.furnish(State(folder / "state"))
+    own = {"PREFECT_HOME": str(state.prefect), "PREFECT_API_URL": url, "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    own |= {"MLAB_HOME": str(ROOT), "MLAB_STATE_DIR": str(state.root), "PYTHONPATH": str(ROOT)}
+    prefect = Prefect(url, inherited | own, state)
     with prefect.server():
-        prefect.run("prefect", "work-pool", "create", "martingale", "--type", "process")
+        template = ProcessWorker.get_default_base_job_template()
+        prefect.api("POST", "work_pools/", name="martingale", type="process", base_job_template=template)
         prefect.run("prefect", "--no-prompt", "deploy", "--name", "manual")
         yield prefect
 

@@ -57,7 +57,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def server(running: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """The server, in good health until a test says otherwise, and a courier that loses no time."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", running.url)
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
     monkeypatch.setattr(rounds, "PERIOD_S", 0.05)
     monkeypatch.setattr(rounds, "LONGEST_S", 0.1)
     monkeypatch.setattr(rounds, "GLANCE_S", 0.02)
@@ -212,7 +212,7 @@ def test_of_two_at_once_on_a_new_folder_the_second_makes_the_database_that_the_f
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("fault", ["500", "lost", "slow"])
+@pytest.mark.parametrize("fault", ["500", "slow", pytest.param("lost", marks=pytest.mark.soak)])
 def test_whichever_request_fails_all_arrives_and_nothing_twice(
     fault: Fault, state: State, store: Store, server: Server, whole: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -237,7 +237,7 @@ def test_whichever_request_fails_all_arrives_and_nothing_twice(
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("fault", ["refused", "cut"])
+@pytest.mark.parametrize("fault", ["refused", pytest.param("cut", marks=pytest.mark.soak)])
 def test_what_a_server_in_trouble_is_owed_is_said_and_settled_when_it_is_well(
     fault: Fault, state: State, store: Store, server: Server, whole: object
 ) -> None:

@@ -38,7 +38,7 @@ def prefect_url(home: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> State:
-    return State(tmp_path_factory.mktemp("orphans"))
+    return runs.furnish(State(tmp_path_factory.mktemp("orphans")))
 
 
 def flow_run(home: Path, run: Experiment) -> tuple[str, str]:

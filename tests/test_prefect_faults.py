@@ -43,7 +43,7 @@ COMPLAINT = "Prefect could not be told of all of this run"
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> State:
     """One folder for all: creating MLflow's database takes seconds."""
-    return State(tmp_path_factory.mktemp("faults"))
+    return runs.furnish(State(tmp_path_factory.mktemp("faults")))
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ class Server:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("prefect")
+    return runs.furnish(State(tmp_path_factory.mktemp("server"))).prefect
 
 
 @pytest.fixture
@@ -187,26 +187,36 @@ def test_an_api_that_answers_500_costs_one_line(state: State, alone: dict[tuple[
     assert complaints(run) == 1, run.err
 
 
-def test_a_server_that_hangs_is_told_the_end_when_it_is_back_and_one_that_dies_costs_one_line(
+def struck(blow: signal.Signals, server: Server) -> Callable[[Run], None]:
+    """What befalls the server in the middle of a search that it knows of."""
+
+    def then(run: Run) -> None:
+        run.until_prefect_knows_it()
+        assert run.stored().status == "RUNNING"
+        server.process.send_signal(blow)
+
+    return then
+
+
+def test_a_server_that_dies_in_the_middle_costs_one_line(
     server: Server, state: State, alone: dict[tuple[str, ...], str]
 ) -> None:
-    def strike(blow: signal.Signals) -> Callable[[Run], None]:
-        def then(run: Run) -> None:
-            run.until_prefect_knows_it()
-            assert run.stored().status == "RUNNING"
-            server.process.send_signal(blow)
+    run = Run(state, server.url, LONG, then=struck(signal.SIGKILL, server))
 
-        return then
+    run.check(alone)
+    assert complaints(run) == 1, run.err
 
-    hung = Run(state, server.url, LONG, then=strike(signal.SIGSTOP))
+
+@pytest.mark.soak
+def test_a_server_that_hangs_in_the_middle_costs_one_line_and_is_told_the_end_when_it_is_back(
+    server: Server, state: State, alone: dict[tuple[str, ...], str]
+) -> None:
+    run = Run(state, server.url, LONG, then=struck(signal.SIGSTOP, server))
     server.process.send_signal(signal.SIGCONT)
-    hung.check(alone)
-    assert complaints(hung) == 1, hung.err
-    runs.wait_until(lambda: server.state_of(hung.stored().flow_run_id) == "COMPLETED", SECONDS)
 
-    killed = Run(state, server.url, LONG, then=strike(signal.SIGKILL))
-    killed.check(alone)
-    assert complaints(killed) == 1, killed.err
+    run.check(alone)
+    assert complaints(run) == 1, run.err
+    runs.wait_until(lambda: server.state_of(run.stored().flow_run_id) == "COMPLETED", SECONDS)
 
 
 @pytest.mark.soak

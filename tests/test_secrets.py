@@ -112,6 +112,7 @@ def whole(root: Path, path: str) -> str:
     """The whole command on a state folder, and what it says on standard error."""
     overrides = [*TINY, f"notes={json.dumps(NOTES)}"]
     command = command_line("--json", overrides=overrides)
+    runs.furnish(State(root))
     with runs.python(*command, state=root, log=subprocess.PIPE, **ENVIRONMENT, PYTHONPATH=path) as process:
         out, err = process.communicate(timeout=180)
     assert (process.returncode, out) == (1, b""), err

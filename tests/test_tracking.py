@@ -36,7 +36,7 @@ PNG = b"\x89PNG"
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> State:
     """One folder for all: creating MLflow's database takes seconds."""
-    return State(tmp_path_factory.mktemp("tracking"))
+    return runs.furnish(State(tmp_path_factory.mktemp("tracking")))
 
 
 @pytest.fixture(scope="module")

@@ -83,7 +83,7 @@ def asked(url: str, **body: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
-    state = State(tmp_path_factory.mktemp("ui"))
+    state = runs.furnish(State(tmp_path_factory.mktemp("ui")))
     with Store.open(state.database) as store:
         experiment, config = runs.opened(state, store)
         with Courier(state, experiment.run_id):
