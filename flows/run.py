@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -45,13 +46,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     heed_termination()
     try:
         return _run(_options(arguments))
-    except LabError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_status
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told in one line
+        return _failed(error)
     except KeyboardInterrupt:  # before the search began; later ones are its own affair
         return 128 + signal.SIGINT
     except Terminated:
         return 128 + signal.SIGTERM
+
+
+def _failed(error: Exception) -> int:
+    """Tell an error; one of the program itself that ended no run leaves a crash snapshot of its own."""
+    if not isinstance(error, LabError | OSError) and not hasattr(error, "__notes__"):
+        from mlab import snapshot
+
+        with suppress(OSError):
+            snapshot.write(State.here(), error, None, None, {}, {})
+    print(f"error: {_words(error)}", file=sys.stderr)
+    return error.exit_status if isinstance(error, LabError) else 1
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, LabError) and not hasattr(error, "__notes__"):
+        return str(error)  # said at once, without loading anything
+    from mlab import snapshot
+
+    return snapshot.words(error)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -16,7 +16,7 @@ from typing import Protocol
 from mlab import events, memory, snapshot
 from mlab.batch import Problem, failed_batch, search_batch
 from mlab.config import Config, from_tree
-from mlab.errors import ConfigError, EvaluationError, LabError, StoreError
+from mlab.errors import ConfigError, EvaluationError, LabError, RunBusy, StoreError
 from mlab.events import emit
 from mlab.identity import State, new_run_id, span_id
 from mlab.records import Batch, Candidate, Cell, CellResult, Experiment, Json, Status, Trial
@@ -201,6 +201,8 @@ def execution(state: State, store: Store, experiment: Experiment, config: Config
             _audit(run)
             yield run
             store.check_run(experiment.exp_id)
+        except RunBusy:
+            raise  # another process has taken it over, and will say how it ends
         except Exception as error:
             _record_failure(run, error)
             raise

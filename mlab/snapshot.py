@@ -12,6 +12,7 @@ from pathlib import Path
 import orjson
 import psutil
 
+from mlab.errors import LabError, one_line
 from mlab.events import recorder
 from mlab.identity import State
 from mlab.records import Crash, Json
@@ -20,17 +21,20 @@ from mlab.redaction import redacted
 KEPT, KEPT_DAYS = 50, 90
 """How many snapshots are kept, and for how long; the others are deleted when a new one is written."""
 
+SHOW = "mlab crashes show"
 RECENT_LOGS = 200
 """Last events that a snapshot holds."""
 
 
-def write(state: State, error: BaseException, run_id: str, exp_id: int, application: Json, config: Json) -> Path:
-    """Write a snapshot of a failure, free of secrets, and return its path.
+def write(
+    state: State, error: BaseException, run_id: str | None, exp_id: int | None, application: Json, config: Json
+) -> Path:
+    """Write a snapshot of a failure, free of secrets, and return its path; a note on the error says how to read it.
 
     Args:
         state: where snapshots lie.
         error: what ended the run.
-        run_id: the run.
+        run_id: the run; None where there is none yet.
         exp_id: its experiment.
         application: what the engine was doing.
         config: the run's config.
@@ -62,8 +66,16 @@ def write(state: State, error: BaseException, run_id: str, exp_id: int, applicat
     except OSError:
         path.unlink(missing_ok=True)  # half of it tells nothing
         raise
+    error.add_note(f"{SHOW} {snapshot_id} tells more")
     prune(state)
     return path
+
+
+def words(error: BaseException) -> str:
+    """An error in one line, with the snapshot that tells more of it."""
+    told = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+    notes = [note for note in getattr(error, "__notes__", []) if note.startswith(SHOW)]
+    return one_line(redacted("; ".join([told, *notes])))
 
 
 def listed(state: State) -> list[Crash]:

@@ -257,3 +257,34 @@ def test_a_state_folder_that_cannot_be_written_is_found(tmp_path: Path) -> None:
     found = {one.name: one for one in doctor.examine(State(tmp_path / "file"))}
     assert "cannot be written" in found["state folder"].found
     assert "MLAB_STATE_DIR" in found["state folder"].remedy
+
+
+# What MLflow is owed
+
+
+def test_sync_without_debts_needs_no_mlflow(state: State, capsys: pytest.CaptureFixture[str], run_id: str) -> None:
+    assert mlab(capsys, "sync")[:2] == (0, "MLflow is owed nothing.\n")
+
+
+@pytest.mark.integration
+def test_sync_delivers_what_is_owed_once_mlflow_is_there(
+    state: State, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.furnish(state)
+    owe(state, monkeypatch)
+    orphan(state, monkeypatch)
+    no_mlflow(state, monkeypatch)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    status, out, _ = mlab(capsys, "sync")
+    assert status == 1
+    assert out.count("MLflow is still owed") == 2, "that of the dead process, too"
+    assert out.count("Connection refused") == 2
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    status, out, _ = mlab(capsys, "sync")
+    assert status == 0
+    assert out.count(": delivered ") == 2
+    with closing(sqlite3.connect(state.mlflow_database)) as database:
+        query = "SELECT status FROM runs JOIN tags USING (run_uuid) WHERE key = 'mlab.key' AND value NOT LIKE '%/%'"
+        assert sorted(database.execute(query).fetchall()) == [("FINISHED",), ("KILLED",)]
+    assert mlab(capsys, "sync")[1] == "MLflow is owed nothing.\n"

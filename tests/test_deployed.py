@@ -31,11 +31,11 @@ from tests.test_flow import mlflow_status
 
 pytestmark = pytest.mark.integration
 
-SEARCH = {"batch_size": 4, "max_batches": 12, "patience": 12, "pruner": "none"}
+SEARCH = {"batch_size": 4, "max_batches": 8, "patience": 8, "pruner": "none"}
 CONFIG: dict[str, Any] = {
     "name": "deployed",
     "seed": 7,
-    "ladder": {"overlap_pct": [10, 20], "num_orders": 10},
+    "ladder": {"overlap_pct": [10, 20], "num_orders": 8},
     "search": SEARCH,
 }
 SECONDS = 120

@@ -12,6 +12,7 @@ import pytest
 
 from flows import run
 from flows.signals import Terminated
+from mlab import config as configs
 from mlab import engine, tracking
 from mlab.errors import EvaluationError, RunBusy
 from mlab.events import recorder
@@ -345,13 +346,37 @@ def test_a_signal_while_mlflow_and_prefect_are_still_told_cuts_only_that(
     assert json.loads(capsys.readouterr().out)["status"] == "COMPLETED"
 
 
-def test_a_failed_evaluation_ends_with_1(
-    state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (EvaluationError("10 % x 4, batch 0: ValueError: broken"), "10 % x 4, batch 0: ValueError: broken"),
+        (TypeError("two\nlines, password=hunter2"), "TypeError: two\\nlines, password=[hidden]"),
+    ],
+)
+def test_a_failed_run_ends_with_1_and_names_its_snapshot(
+    state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, told: str
 ) -> None:
-    search_ends_with(monkeypatch, EvaluationError("10 % x 4, batch 0: ValueError: broken"))
+    search_ends_with(monkeypatch, error)
 
     assert run.main(sets(*TINY)) == 1
-    assert capsys.readouterr().err.splitlines()[-1] == "error: 10 % x 4, batch 0: ValueError: broken"
+    (path,) = state.crashes.iterdir()
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == f"error: {told}; mlab crashes show {path.stem} tells more"
+
+
+def test_an_error_of_the_program_itself_is_one_line_and_a_snapshot(
+    state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_arguments: object) -> NoReturn:
+        raise TypeError("broken")
+
+    monkeypatch.setattr(configs, "load", broken)
+
+    assert run.main([]) == 1
+    (path,) = state.crashes.iterdir()
+    assert capsys.readouterr().err == f"error: TypeError: broken; mlab crashes show {path.stem} tells more\n"
+    content = json.loads(path.read_text())
+    assert (content["run_id"], content["error_context"]["type"]) == (None, "TypeError")
 
 
 def test_batches_appear_at_once_and_in_order(
