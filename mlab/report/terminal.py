@@ -78,6 +78,7 @@ def final(out: Console, experiment: Experiment, cells: Sequence[CellResult], sta
     for limit in risk.LIMITS:
         prose(out, f"- {limit}")
     out.print()
+    line(out, "Look again    .venv/bin/mlab show, or report for one HTML file")
     line(out, f"State         {_encodable(one_line(str(state_root)), out.encoding)}")
     line(out, "Compare runs  make ui")
 
