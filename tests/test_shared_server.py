@@ -27,7 +27,8 @@ def servers(state: State) -> set[int]:
     return {pid for pid, line in lines.items() if "flows.server" in line and str(state.prefect / "users") in line}
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("count", [2, 4])
 def test_commands_that_begin_at_once_share_one_server_and_are_all_told(count: int, tmp_path: Path) -> None:
     state = State(tmp_path)
     with ExitStack() as stack:
