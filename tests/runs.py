@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -75,6 +76,11 @@ def stored(store: Store, run_id: str) -> Experiment:
     return experiment
 
 
+def _heed_interrupts() -> None:
+    """What a shell starts in the background inherits that it ignores them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def python(
     *command: str, state: Path, log: IO[bytes] | int = subprocess.PIPE, **variables: str
@@ -88,6 +94,7 @@ def python(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=log,
+        preexec_fn=_heed_interrupts,  # noqa: PLW1509 - the tests that use it have no threads of their own
     )
     try:
         yield process
