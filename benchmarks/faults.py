@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import datetime
@@ -28,6 +27,7 @@ import numpy as np
 import psutil
 
 from benchmarks.record import save, show
+from flows.server import healthy
 from mlab import engine
 from mlab.config import load
 from mlab.engine import Nobody
@@ -138,7 +138,7 @@ def dying(state: State) -> Iterator[Callable[[], None]]:
         command, env=os.environ | quiet, stdout=log, stderr=log, process_group=0
     )
     try:
-        while not answers(f"http://127.0.0.1:{port}/health"):
+        while not healthy(f"http://127.0.0.1:{port}/health"):
             time.sleep(0.5)
         with at(f"http://127.0.0.1:{port}"):
             yield lambda: os.killpg(server.pid, 9)
@@ -153,15 +153,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def answers(url: str) -> bool:
-    """Whether a page is there."""
-    try:
-        with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own server
-            return True
-    except OSError:
-        return False
 
 
 def measured(trouble: Trouble) -> Json:
