@@ -16,6 +16,7 @@ from types import FrameType
 from flows.server import SETTINGS, STARTUP_S, address_file, healthy
 from mlab.errors import LabError
 from mlab.identity import State
+from mlab.pages import Pages
 
 HOST = "127.0.0.1"
 
@@ -49,9 +50,11 @@ def _serve(state: State, prefect_port: int, mlflow_port: int) -> None:
     try:
         _wait(f"http://{HOST}:{prefect_port}/api/health", servers[0], state)
         _wait(f"http://{HOST}:{mlflow_port}/health", servers[1], state)
-        address.write_text(f"http://{HOST}:{prefect_port}/api")
-        print(f"Prefect  http://{HOST}:{prefect_port}   runs as they happen")
-        print(f"MLflow   http://{HOST}:{mlflow_port}   results side by side")
+        pages = Pages(f"http://{HOST}:{prefect_port}", f"http://{HOST}:{mlflow_port}")
+        pages.serve(state)
+        address.write_text(f"{pages.prefect}/api")
+        print(f"Prefect  {pages.prefect}   runs as they happen")
+        print(f"MLflow   {pages.mlflow}   results side by side")
         print("Ctrl-C ends both.", flush=True)
         while all(server.poll() is None for server in servers):
             time.sleep(0.5)

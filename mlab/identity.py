@@ -71,6 +71,11 @@ class State:
         return self.root / "prefect"
 
     @property
+    def pages(self) -> Path:
+        """Where the pages of Prefect and MLflow over this folder were last served."""
+        return self.root / "pages.json"
+
+    @property
     def reports(self) -> Path:
         """Reports that were asked for, one HTML file a run."""
         return self.root / "reports"

@@ -1,0 +1,53 @@
+"""Where people look at runs: the addresses of the pages of Prefect and MLflow, and of what lies on them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
+
+import orjson
+
+from mlab.identity import State
+
+PREFECT = "http://127.0.0.1:4200"
+MLFLOW = "http://127.0.0.1:5000"
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Addresses of the two servers, without a slash at their ends."""
+
+    prefect: str = PREFECT
+    mlflow: str = MLFLOW
+
+    @classmethod
+    def of(cls, state: State) -> Self:
+        """Those that were last served over a state folder, or that this process was told of."""
+        try:
+            served = orjson.loads(state.pages.read_bytes())
+            prefect, mlflow = str(served["prefect"]), str(served["mlflow"])
+        except (OSError, ValueError, KeyError, TypeError):
+            prefect, mlflow = PREFECT, MLFLOW
+        told = urlsplit(os.environ.get("MLFLOW_TRACKING_URI", ""))
+        if told.scheme in {"http", "https"}:
+            host = told.netloc.rpartition("@")[2]  # a link holds no password
+            mlflow = f"{told.scheme}://{host}{told.path}".rstrip("/")
+        return cls(prefect, mlflow)
+
+    def serve(self, state: State) -> None:
+        """Remember them: links to them are good as long as something serves there."""
+        state.pages.write_bytes(orjson.dumps({"prefect": self.prefect, "mlflow": self.mlflow}))
+
+    def flow_run(self, flow_run_id: str) -> str:
+        """The page of a flow run of Prefect's."""
+        return f"{self.prefect}/runs/flow-run/{flow_run_id}"
+
+    def experiment(self, experiment_id: str) -> str:
+        """The runs of an experiment of MLflow's, as a table."""
+        return f"{self.mlflow}/#/experiments/{experiment_id}/runs"
+
+    def mlflow_run(self, mlflow_run_id: str) -> str:
+        """The page of a run of MLflow's, whatever its experiment."""
+        return f"{self.mlflow}/#/runs/{mlflow_run_id}"
