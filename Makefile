@@ -4,10 +4,10 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: run test soak check ui bench lock clean help
+.PHONY: run test soak check ui serve stop-serve bench lock clean help
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: $(READY) ## search configs/default.yaml and show the ladders found
 	@$(PYTHON) -m flows.run $(ARGS)
@@ -25,7 +25,13 @@ check: $(READY) ## linters, types and the direction of imports
 	@$(VENV)/bin/lint-imports --no-cache
 
 ui: $(READY) ## start the Prefect and MLflow pages on 127.0.0.1
-	@$(PYTHON) -m flows.ui
+	@$(PYTHON) -m flows.ui $(ARGS)
+
+serve: $(READY) ## schedule searches: both pages, a worker and the deployments, in the background
+	@$(PYTHON) -m flows.serve $(ARGS)
+
+stop-serve: $(READY) ## end what `make serve` has started
+	@$(PYTHON) -m flows.serve --stop
 
 bench: $(READY) ## measure evaluator, search, scale, workers and faults; prints ratios; takes an hour
 	@$(PYTHON) -m benchmarks.evaluator
@@ -37,7 +43,7 @@ bench: $(READY) ## measure evaluator, search, scale, workers and faults; prints 
 	@$(PYTHON) -m benchmarks.readme
 
 lock: $(READY) ## write the versions of all packages to requirements.lock
-	@$(VENV)/bin/uv pip compile pyproject.toml --extra dask --group dev --universal --python-version 3.11 \
+	@$(VENV)/bin/uv pip compile pyproject.toml --extra dask --extra postgresql --group dev --universal --python-version 3.11 \
 		--no-header --no-annotate --upgrade --quiet --output-file requirements.lock
 
 clean: ## remove the environment and caches; results stay

@@ -23,7 +23,7 @@ from mlab import config as configs
 from mlab.config import Config
 from mlab.errors import ConfigError, LabError
 from mlab.events import EventLog
-from mlab.identity import RUN_ID, State
+from mlab.identity import LATEST, RUN_ID, State
 
 if TYPE_CHECKING:
     from mlab.records import Experiment
@@ -88,7 +88,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="FIELD=VALUE",
         help="replace one field of the config, as in ladder.num_orders=12; may be repeated",
     )
-    parser.add_argument("--resume", metavar="RUN_ID", help="go on with a stored run, with the config it began with")
+    parser.add_argument("--resume", metavar="RUN_ID", help="go on with a stored run, or the latest, with its config")
     parser.add_argument(
         "--workers",
         default="1",
@@ -119,7 +119,7 @@ def _run(options: argparse.Namespace) -> int:
         config = configs.load(options.config or DEFAULT, options.overrides)
         what = f"{config.name}, {len(config.cells())} cells"
     else:
-        _check_run_id(state, options.resume)
+        options.resume = _resumed(state, options.resume)
         config, what = None, f"resume {options.resume}"
     # Imported here, because what is wrong with the input is said at once.
     from mlab.report.trace import following
@@ -133,12 +133,21 @@ def _run(options: argparse.Namespace) -> int:
         return _search(state, store, config, options, orphans)
 
 
-def _check_run_id(state: State, run_id: str) -> None:
-    """Refuse what is no id of a run before anything is written."""
-    if not RUN_ID.fullmatch(run_id):
-        raise ConfigError("command line", "--resume", "must look like 20260131-235959-0a1b2c", run_id)
+def _resumed(state: State, name: str) -> str:
+    """The id of the run to resume; what is none is refused before anything is written."""
+    if name != LATEST and not RUN_ID.fullmatch(name):
+        raise ConfigError("command line", "--resume", "must look like 20260131-235959-0a1b2c, or be latest", name)
     if not state.database.exists():
-        raise ConfigError("command line", "--resume", f"there are no stored runs in {state.root}", run_id)
+        raise ConfigError("command line", "--resume", f"there are no stored runs in {state.root}", name)
+    if name != LATEST:
+        return name
+    from mlab.store import Store
+
+    with Store.open(state.database) as store:
+        runs = store.experiments(limit=1)
+    if not runs:
+        raise ConfigError("command line", "--resume", f"there are no stored runs in {state.root}", name)
+    return runs[0].run_id
 
 
 def _check_resumable(state: State, store: Store, run_id: str) -> None:

@@ -15,6 +15,9 @@ from pathlib import Path
 RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}", re.ASCII)
 """Shape of a run's id; anything else is refused before it reaches a path or a query."""
 
+LATEST = "latest"
+"""What people call the run that began last."""
+
 CANDIDATE_ID = re.compile(rf"{RUN_ID.pattern}-c\d{{3,}}-b\d{{4,}}-i\d{{3,}}", re.ASCII)
 """Shape of a candidate's id."""
 
@@ -74,6 +77,11 @@ class State:
     def pages(self) -> Path:
         """Where the pages of Prefect and MLflow over this folder were last served."""
         return self.root / "pages.json"
+
+    @property
+    def services(self) -> Path:
+        """What ``make serve`` and ``make ui`` have in the background: logs, and which processes they are."""
+        return self.root / "services"
 
     @property
     def reports(self) -> Path:

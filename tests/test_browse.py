@@ -125,6 +125,8 @@ def test_two_runs_are_compared_field_by_field_and_cell_by_cell(
     cells = [line.split() for line in out.splitlines() if line.strip().startswith("10 ")]
     assert [cell[:2] for cell in cells] == [["10", "5"]], "the one cell of both"
     assert "The configs are the same." in mlab(capsys, "compare", first, first)
+    assert mlab(capsys, "compare") == out, "without names the latest two, the older first"
+    assert "must be two runs" in mlab(capsys, "compare", first, status=2)
 
 
 def test_scores_that_are_made_in_different_ways_are_not_compared(

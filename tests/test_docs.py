@@ -19,14 +19,15 @@ from mlab.config import load
 from mlab.events import NAMES
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SOURCES = sorted([*(ROOT / "mlab").rglob("*.py"), *(ROOT / "flows").rglob("*.py")])
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
-def text(name: str) -> str:
-    return (ROOT / name).read_text(encoding="utf-8")
+def text(name: str | Path) -> str:
+    """A page, without the changes that it proposes."""
+    return re.sub(r"^```diff.*?^```", "", (ROOT / name).read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
 
 
 # formulas ------------------------------------------------------------------------------------------------
@@ -47,12 +48,12 @@ def test_formulas_of_the_code_are_those_of_the_model() -> None:
 
 @each_page
 def test_formulas_that_a_page_names_exist(page: Path) -> None:
-    assert set(cited(page.read_text(encoding="utf-8"))) <= set(cited(text("docs/model.md")))
+    assert set(cited(text(page))) <= set(cited(text("docs/model.md")))
 
 
 @each_page
 def test_names_of_the_code_exist(page: Path) -> None:
-    for name in re.findall(r"`((?:mlab|flows)(?:\.\w+)+)`", page.read_text(encoding="utf-8")):
+    for name in re.findall(r"`((?:mlab|flows)(?:\.\w+)+)`", text(page)):
         assert resolves(name), name
 
 
@@ -105,15 +106,15 @@ def test_reserved_events_are_those_that_nothing_emits() -> None:
 
 @each_page
 def test_relative_links_resolve(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text(page)):
         if not re.match(r"https?://", target):
             assert (page.parent / target).exists(), target
 
 
 @each_page
 def test_targets_of_make_exist(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
-    assert set(re.findall(r"(?:`|^ *|; )make ([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE)) <= targets
+    targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"(?:`|^ *|; )make ([a-z-]+)", text(page), re.MULTILINE)) <= targets
 
 
 @pytest.fixture(scope="module")
@@ -124,16 +125,16 @@ def usage() -> str:
 
 @each_page
 def test_options_of_the_command_line_exist(page: Path, usage: str) -> None:
-    content = page.read_text(encoding="utf-8")
+    content = text(page)
     options = set(re.findall(r"`(--[a-z-]+)", content))
-    for command in re.findall(r"(?:flows\.run|ARGS=)[^`\n]*", content):
+    for command in re.findall(r"(?:flows\.run|make run ARGS=)[^`\n]*", content):
         options |= set(re.findall(r"(?<!\S)[\"']?(--[a-z-]+)", command))
     assert options <= set(re.findall(r"--[a-z-]+", usage))
 
 
 @each_page
 def test_settings_that_are_shown_are_accepted(page: Path) -> None:
-    shown = re.findall(r"--set ([\w.]+=[^\s\"`]+)", page.read_text(encoding="utf-8"))
+    shown = re.findall(r"--set ([\w.]+=[^\s\"`]+)", text(page))
     load(None, [setting for setting in shown if setting != "FIELD=VALUE"])
 
 
@@ -153,10 +154,10 @@ def test_the_changelog_knows_this_version() -> None:
 
 @each_page
 def test_no_folder_of_a_machine_is_named(page: Path) -> None:
-    assert not re.search(r"(?<![\w.])/(?:home|root|tmp|work|Users)/", page.read_text(encoding="utf-8"))
+    assert not re.search(r"(?<![\w.])/(?:home|root|tmp|work|Users)/", text(page))
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "search.md"], ids=lambda page: page.name)
 def test_tables_of_benchmarks_are_those_that_were_measured(page: Path) -> None:
-    content = page.read_text(encoding="utf-8")
+    content = text(page)
     assert content == fresh(content), "run: python -m benchmarks.readme"

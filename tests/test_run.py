@@ -119,6 +119,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["--resume", "../../etc/passwd"], ["--resume", "'../../etc/passwd'"]),
         (["--resume", ""], ["--resume", "''"]),
         (["--resume", UNKNOWN], ["--resume", "no stored runs", UNKNOWN]),
+        (["--resume", "latest"], ["--resume", "no stored runs", "'latest'"]),
         (["--resume", UNKNOWN, "--config", "configs/default.yaml"], ["--resume", "--config"]),
         (["--resume", UNKNOWN, "--set", "seed=1"], ["--resume", "--set"]),
         (["--workers", "0"], ["command line", "--workers", "1 to 256", "'0'"]),
@@ -309,7 +310,7 @@ def test_what_is_left_of_a_dead_process_can_be_resumed(
             assert process.wait(30) == 0
         assert runs.stored(store, experiment.run_id).status == "RUNNING"
 
-    assert run.main(["--json", "--resume", experiment.run_id]) == 0
+    assert run.main(["--json", "--resume", "latest"]) == 0
     assert json.loads(capsys.readouterr().out)["status"] == "COMPLETED"
 
 

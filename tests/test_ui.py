@@ -101,7 +101,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
 
 @pytest.mark.integration
 def test_both_pages_show_the_runs_and_end_together(pages: Pages) -> None:
-    assert pages.process.poll() is None, (pages.state.root / "ui.log").read_text()
+    assert pages.process.poll() is None, list(pages.state.services.glob("*.log"))
     assert runs.answers(pages.prefect_url)
     assert runs.answers(pages.mlflow_url)
     mlflow_knows(pages, {pages.run_id})

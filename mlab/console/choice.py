@@ -7,11 +7,9 @@ from contextlib import contextmanager
 
 from mlab import events
 from mlab.errors import ConfigError
-from mlab.identity import State
+from mlab.identity import LATEST, State
 from mlab.records import Experiment
 from mlab.store import Store
-
-LATEST = "latest"
 
 
 @contextmanager

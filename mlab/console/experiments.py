@@ -64,20 +64,29 @@ def show(run: str, cell: str | None, top: int, *, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("one", metavar="RUN")
-@click.argument("other", metavar="RUN")
-def compare(one: str, other: str) -> None:
-    """Compare two runs, cell by cell.
+@click.argument("runs", metavar="[RUN RUN]", nargs=-1)
+def compare(runs: tuple[str, ...]) -> None:
+    """Compare two runs, cell by cell; the latest two where none are named.
 
     Shows the fields in which their configs differ, and the best ladder of each cell that both have.
     RUN is the id of a run, the end of one, or latest.
     """
     with opened() as (_, store):
-        pair = [chosen(store, name) for name in (one, other)]
-        for run in pair:
+        one, other = _pair(store, runs)
+        for run in (one, other):
             store.check_run(run.exp_id)
-        cells = [store.cells(run.exp_id) for run in pair]
-    listing.compare(terminal.console(sys.stdout), pair[0], pair[1], cells[0], cells[1])
+        cells = [store.cells(run.exp_id) for run in (one, other)]
+    listing.compare(terminal.console(sys.stdout), one, other, cells[0], cells[1])
+
+
+def _pair(store: Store, names: tuple[str, ...]) -> list[Experiment]:
+    """The two runs to compare, the older first where none are named."""
+    if len(names) not in {0, 2}:
+        raise ConfigError("command line", "RUN", "must be two runs, or none for the latest two", " ".join(names))
+    pair = [chosen(store, name) for name in names] or store.experiments(limit=2)[::-1]
+    if len(pair) < 2:
+        raise ConfigError("command line", "RUN", "needs two stored runs; there is only one")
+    return pair
 
 
 @click.command()

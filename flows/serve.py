@@ -1,0 +1,142 @@
+"""``make serve``: all that searches on a schedule need, in the background; ``make stop-serve`` ends exactly that.
+
+Prefect's server, MLflow's, a worker, the deployments of prefect.yaml, and the automation of ``flows.heartbeat``. What
+runs already is left alone; what has died is started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import httpx
+import psutil
+
+from flows import services
+from flows.server import address_file
+from flows.services import Program
+from mlab.errors import LabError
+from mlab.identity import State
+from mlab.pages import Pages
+
+PLANNED_S = 90.0
+"""Longest time until Prefect's scheduler has planned what was deployed: it looks once a minute."""
+
+NAMES = ("worker", "MLflow", "Prefect")
+"""All services, in the order in which they end."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Start or stop; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m flows.serve", description="Serve searches on a schedule.")
+    parser.add_argument("--stop", action="store_true", help="end what was started")
+    services.add_ports(parser)
+    options = parser.parse_args(arguments)
+    state = State.here()
+    try:
+        if options.stop:
+            stop(state)
+        else:
+            start(state, options)
+    except LabError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("What has been started goes on; make stop-serve ends it.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def start(state: State, options: argparse.Namespace) -> None:
+    """Start what does not run, deploy, and say where everything is.
+
+    Raises:
+        LabError: something does not start; what has been started goes on.
+    """
+    with _alone(state):
+        ports, started = services.chosen_ports(state, options), services.remember(state)
+        print(f"Serving {state.root}; this takes half a minute.", flush=True)
+        pages = services.open_pages(state, ports, started)
+        worker = services.worker(state, pages)
+        services.ensure(state, started, worker)
+        _deploy(state, worker)
+    services.tell(pages)
+    try:
+        planned = _planned(pages)
+    except httpx.HTTPError as error:
+        raise LabError(f"Prefect does not answer: {error}; make serve tries again") from error
+    for when, name in planned:
+        print(f"Next     {when.astimezone(UTC):%Y-%m-%d %H:%M} UTC   {name}")
+    print("make stop-serve ends all of it.", flush=True)
+
+
+def stop(state: State) -> None:
+    """End what was started here, and nothing else; searches under way are stopped and can be resumed."""
+    with _alone(state):
+        found = {name: one for name in NAMES if (one := services.running(state, name))}
+        for name, one in found.items():
+            services.end(psutil.Process(one.process.pid))
+            print(f"ended {name}", flush=True)
+        for name in NAMES:
+            services.forget(state, name)
+        if "Prefect" in found:
+            address_file(state).unlink(missing_ok=True)
+    if not found:
+        print(f"Nothing is served from {state.root}.")
+
+
+def _deploy(state: State, worker: Program) -> None:
+    """Tell Prefect of the deployments, and to miss heartbeats."""
+    python, settings = sys.executable.rpartition("/")[2], worker.settings
+    deploying = ("deployments", ("prefect", "--no-prompt", "deploy", "--all"))
+    missing = ("heartbeat", (python, "-m", "flows.heartbeat"))
+    steps = [Program(name, command, settings, "") for name, command in (deploying, missing)]
+    for step, process in [(step, step.start(state)) for step in steps]:
+        if process.wait() != 0:
+            raise LabError(f"{' '.join(step.command)} failed; see {state.services / f'{step.name}.log'}")
+
+
+def _planned(pages: Pages) -> list[tuple[datetime, str]]:
+    """When every deployment with a schedule runs next, the soonest first.
+
+    Raises:
+        LabError: Prefect has planned no run of one of them.
+    """
+    deadline = time.monotonic() + PLANNED_S
+    with httpx.Client(base_url=f"{pages.prefect}/api", timeout=30.0) as api:
+        deployments = api.post("/deployments/filter", json={}).raise_for_status().json()
+        scheduled = [one for one in deployments if any(schedule["active"] for schedule in one["schedules"])]
+        found: list[tuple[datetime, str]] = []
+        for one in scheduled:
+            while not (coming := _coming(api, one["id"])):
+                if time.monotonic() > deadline:
+                    raise LabError(f"Prefect has planned no run of {one['name']}; see the log of its server")
+                time.sleep(0.5)
+            found.append((coming, one["name"]))
+    return sorted(found)
+
+
+def _coming(api: httpx.Client, deployment: str) -> datetime | None:
+    """When a deployment runs next; None where no run is planned."""
+    which = {"flow_runs": {"deployment_id": {"any_": [deployment]}, "state": {"type": {"any_": ["SCHEDULED"]}}}}
+    asked = which | {"sort": "EXPECTED_START_TIME_ASC", "limit": 1}
+    runs = api.post("/flow_runs/filter", json=asked).raise_for_status().json()
+    return datetime.fromisoformat(runs[0]["expected_start_time"]) if runs else None
+
+
+@contextmanager
+def _alone(state: State) -> Iterator[None]:
+    """One process at a time starts or stops."""
+    state.services.mkdir(parents=True, exist_ok=True)
+    with (state.services / "lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,268 @@
+"""The programs by which runs are seen and scheduled: Prefect's server, MLflow's, and a worker of Prefect's."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+import orjson
+import psutil
+
+from flows.server import SETTINGS, STARTUP_S, address_file, healthy
+from mlab.errors import LabError
+from mlab.identity import State
+from mlab.pages import Pages
+from mlab.store.holder import Holder
+
+HOST = "127.0.0.1"
+PORTS = {"Prefect": 4200, "MLflow": 5000}
+POOL = "martingale"
+HOME = Path(__file__).resolve().parents[1]
+"""The checkout, from where flows are loaded."""
+
+END_S = 15.0
+"""Longest time that a program takes to end in order; a search that it executes is stopped meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One that stands beside this Python.
+
+    Attributes:
+        name: as people call it.
+        command: the program and its arguments.
+        settings: its environment, beside that of this process.
+        health: an address that answers once it is up.
+        port: where it listens; 0 = nowhere.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    settings: Mapping[str, str] = field(repr=False)
+    health: str
+    port: int = 0
+
+    def start(self, state: State) -> subprocess.Popen[bytes]:
+        """Start it; it outlives this process."""
+        program = Path(sys.executable).with_name(self.command[0])
+        log = _file(state, self.name, "log")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as told:
+            return subprocess.Popen(  # noqa: S603 - programs of our own environment
+                [str(program), *self.command[1:]],
+                cwd=HOME,
+                env=os.environ | self.settings | {"MLAB_STATE_DIR": str(state.root)},
+                stdin=subprocess.DEVNULL,
+                stdout=told,
+                stderr=told,
+                start_new_session=True,
+            )
+
+    def wait(self, state: State, process: Holder | None) -> None:
+        """Wait until it is up.
+
+        Raises:
+            LabError: it has ended, or does not answer.
+        """
+        deadline = time.monotonic() + STARTUP_S
+        while not healthy(self.health):
+            if process is None or not process.alive or time.monotonic() > deadline:
+                raise LabError(f"{self.name} does not answer; see {_file(state, self.name, 'log')}")
+            time.sleep(0.2)
+
+
+Started: TypeAlias = Callable[[Program, "subprocess.Popen[bytes]"], None]
+
+
+def prefect(state: State, port: int) -> Program:
+    """The server of Prefect, with its page and its scheduler."""
+    url = f"http://{HOST}:{port}/api"
+    # The server answers its pages with the address of its API: it has to be told.
+    command = ("prefect", "server", "start", "--host", HOST, "--port", str(port))
+    return Program("Prefect", command, _of_prefect(state, url), f"{url}/health", port)
+
+
+def mlflow(state: State, port: int) -> Program:
+    """The server of MLflow: one process and no job runner, where it would start 15."""
+    command = ("mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1")
+    database = os.environ.get("MLFLOW_BACKEND_STORE_URI") or f"sqlite:///{state.mlflow_database}"
+    own = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    own |= {"MLFLOW_BACKEND_STORE_URI": database}  # no argument, which others could read: it may hold a password
+    places = ("--artifacts-destination", str(state.artifacts))
+    return Program("MLflow", (*command, *places), own, f"http://{HOST}:{port}/health", port)
+
+
+def worker(state: State, pages: Pages) -> Program:
+    """Executes the flow runs of the deployments; makes their work pool."""
+    url = f"{pages.prefect}/api"
+    command = ("prefect", "worker", "start", "--pool", POOL, "--type", "process")
+    own = _of_prefect(state, url) | {"MLAB_HOME": str(HOME), "PREFECT_WORKER_QUERY_SECONDS": "3"}  # people wait
+    return Program("worker", command, own, f"{url}/work_pools/{POOL}")
+
+
+def _of_prefect(state: State, url: str) -> dict[str, str]:
+    return SETTINGS | {"PREFECT_HOME": str(state.prefect), "PREFECT_API_URL": url}
+
+
+# Both servers
+
+
+def add_ports(parser: argparse.ArgumentParser) -> None:
+    """Let people choose where the servers listen."""
+    for name, port in PORTS.items():
+        parser.add_argument(_option(name), dest=name, type=int, metavar="PORT", help=f"default: {port}")
+
+
+def chosen_ports(state: State, options: argparse.Namespace) -> dict[str, int]:
+    """Where each server listens already, or is to.
+
+    Raises:
+        LabError: a port is in use, or another was wished for than that on which a server listens.
+    """
+    return {name: _port(state, name, getattr(options, name)) for name in PORTS}
+
+
+def open_pages(state: State, ports: dict[str, int], started: Started) -> Pages:
+    """Start the servers that do not run, wait until both are up, and note where they are.
+
+    Raises:
+        LabError: one of them does not start.
+    """
+    if not (state.mlflow_database.exists() or os.environ.get("MLFLOW_BACKEND_STORE_URI")):
+        # Made whole before anybody uses it: a run that begins now might.
+        made = (Path(sys.executable).name, "-m", "mlab.tracking.destination")
+        Program("MLflow", made, {"MLFLOW_TRACKING_URI": ""}, "").start(state).wait()
+    ensure(state, started, prefect(state, ports["Prefect"]), mlflow(state, ports["MLflow"]))
+    pages = Pages(*(f"http://{HOST}:{ports[name]}" for name in PORTS))
+    pages.serve(state)
+    address_file(state).write_text(f"{pages.prefect}/api")
+    return pages
+
+
+def tell(pages: Pages) -> None:
+    """Print where people look."""
+    print(f"Prefect  {pages.prefect}   runs as they happen")
+    print(f"MLflow   {pages.mlflow}   results side by side")
+
+
+def ensure(state: State, started: Started, *programs: Program) -> None:
+    """Start those that do not run in the background, and wait until all are up.
+
+    Args:
+        state: the folder that they are over.
+        started: told of each that was started.
+        programs: what has to run.
+    """
+    waiting: list[tuple[Program, Holder | None]] = []
+    for program in programs:
+        if found := running(state, program.name):
+            waiting.append((program, found.process))
+        else:
+            process = program.start(state)
+            started(program, process)
+            waiting.append((program, Holder.of(process.pid)))
+    for program, holder in waiting:
+        program.wait(state, holder)
+
+
+def _port(state: State, name: str, wanted: int | None) -> int:
+    found = running(state, name)
+    if found is None:
+        port = PORTS[name] if wanted is None else wanted
+        _check_free(_option(name), port)
+        return port
+    if wanted not in {None, found.port}:
+        raise LabError(f"{name} listens on port {found.port} already: make stop-serve ends it")
+    return found.port
+
+
+def _option(name: str) -> str:
+    return f"--{name.lower()}-port"
+
+
+def _check_free(option: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except (OSError, OverflowError) as error:
+            raise LabError(f"port {port} is not free: end what uses it, or choose another with {option}") from error
+
+
+# Those that are left in the background
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A service in the background: its process, and the port on which it listens."""
+
+    process: Holder
+    port: int
+
+
+def running(state: State, name: str) -> Running | None:
+    """The service of this name, where its process lives."""
+    try:
+        stored = orjson.loads(_file(state, name, "json").read_bytes())
+        found = Running(Holder(**stored["process"]), int(stored["port"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if found.process.alive else None
+
+
+def remember(state: State) -> Started:
+    """What notes, for who ends them, which processes were started."""
+
+    def note(program: Program, process: subprocess.Popen[bytes]) -> None:
+        holder = Holder.of(process.pid)
+        if holder is not None:
+            noted = {"process": asdict(holder), "port": program.port}
+            _file(state, program.name, "json").write_bytes(orjson.dumps(noted))
+
+    return note
+
+
+def forget(state: State, name: str) -> None:
+    """Note that a service is over."""
+    _file(state, name, "json").unlink(missing_ok=True)
+
+
+def end(process: psutil.Process) -> None:
+    """End a process with all that it has started: first what executes a run, so that it stops in order."""
+    with suppress(psutil.NoSuchProcess):
+        family = process.children(recursive=True)
+        _terminate(child for child in family if _is_flow_run(child))
+        _terminate([process])
+        _, left = psutil.wait_procs([*family, process], timeout=END_S)
+        for one in left:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+
+
+def _terminate(processes: Iterable[psutil.Process]) -> None:
+    ended = []
+    for one in processes:
+        with suppress(psutil.NoSuchProcess):
+            one.terminate()
+            ended.append(one)
+    psutil.wait_procs(ended, timeout=END_S)
+
+
+def _is_flow_run(process: psutil.Process) -> bool:
+    try:
+        return any("prefect.engine" in part or "prefect.flow_engine" in part for part in process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def _file(state: State, name: str, kind: str) -> Path:
+    return state.services / f"{name.lower()}.{kind}"

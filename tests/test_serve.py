@@ -1,0 +1,269 @@
+"""Searches on a schedule: all that ``make serve`` starts, what it executes, and that it ends again."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from benchmarks.workers import fingerprint
+from flows import serve, services
+from flows.server import address_file
+from flows.services import Program
+from mlab.config import from_tree
+from mlab.errors import LabError
+from mlab.events import recorder
+from mlab.identity import State
+from mlab.store import Store
+from mlab.store.holder import Holder
+from tests import runs
+from tests.served import LONGER, SECONDS, Served, serving, uncut
+from tests.test_flow import mlflow_status
+
+TINY: dict[str, Any] = {
+    "name": "scheduled",
+    "ladder": {"overlap_pct": 10, "num_orders": [4, 5]},
+    "search": {"batch_size": 2, "max_batches": 2},
+}
+
+# What can be said without starting a server
+
+
+def sleeper(name: str = "MLflow") -> Program:
+    """A program that is up as soon as it runs."""
+    return Program(name, ("python", "-c", "import time; time.sleep(600)"), {}, "", port=1)
+
+
+def test_what_runs_in_the_background_is_known_by_its_process_and_ended_with_it(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    process = sleeper().start(state)
+    services.remember(state)(sleeper(), process)
+    found = services.running(state, "MLflow")
+    assert found is not None
+    assert (found.process.pid, found.port) == (process.pid, 1)
+    assert services.running(state, "Prefect") is None
+
+    services.end(psutil.Process(process.pid))
+    process.wait(10)
+
+    assert services.running(state, "MLflow") is None
+
+
+def test_a_process_that_has_the_id_of_one_that_died_is_another(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    process = sleeper().start(state)
+    try:
+        services.remember(state)(sleeper(), process)
+        record = state.services / "mlflow.json"
+        noted = json.loads(record.read_text())
+        noted["process"]["started"] += "0"
+        record.write_text(json.dumps(noted))
+        assert services.running(state, "MLflow") is None
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"process": {}, "port": 1}', "null"])
+def test_a_damaged_record_is_none(content: str, tmp_path: Path) -> None:
+    state = State(tmp_path)
+    state.services.mkdir(parents=True)
+    (state.services / "prefect.json").write_text(content)
+    assert services.running(state, "Prefect") is None
+
+
+def test_to_stop_where_nothing_is_served_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path))
+    assert serve.main(["--stop"]) == 0
+    assert capsys.readouterr().out == f"Nothing is served from {tmp_path}.\n"
+
+
+def test_a_server_is_not_moved_to_another_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path))
+    process = sleeper().start(State(tmp_path))
+    try:
+        services.remember(State(tmp_path))(sleeper(), process)
+        free = str(runs.free_port())
+        assert serve.main(["--prefect-port", free, "--mlflow-port", free]) == 1
+    finally:
+        process.kill()
+        process.wait()
+    assert capsys.readouterr().err == "error: MLflow listens on port 1 already: make stop-serve ends it\n"
+
+
+def test_a_program_that_ends_at_once_is_told_with_its_log(tmp_path: Path) -> None:
+    broken = Program("Prefect", ("python", "-c", "print('no such module')"), {}, "http://127.0.0.1:9/health")
+    process = broken.start(State(tmp_path))
+    with pytest.raises(LabError, match=r"Prefect does not answer; see .*prefect\.log"):
+        broken.wait(State(tmp_path), Holder.of(process.pid))
+    process.wait()
+    assert (tmp_path / "services" / "prefect.log").read_text() == "no such module\n"
+
+
+# All of it
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(State(tmp_path_factory.mktemp("served"))) as (served, told):
+        assert told[1:3] == [
+            f"Prefect  {served.pages.prefect}   runs as they happen",
+            f"MLflow   {served.pages.mlflow}   results side by side",
+        ]
+        planned = [line.split() for line in told if line.startswith("Next")]
+        assert {words[-1] for words in planned} == {"nightly", "weekly-deep"}
+        assert planned == sorted(planned)
+        yield served
+
+
+@pytest.fixture(scope="module")
+def store(served: Served) -> Iterator[Store]:
+    with Store.open(served.state.database) as store:
+        yield store
+
+
+@pytest.mark.integration
+def test_serving_again_starts_what_has_died_and_leaves_alone_what_runs_and_what_people_have_paused(
+    served: Served,
+) -> None:
+    before = served.processes()
+    assert set(before) == {"Prefect", "MLflow", "worker"}
+    nightly = served.prefect.deployment("nightly")
+    place = f"deployments/{nightly['id']}/schedules/{nightly['schedules'][0]['id']}"
+    served.prefect.api("PATCH", place, active=False)
+    psutil.Process(before["worker"]).kill()
+    runs.wait_until(lambda: "worker" not in served.processes())
+
+    told = served.serve()
+
+    after = served.processes()
+    assert {name: after[name] for name in ("Prefect", "MLflow")} == {
+        name: before[name] for name in ("Prefect", "MLflow")
+    }
+    assert after["worker"] != before["worker"]
+    assert [line.split()[-1] for line in told if line.startswith("Next")] == ["weekly-deep"]
+    assert len(served.prefect.api("POST", "automations/filter")) == 1
+    served.prefect.api("PATCH", place, active=True)
+
+
+def completed(served: Served, store: Store, flow_run: str) -> str:
+    """The id of the run of a flow run, once Prefect, the database and MLflow agree that it is complete."""
+    runs.wait_until(lambda: served.prefect.state_of(flow_run)[0] == "Completed", SECONDS)
+    run = runs.stored(store, store.run_of_flow(flow_run) or "")
+    assert run.status == "COMPLETED"
+    assert run.flow_run_id == flow_run
+    which = f"tags.run_id = '{run.run_id}' and tags.status = 'COMPLETED'"
+    url = f"{served.pages.mlflow}/api/2.0/mlflow/runs/search"
+    answer = httpx.post(url, json={"filter": which, "experiment_ids": ["0", "1"], "max_results": 9}).raise_for_status()
+    (found,) = answer.json()["runs"]
+    assert found["info"]["status"] == "FINISHED"
+    assert found["info"]["run_id"] == run.mlflow_run_id
+    return run.run_id
+
+
+@pytest.mark.integration
+def test_what_is_scheduled_is_executed_and_a_second_run_of_a_deployment_waits_for_the_first(
+    served: Served, store: Store
+) -> None:
+    prefect, nightly = served.prefect, served.prefect.deployment("nightly")["id"]
+    own = {"schedule": {"interval": 10}, "active": True, "slug": "soon", "parameters": {"config": TINY}}
+    answer = httpx.post(f"{prefect.url}/deployments/{nightly}/schedules", json=[own]).raise_for_status().json()
+
+    begun: list[Any] = []
+
+    def begins() -> bool:
+        begun.extend(one for one in prefect.flow_runs("nightly") if one["state_type"] in {"PENDING", "RUNNING"})
+        return bool(begun)
+
+    runs.wait_until(begins, SECONDS)
+    first = begun[0]
+    second = prefect.start("nightly", config=TINY)
+    prefect.api("DELETE", f"deployments/{nightly}/schedules/{answer[0]['id']}")
+
+    assert first["auto_scheduled"] is True
+    run_ids = [completed(served, store, flow_run) for flow_run in (first["id"], second)]
+    one, other = (runs.stored(store, run_id) for run_id in run_ids)
+    assert one.finished_at is not None
+    assert one.finished_at < other.started_at
+    states = prefect.api("GET", f"flow_run_states/?flow_run_id={second}")
+    assert "AwaitingConcurrencySlot" in {state["name"] for state in states}
+
+
+@pytest.mark.integration
+def test_a_manual_run_is_made_with_parameters_and_none_with_wrong_ones(served: Served, store: Store) -> None:
+    parameters = {"config": TINY | {"name": "by-hand", "seed": 11}}
+    run_id = completed(served, store, served.prefect.start(**parameters))
+
+    stored = from_tree(runs.stored(store, run_id).config, "stored")
+    assert (stored.name, stored.seed) == ("by-hand", 11)
+    with pytest.raises(httpx.HTTPStatusError, match="409"):
+        served.prefect.start(config=TINY | {"seed": "many"})
+
+
+def orphan(served: Served, store: Store) -> str:
+    """A run that a dead process holds; its flow run, which Prefect takes for a running one."""
+    experiment, _ = runs.opened(served.state, store)
+    recorder.close()
+    code = """if True:
+        import sys
+        from mlab import store, identity
+        store.Store.open(identity.State.here().database).claim(sys.argv[1])"""
+    with runs.python("-c", code, experiment.run_id, state=served.state.root) as process:
+        assert process.wait(30) == 0
+    flow = served.prefect.api("POST", "flows/", name="optimize")["id"]
+    flow_run = served.prefect.api("POST", "flow_runs/", flow_id=flow, state={"type": "RUNNING"})["id"]
+    store.set_flow_run(experiment.exp_id, flow_run)
+    return str(flow_run)
+
+
+@pytest.mark.integration
+def test_a_flow_run_ends_orphans_stops_at_once_when_it_is_cancelled_and_goes_on_when_it_is_retried(
+    served: Served, store: Store
+) -> None:
+    prefect, lost = served.prefect, orphan(served, store)
+    flow_run = prefect.start(config=LONGER)
+    run_id = prefect.search_of(flow_run, store).run_id
+    assert runs.stored(store, store.run_of_flow(lost) or "").status == "STOPPED"
+    assert prefect.state_of(lost)[0] == "Crashed"
+    prefect.set_state(flow_run, "CANCELLING", "Cancelling")
+    cancelled = time.monotonic()
+    runs.wait_until(lambda: runs.stored(store, run_id).status == "STOPPED", 15)
+    seconds = time.monotonic() - cancelled
+    runs.wait_until(lambda: prefect.state_of(flow_run)[0] == "Cancelled", 30)
+
+    assert seconds < 5
+    assert len(store.results(runs.stored(store, run_id).exp_id)) > 0
+    runs.wait_until(lambda: mlflow_status(served.state, run_id) == "KILLED")
+    prefect.set_state(flow_run, "SCHEDULED", "AwaitingRetry")
+    assert completed(served, store, flow_run) == run_id
+    assert fingerprint(served.state, run_id) == uncut(served.state, store)
+
+
+@pytest.mark.integration
+def test_to_stop_ends_all_that_was_started_nothing_else_and_a_search_in_order(served: Served, store: Store) -> None:
+    flow_run = served.prefect.start(config=LONGER | {"name": "cut"})
+    run_id = served.prefect.search_of(flow_run, store).run_id
+    family = [
+        one
+        for pid in served.processes().values()
+        for one in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True))
+    ]
+
+    told = served.serve("--stop")
+
+    assert told == ["ended worker", "ended MLflow", "ended Prefect"]
+    assert not any(runs.alive(one.pid) for one in family)
+    assert runs.alive(served.bystander.pid)
+    assert runs.stored(store, run_id).status == "STOPPED"
+    assert not address_file(served.state).exists()
+    assert served.serve("--stop") == [f"Nothing is served from {served.state.root}."]
