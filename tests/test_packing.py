@@ -131,6 +131,40 @@ def test_writers_and_packers_at_once_lose_nothing_and_double_nothing(log: Path) 
     assert len(found) == 800
 
 
+def test_who_opened_a_log_just_before_it_was_packed_writes_to_the_one_that_counts(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    existing, packed = packing._existing, []
+
+    def slow(path: Path) -> object:
+        found = existing(path)
+        if not packed:
+            packed.append(packing.pack(path))
+        return found
+
+    monkeypatch.setattr(packing, "_existing", slow)
+    append(log, "more")
+    assert packed[0] > 0
+    assert told(log) == [*ALL, "more"]
+
+
+def test_who_was_about_to_pack_a_log_that_has_been_packed_and_written_since_packs_that(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked, others = packing._locked, []
+
+    def slow(file: object, how: int) -> bool:
+        if not others:
+            others.append(file)
+            assert packing.pack(log) > 0
+            append(log, "more")
+        return locked(file, how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(packing, "_locked", slow)
+    packing.pack(log)
+    assert told(log) == [*ALL, "more"]
+
+
 def test_a_full_disk_leaves_the_log_as_it_is(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_file: int) -> None:
         raise OSError(28, "No space left on device")
