@@ -118,7 +118,7 @@ def test_writers_and_packers_at_once_lose_nothing_and_double_nothing(log: Path) 
         "        packing.pack(path)\n"
         "    else:\n"
         "        with packing.opened(path) as log:\n"
-        "            log.write(b'{\"msg\":\"%s %d\"}\\n' % (sys.argv[2].encode(), number))\n"
+        '            log.write(b\'{"msg":"%s %d"}\\n\' % (sys.argv[2].encode(), number))\n'
     )
     names = ["pack", "pack", "one", "other"]
     command = [sys.executable, "-c", code, str(log)]
