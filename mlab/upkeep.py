@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +21,7 @@ from mlab.errors import LabError, StoreError, one_line
 from mlab.identity import RUN_ID, State
 from mlab.records import Experiment
 from mlab.redaction import redacted
+from mlab.report.ranking import ranked
 from mlab.store import Store
 
 DELIVERY_S = 600.0
@@ -49,7 +51,10 @@ class Policy(BaseModel):
         default=90, ge=1, le=36500, description="Candidates of completed runs are all kept for so many days."
     )
     candidates_kept: int = Field(
-        default=10, ge=1, le=1000, description="After that the best of each cell are kept, so many."
+        default=10,
+        ge=1,
+        le=1000,
+        description="After that the best of each cell are kept, so many, no two of the same ladder.",
     )
 
 
@@ -170,8 +175,8 @@ class Upkeep:
                 continue
             if gain or self._dry:
                 count, size, saved = count + 1, size + length, saved + gain
-        smaller = f", now {_mb(size - saved)}" if saved else ""
-        return Done(count, f"{count} packed, {_mb(size)}{smaller}" if count else "", faults)
+        smaller = f", now {_size(size - saved)}" if saved else ""
+        return Done(count, f"{count} packed, {_size(size)}{smaller}" if count else "", faults)
 
     def prune_crashes(self) -> Done:
         """Remove the crash snapshots that are too old or too many."""
@@ -191,25 +196,28 @@ class Upkeep:
         return Done(len(gone), f"{len(gone)} removed" if gone else "")
 
     def prune_candidates(self) -> Done:
-        """Remove all but the best candidates of each cell of runs that completed long ago."""
-        before, kept = self._ago(DAY_S * self._policy.candidates_days), self._policy.candidates_kept
+        """Remove all but the best ladders of each cell of runs that completed long ago."""
+        before, most = self._ago(DAY_S * self._policy.candidates_days), self._policy.candidates_kept
         runs = [run for run in self._settled(self._store.experiments()) if run.status == "COMPLETED"]
-        old = [run for run in runs if run.finished_at and run.finished_at < before]
-        todo = {run.exp_id: number for run in old if (number := self._store.surplus(run.exp_id, kept))}
+        old = [run.exp_id for run in runs if run.finished_at and run.finished_at < before]
+        todo = [exp_id for exp_id in old if self._store.crowded(exp_id, most)]
         if todo and not self._dry:
             self._store.check_file()  # nothing is removed by the word of a damaged index
         counts, faults = [], []
-        for exp_id, number in todo.items():
+        for exp_id in todo:
             try:
-                counts.append(number if self._dry else self._pruned(exp_id, kept))
+                counts.append(self._pruned(exp_id, most))
             except StoreError as error:
                 faults.append(error)
-        words = f"{sum(counts):,} of {_runs(len(counts))} removed" if counts else ""
-        return Done(sum(counts), words, faults)
+        return Done(sum(counts), f"{sum(counts):,} of {_runs(len(counts))} removed" if counts else "", faults)
 
-    def _pruned(self, exp_id: int, kept: int) -> int:
-        self._store.check_run(exp_id)  # a damaged run is left to people
-        return self._store.prune(exp_id, kept)
+    def _pruned(self, exp_id: int, most: int) -> int:
+        """Remove them of one run, which is left to people where it is damaged; how many those were."""
+        self._store.check_run(exp_id)
+        held = self._store.results(exp_id)  # by cell
+        cells = [ranked(group)[:most] for _, group in groupby(held, key=lambda candidate: candidate.cell.index)]
+        kept = {ladder.best.candidate_id for cell in cells for ladder in cell}
+        return len(held) - len(kept) if self._dry else self._store.prune(exp_id, kept)
 
     def vacuum(self) -> Done:
         """Give free space back to the disk, where that is worth it and disturbs nobody."""
@@ -217,12 +225,12 @@ class Upkeep:
         if free < WORTH * size:
             return Done()
         if self._searching():
-            return Done(words=f"{_mb(free)} are free; not while a run is searched")
+            return Done(words=f"{_size(free)} are free; not while a run is searched")
         if size - free > LARGEST_MB * MB:
-            return Done(words=f"{_mb(free)} are free; one as large as this is vacuumed by hand, when nobody searches")
+            return Done(words=f"{_size(free)} are free; one as large as this is vacuumed by hand, when nobody searches")
         if not self._dry:
             self._store.vacuum()
-        return Done(1, f"{_mb(free)} given back to the disk")
+        return Done(1, f"{_size(free)} given back to the disk")
 
     def _searching(self) -> bool:
         orphans = {run.exp_id for run in self._store.orphans()}
@@ -262,5 +270,5 @@ def _runs(count: int) -> str:
     return f"{count} run{'s' * (count != 1)}"
 
 
-def _mb(size: float) -> str:
-    return f"{size / MB:,.1f} MB"
+def _size(count: float) -> str:
+    return f"{count / MB:,.1f} MB" if count >= MB else f"{count / 1000.0:,.1f} kB"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from mlab.errors import StoreError
-from mlab.store import runs
-from mlab.store.commit import RANK
+from mlab.store import audit, runs
 from mlab.store.schema import CellRow, OutboxRow, ResultRow, TrialRow
+
+MOST = 500
+"""Rows that are named in one statement."""
 
 
 def set_deleted(session: Session, run_id: str, *, deleted: bool) -> None:
@@ -35,25 +39,26 @@ def purge(session: Session, run_id: str) -> None:
     session.delete(row)
 
 
-def surplus(session: Session, exp_id: int, kept: int) -> list[int]:
-    """The rows of a run's candidates that are not among the ``kept`` best of their cells."""
-    rank = func.row_number().over(partition_by=ResultRow.cell_index, order_by=RANK).label("rank")
-    ranked = select(ResultRow.id, rank).where(ResultRow.experiment_id == exp_id).subquery()
-    return list(session.scalars(select(ranked.c.id).where(ranked.c.rank > kept)))
+def crowded(session: Session, exp_id: int, most: int) -> bool:
+    """Whether a cell of a run holds more candidates than that."""
+    held = select(ResultRow.cell_index).where(ResultRow.experiment_id == exp_id).group_by(ResultRow.cell_index)
+    return session.execute(held.having(func.count() > most).limit(1)).first() is not None
 
 
-def prune(session: Session, exp_id: int, kept: int) -> int:
-    """Remove all candidates of a COMPLETED run but the ``kept`` best of each cell; how many those were.
+def prune(session: Session, exp_id: int, kept: Set[str]) -> int:
+    """Remove all candidates of a COMPLETED run but those that are named; how many those were.
 
-    Its trials stay: the audit compares the best candidate with them.
+    Its trials stay, and the audit holds the best candidate of each cell against them: it has to be among the kept.
 
     Raises:
-        StoreError: the run may still go on, or none would be kept.
+        StoreError: the run may still go on, or is damaged, or would be.
     """
     row = runs.by_id(session, exp_id)
-    if row.status != "COMPLETED" or kept < 1:
-        raise StoreError(f"run {row.run_id} is {row.status}; only of a COMPLETED one all but the best are removed")
-    gone = surplus(session, exp_id, kept)
-    for start in range(0, len(gone), 500):  # SQLite takes so many numbers in one statement
-        session.execute(delete(ResultRow).where(ResultRow.id.in_(gone[start : start + 500])))
+    if row.status != "COMPLETED":
+        raise StoreError(f"run {row.run_id} is {row.status}; of one that may go on no candidate is removed")
+    held = session.execute(select(ResultRow.id, ResultRow.candidate_id).where(ResultRow.experiment_id + 0 == exp_id))
+    gone = [key for key, name in held.all() if name not in kept]
+    for start in range(0, len(gone), MOST):
+        session.execute(delete(ResultRow).where(ResultRow.id.in_(gone[start : start + MOST])))
+    audit.run(session, row)
     return len(gone)

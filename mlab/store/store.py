@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
@@ -128,16 +128,16 @@ class Store:
         with self._database.writing() as session:
             removal.purge(session, run_id)
 
-    def surplus(self, exp_id: int, kept: int) -> int:
-        """How many candidates :meth:`prune` would remove."""
+    def crowded(self, exp_id: int, most: int) -> bool:
+        """Whether a cell of a run holds more candidates than that."""
         with self._database.reading() as session:
-            return len(removal.surplus(session, exp_id, kept))
+            return removal.crowded(session, exp_id, most)
 
-    def prune(self, exp_id: int, kept: int) -> int:
-        """Remove all candidates of a COMPLETED run but the ``kept`` best of each cell; how many those were.
+    def prune(self, exp_id: int, kept: Set[str]) -> int:
+        """Remove all candidates of a COMPLETED run but those that are named; how many those were.
 
         Raises:
-            StoreError: it may still go on.
+            StoreError: it may still go on, is damaged, or would lose the best ladder of a cell.
         """
         with self._database.writing() as session:
             return removal.prune(session, exp_id, kept)
