@@ -331,9 +331,13 @@ def test_searches_and_other_upkeep_go_on_meanwhile(state: State, store: Store, m
         runs.python("-c", other, state=state.root) as elsewhere,
     ):
         runs.wait_until(lambda: runs.stored(store, experiment.run_id).status == "RUNNING")
-        while search.poll() is None:
+
+        def over() -> bool:
             faults = upkept(state, Policy(candidates_kept=1)).faults
             assert [fault for fault in faults if not fault.startswith("MLflow")] == []
+            return search.poll() is not None
+
+        runs.wait_until(over)
         assert elsewhere.wait(60.0) == 0
     assert search.returncode == 0
     run = runs.stored(store, experiment.run_id)
