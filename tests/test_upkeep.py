@@ -253,7 +253,7 @@ def test_a_damaged_run_is_left_to_people_and_the_others_are_done(state: State, s
 
 def test_what_would_take_the_best_ladder_or_what_a_run_still_needs_is_refused(state: State, store: Store) -> None:
     held = store.results(1)
-    with pytest.raises(StoreError, match="best result of cell 0"):
+    with pytest.raises(StoreError, match="best candidate of a cell"):
         store.prune(1, {one.candidate_id for one in held if one.score > held[0].score})
     going, _ = runs.opened(state, store)
     with pytest.raises(StoreError, match="may go on"):

@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from mlab.errors import StoreError
-from mlab.store import audit, runs
+from mlab.store import runs
 from mlab.store.schema import CellRow, OutboxRow, ResultRow, TrialRow
 
 MOST = 500
@@ -51,14 +51,24 @@ def prune(session: Session, exp_id: int, kept: Set[str]) -> int:
     Its trials stay, and the audit holds the best candidate of each cell against them: it has to be among the kept.
 
     Raises:
-        StoreError: the run may still go on, or is damaged, or would be.
+        StoreError: the run may still go on, or a cell would lose its best.
     """
     row = runs.by_id(session, exp_id)
     if row.status != "COMPLETED":
         raise StoreError(f"run {row.run_id} is {row.status}; of one that may go on no candidate is removed")
     held = session.execute(select(ResultRow.id, ResultRow.candidate_id).where(ResultRow.experiment_id + 0 == exp_id))
     gone = [key for key, name in held.all() if name not in kept]
+    least = _least(session, exp_id)
     for start in range(0, len(gone), MOST):
         session.execute(delete(ResultRow).where(ResultRow.id.in_(gone[start : start + MOST])))
-    audit.run(session, row)
+    if _least(session, exp_id) != least:
+        raise StoreError(
+            f"run {row.run_id}: the best candidate of a cell is not among those to keep; nothing was removed"
+        )
     return len(gone)
+
+
+def _least(session: Session, exp_id: int) -> dict[int, float]:
+    """The best score of each cell of a run; an audit of all its rows would keep others from writing for too long."""
+    query = select(ResultRow.cell_index, func.min(ResultRow.score)).where(ResultRow.experiment_id + 0 == exp_id)
+    return dict(session.execute(query.group_by(ResultRow.cell_index)).tuples().all())

@@ -137,7 +137,7 @@ class Store:
         """Remove all candidates of a COMPLETED run but those that are named; how many those were.
 
         Raises:
-            StoreError: it may still go on, is damaged, or would lose the best ladder of a cell.
+            StoreError: it may still go on, or a cell would lose its best.
         """
         with self._database.writing() as session:
             return removal.prune(session, exp_id, kept)
