@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
-from prefect.states import Failed
+from prefect.states import Completed, Failed
 
 from flows import telling
 from mlab import upkeep
@@ -14,7 +15,7 @@ from mlab.identity import State
 from mlab.upkeep import Policy, Report
 
 
-@flow(name="maintain", persist_result=False)
+@flow(name="maintain", flow_run_name="upkeep", persist_result=False)
 def maintain(policy: Policy = Policy(), dry_run: bool = False) -> Any:  # noqa: B008, FBT001, FBT002 - a form
     """Bring in order what runs have left behind, and make it smaller; what ``mlab upkeep`` does.
 
@@ -23,17 +24,24 @@ def maintain(policy: Policy = Policy(), dry_run: bool = False) -> Any:  # noqa: 
         dry_run: change nothing, and report what would be done.
 
     Returns:
-        The rows of the report, or a failed state that names the steps that failed.
+        A state that says what was done, failed where a step did.
     """
     report = upkeep.upkeep(State.here(), policy, dry=dry_run)
     if not dry_run:
         telling.bury(report.orphans)
-    rows = table(report)
-    about = f"{'What would be done' if dry_run else 'What was done'}. {report.verdict}"
+    show(report, dry=dry_run)
+    if report.faults:
+        return Failed(message="; ".join(report.faults))
+    done = "; ".join(f"{step.name}: {step.done}" for step in report.steps if step.changed) or report.verdict
+    return Completed(message=f"Nothing was changed. What would be done: {done}" if dry_run else done)
+
+
+def show(report: Report, *, dry: bool) -> None:
+    """The report as a table, and in the log of the flow run."""
+    rows = [{"what": step.name, "done": step.done, "failed": step.fault} for step in report.steps]
+    about = f"{'What would be done' if dry else 'What was done'}. {report.verdict}"
     create_table_artifact(rows, key="maintenance", description=about)
-    return Failed(message="; ".join(report.faults)) if report.faults else rows
-
-
-def table(report: Report) -> list[dict[str, str]]:
-    """A row a step."""
-    return [{"what": step.name, "done": step.done, "failed": step.fault} for step in report.steps]
+    logger = get_run_logger()
+    for step in report.steps:
+        level = logging.ERROR if step.fault else logging.INFO
+        logger.log(level, "%s", "; ".join(filter(None, [f"{step.name}: {step.done}", step.fault])))

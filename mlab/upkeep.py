@@ -93,7 +93,7 @@ class Report:
     def verdict(self) -> str:
         """All of it in one line."""
         if self.faults:
-            return f"{len(self.faults)} of {len(self.steps)} steps failed"
+            return f"{len(self.faults)} of {len(self.steps)} steps failed."
         return "Nothing failed." if any(step.changed for step in self.steps) else "There was nothing to do."
 
 

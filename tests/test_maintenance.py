@@ -84,7 +84,7 @@ def test_the_flow_reports_what_it_did_and_fails_where_a_step_did(tmp_path: Path,
     for data, _ in (dry, done):
         rows = {row["what"]: row for row in json.loads(json.loads(data))}
         assert rows["runs without a process"]["done"] == f"STOPPED: {experiment.run_id}"
-    assert done[1] == "What was done. 1 of 7 steps failed"
+    assert done[1] == "What was done. 1 of 7 steps failed."
     assert "still owed something of 1 run" in rows["MLflow"]["failed"]
     said = str(asked(home, "SELECT message FROM flow_run_state")) + str(done)
     assert "MLflow: still owed something of 1 run" in said
