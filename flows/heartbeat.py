@@ -17,16 +17,17 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import PrefectHTTPStatusError
 
-NAME = "silent searches are crashed"
+NAME = "silent flow runs are crashed"
 SILENCE = timedelta(seconds=90)
 """Three heartbeats, at the rate that prefect.yaml sets."""
 
 HEARTBEAT = "prefect.flow-run.heartbeat"
+FLOWS = ["optimize", "maintain"]
 ENDINGS = ("Completed", "Failed", "Cancelled", "Crashed")
 
 
 def automation() -> AutomationCore:
-    """After a heartbeat of the flow ``optimize`` another has to come, or an end."""
+    """After a heartbeat of one of our flows another has to come, or an end."""
     return AutomationCore(
         name=NAME,
         description="The process of a flow run is gone where it has sent no heartbeat for a while.",
@@ -35,7 +36,7 @@ def automation() -> AutomationCore:
             after={HEARTBEAT},
             expect={HEARTBEAT, *(f"prefect.flow-run.{ending}" for ending in ENDINGS)},
             match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
-            match_related=ResourceSpecification({"prefect.resource.role": "flow", "prefect.resource.name": "optimize"}),
+            match_related=ResourceSpecification({"prefect.resource.role": "flow", "prefect.resource.name": FLOWS}),
             for_each={"prefect.resource.id"},
             threshold=1,
             within=SILENCE,

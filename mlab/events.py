@@ -21,6 +21,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import orjson
 import structlog
 
+from mlab import packing
 from mlab.redaction import redacted
 
 Name: TypeAlias = Literal[
@@ -55,7 +56,7 @@ class Recorder:
         with _harmless():
             path.parent.mkdir(parents=True, exist_ok=True)
             # Without a buffer each line is one write, so that lines of several processes never mix.
-            self._log = path.open("ab", buffering=0)
+            self._log = packing.opened(path)
             self._others = EventLog(path, self._log.tell())
             self._torn = _is_torn(path)
         for line in self._waiting:
@@ -96,7 +97,7 @@ class Recorder:
 
 
 class EventLog:
-    """The event log of a run, read from a place on while it grows."""
+    """The event log of a run, read from a place on while it grows, or when it has been packed."""
 
     def __init__(self, path: Path, start: int = 0) -> None:
         self._path, self._read = path, start
@@ -104,13 +105,12 @@ class EventLog:
     @staticmethod
     def size(path: Path) -> int:
         """How far a log has come; 0 where there is none yet."""
-        return path.stat().st_size if path.exists() else 0
+        return packing.size(path)
 
     def news(self) -> Iterator[dict[str, Any]]:
         """The events that have been added; a line that is still being written comes the next time."""
-        with suppress(OSError), self._path.open("rb") as log:
-            log.seek(self._read)
-            whole, _, _ = log.read().rpartition(b"\n")
+        with suppress(OSError):
+            whole, _, _ = packing.read(self._path, self._read).rpartition(b"\n")
             self._read += len(whole) + bool(whole)
             for line in whole.splitlines():
                 with suppress(orjson.JSONDecodeError):  # one that was cut short

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mlab.packing import packed
+
 RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}", re.ASCII)
 """Shape of a run's id; anything else is refused before it reaches a path or a query."""
 
@@ -93,5 +95,6 @@ class State:
         return self.root / "events" / f"{run_id}.jsonl"
 
     def files(self, run_id: str) -> list[Path]:
-        """The files that belong to one run alone: event log and report."""
-        return [self.events(run_id), self.reports / f"{run_id}.html"]
+        """The files that belong to one run alone: event log, packed or not, and report."""
+        log = self.events(run_id)
+        return [log, packed(log), self.reports / f"{run_id}.html"]

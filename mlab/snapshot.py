@@ -91,12 +91,17 @@ def of_run(state: State, run_id: str) -> list[Path]:
 
 def prune(state: State) -> int:
     """Delete the snapshots that are too old or too many; how many those were."""
-    oldest = f"crash_{datetime.now(UTC) - timedelta(days=KEPT_DAYS):%Y%m%d_%H%M%S}"
-    files = _files(state)
-    gone = [path for number, path in enumerate(files) if number < len(files) - KEPT or path.name < oldest]
+    gone = surplus(state)
     for path in gone:
         path.unlink(missing_ok=True)
     return len(gone)
+
+
+def surplus(state: State) -> list[Path]:
+    """The snapshots that are too old or too many, oldest first."""
+    oldest = f"crash_{datetime.now(UTC) - timedelta(days=KEPT_DAYS):%Y%m%d_%H%M%S}"
+    files = _files(state)
+    return [path for number, path in enumerate(files) if number < len(files) - KEPT or path.name < oldest]
 
 
 def fingerprint(error: BaseException) -> str:

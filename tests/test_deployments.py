@@ -11,6 +11,7 @@ import yaml
 from flows import heartbeat
 from mlab import config
 from mlab.config import Config
+from mlab.upkeep import Policy
 from tests.runs import ROOT
 
 FILE = yaml.safe_load((ROOT / "prefect.yaml").read_text())
@@ -23,7 +24,7 @@ def config_of(name: str) -> Config:
 
 
 def test_there_is_one_for_every_use() -> None:
-    assert set(DEPLOYMENTS) == {"nightly", "weekly-deep", "manual"}
+    assert set(DEPLOYMENTS) == {"nightly", "weekly-deep", "manual", "maintenance"}
 
 
 @named
@@ -34,7 +35,10 @@ def test_the_flow_is_there_and_takes_the_parameters(name: str) -> None:
 
     validated = flow.validate_parameters(DEPLOYMENTS[name]["parameters"])
 
-    assert validated.get("config", Config()) == config_of(name)
+    if name == "maintenance":
+        assert validated == {"policy": Policy(), "dry_run": False}
+    else:
+        assert validated.get("config", Config()) == config_of(name)
 
 
 @pytest.mark.parametrize(("name", "file"), [("nightly", "nightly"), ("weekly-deep", "deep"), ("manual", "default")])
@@ -42,7 +46,14 @@ def test_a_deployment_searches_what_its_config_file_says(name: str, file: str) -
     assert config_of(name) == config.load(ROOT / "configs" / f"{file}.yaml")
 
 
-@pytest.mark.parametrize(("name", "cron"), [("nightly", r"\d+ \d+ \* \* \*"), ("weekly-deep", r"\d+ \d+ \* \* [0-6]")])
+@pytest.mark.parametrize(
+    ("name", "cron"),
+    [
+        ("nightly", r"\d+ \d+ \* \* \*"),
+        ("weekly-deep", r"\d+ \d+ \* \* [0-6]"),
+        ("maintenance", r"\d+ \d+ \* \* \*"),
+    ],
+)
 def test_a_scheduled_one_runs_alone_on_a_clock_of_its_own(name: str, cron: str) -> None:
     deployment = DEPLOYMENTS[name]
     (schedule,) = deployment["schedules"]
@@ -50,7 +61,8 @@ def test_a_scheduled_one_runs_alone_on_a_clock_of_its_own(name: str, cron: str) 
     assert re.fullmatch(cron, schedule["cron"])
     assert schedule["timezone"] == "UTC"
     assert deployment["concurrency_limit"]["limit"] == 1
-    assert config_of(name).search.max_time_s is not None
+    assert schedule["slug"] == name, "a schedule that people have paused is known again by it"
+    assert name == "maintenance" or config_of(name).search.max_time_s is not None
 
 
 def test_the_manual_one_runs_when_asked_only() -> None:

@@ -16,6 +16,7 @@ from benchmarks.readme import fresh
 from docs.reference import PAGE, config_page
 from mlab import __version__
 from mlab.config import load
+from mlab.console.app import mlab
 from mlab.events import NAMES
 
 ROOT = Path(__file__).parents[1]
@@ -129,7 +130,8 @@ def test_options_of_the_command_line_exist(page: Path, usage: str) -> None:
     options = set(re.findall(r"`(--[a-z-]+)", content))
     for command in re.findall(r"(?:flows\.run|make run ARGS=)[^`\n]*", content):
         options |= set(re.findall(r"(?<!\S)[\"']?(--[a-z-]+)", command))
-    assert options <= set(re.findall(r"--[a-z-]+", usage))
+    of_mlab = {name for command in mlab.commands.values() for option in command.params for name in option.opts}
+    assert options <= set(re.findall(r"--[a-z-]+", usage)) | of_mlab
 
 
 @each_page

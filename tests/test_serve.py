@@ -121,7 +121,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             f"MLflow   {served.pages.mlflow}   results side by side",
         ]
         planned = [line.split() for line in told if line.startswith("Next")]
-        assert {words[-1] for words in planned} == {"nightly", "weekly-deep"}
+        assert {words[-1] for words in planned} == {"maintenance", "nightly", "weekly-deep"}
         assert planned == sorted(planned)
         yield served
 
@@ -151,7 +151,7 @@ def test_serving_again_starts_what_has_died_and_leaves_alone_what_runs_and_what_
         name: before[name] for name in ("Prefect", "MLflow")
     }
     assert after["worker"] != before["worker"]
-    assert [line.split()[-1] for line in told if line.startswith("Next")] == ["weekly-deep"]
+    assert [line.split()[-1] for line in told if line.startswith("Next")] == ["maintenance", "weekly-deep"]
     assert len(served.prefect.api("POST", "automations/filter")) == 1
     served.prefect.api("PATCH", place, active=True)
 

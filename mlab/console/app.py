@@ -14,6 +14,7 @@ from mlab.console.experiments import compare, list_runs, show, trace
 from mlab.console.export import export, report
 from mlab.console.removal import delete, purge, restore
 from mlab.console.sync import sync
+from mlab.console.upkeep import upkeep
 from mlab.errors import ConfigError, LabError
 
 
@@ -28,7 +29,12 @@ def mlab() -> None:
     """
 
 
-for command in (list_runs, show, compare, trace, export, report, delete, restore, purge, doctor, sync, crashes):
+COMMANDS = (
+    *(list_runs, show, compare, trace, export, report),
+    *(delete, restore, purge, upkeep),
+    *(doctor, sync, crashes),
+)
+for command in COMMANDS:
     mlab.add_command(command)
 
 

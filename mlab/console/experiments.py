@@ -111,7 +111,12 @@ def _found(store: Store, run: Experiment, name: str) -> Candidate:
     for candidate in store.results(run.exp_id):
         if candidate.candidate_id == name:
             return candidate
-    raise ConfigError("command line", "CANDIDATE", "is not kept: better ones took its place, or it was pruned", name)
+    raise ConfigError(
+        "command line",
+        "CANDIDATE",
+        "is not kept: better ones took its place, it was pruned, or mlab upkeep has removed it",
+        name,
+    )
 
 
 def _events(log: Path, candidate: Candidate) -> list[Json]:

@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, create_engine, event
+from sqlalchemy import URL, Connection, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -86,6 +86,15 @@ class Database:
                 config.attributes["connection"] = session.connection()
                 command.upgrade(config, "head")
         return revisions[0]
+
+    def space(self) -> tuple[int, int]:
+        """Bytes of the file, and how many of them removed rows have left free."""
+        with self.reading() as session:
+            pages, free, size = (
+                int(session.execute(text(f"PRAGMA {name}")).scalar_one())
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+        return pages * size, free * size
 
     def vacuum(self) -> None:
         """Give the space of removed rows back to the disk; waits for all who read or write."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mlab.errors import RunBusy, StoreError
@@ -12,7 +12,7 @@ from mlab.records import Cell, Experiment, Json, Status
 from mlab.store import rows
 from mlab.store.canonical import check, encoded
 from mlab.store.holder import Holder
-from mlab.store.schema import CellRow, ExperimentRow, OutboxRow, ResultRow, TrialRow
+from mlab.store.schema import CellRow, ExperimentRow
 
 
 def create(session: Session, run_id: str, adapter: str, config: Json, notes: str, cells: Sequence[Cell]) -> Experiment:
@@ -114,30 +114,6 @@ def end(row: ExperimentRow, status: Status) -> Experiment:
     row.status, row.finished_at = status, rows.now()
     row.holder_pid = row.holder_boot = row.holder_started = None
     return rows.experiment(row)
-
-
-def set_deleted(session: Session, run_id: str, *, deleted: bool) -> None:
-    """Take a run off the lists, or bring it back.
-
-    Raises:
-        RunBusy: a living process executes it.
-    """
-    row = free(session, run_id) if deleted else by_run_id(session, run_id)
-    row.deleted = deleted
-
-
-def purge(session: Session, run_id: str) -> None:
-    """Remove all rows of a run that was deleted.
-
-    Raises:
-        StoreError: it was not.
-    """
-    row = by_run_id(session, run_id)
-    if not row.deleted:
-        raise StoreError(f"run {run_id} is not deleted; mlab delete comes first")
-    for table in (OutboxRow, ResultRow, TrialRow, CellRow):
-        session.execute(delete(table).where(table.experiment_id == row.id))
-    session.delete(row)
 
 
 def orphans(session: Session) -> list[ExperimentRow]:

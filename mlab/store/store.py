@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
-from sqlalchemy import case, distinct, func, or_, select, update
-
 from mlab import identity
 from mlab.errors import StoreError
 from mlab.events import emit
 from mlab.records import Batch, Candidate, Cell, CellResult, Experiment, Json, Metric, Status, Trial
-from mlab.store import audit, commit, rows, runs
+from mlab.store import audit, commit, found, outbox, removal, rows, runs
 from mlab.store.canonical import check
 from mlab.store.commit import Saved
 from mlab.store.database import Database
 from mlab.store.holder import Holder
-from mlab.store.schema import CellRow, ExperimentRow, OutboxRow, ResultRow, TrialRow
+from mlab.store.schema import CellRow
 
 
 class Store:
@@ -119,7 +117,7 @@ class Store:
             RunBusy: a living process executes it.
         """
         with self._database.writing() as session:
-            runs.set_deleted(session, run_id, deleted=deleted)
+            removal.set_deleted(session, run_id, deleted=deleted)
 
     def purge(self, run_id: str) -> None:
         """Remove a deleted run for good.
@@ -128,7 +126,25 @@ class Store:
             StoreError: it is not deleted.
         """
         with self._database.writing() as session:
-            runs.purge(session, run_id)
+            removal.purge(session, run_id)
+
+    def crowded(self, exp_id: int, most: int) -> bool:
+        """Whether a cell of a run holds more candidates than that."""
+        with self._database.reading() as session:
+            return removal.crowded(session, exp_id, most)
+
+    def prune(self, exp_id: int, kept: Set[str]) -> int:
+        """Remove all candidates of a COMPLETED run but those that are named; how many those were.
+
+        Raises:
+            StoreError: it may still go on, or a cell would lose its best.
+        """
+        with self._database.writing() as session:
+            return removal.prune(session, exp_id, kept)
+
+    def space(self) -> tuple[int, int]:
+        """Bytes of the database, and how many of them are free."""
+        return self._database.space()
 
     def vacuum(self) -> None:
         """Give the space of removed rows back to the disk."""
@@ -212,116 +228,60 @@ class Store:
     def experiment(self, run_id: str) -> Experiment | None:
         """A run by its id."""
         with self._database.reading() as session:
-            row = session.scalar(select(ExperimentRow).where(ExperimentRow.run_id == run_id))
-            return rows.experiment(row) if row else None
+            return found.experiment(session, run_id)
 
     def run_of_flow(self, flow_run_id: str) -> str | None:
         """The id of the run that a Prefect flow run executes or executed last; None where there is none."""
-        query = select(ExperimentRow.run_id).where(ExperimentRow.flow_run_id == flow_run_id)
         with self._database.reading() as session:
-            return session.scalar(query.order_by(ExperimentRow.id.desc()).limit(1))
+            return found.run_of_flow(session, flow_run_id)
 
     def experiments(self, limit: int | None = None, *, deleted: bool = False) -> list[Experiment]:
         """The runs that are not deleted, or those that are; newest first."""
-        query = select(ExperimentRow).where(ExperimentRow.deleted == deleted)
-        query = query.order_by(ExperimentRow.id.desc()).limit(limit)
         with self._database.reading() as session:
-            return [rows.experiment(row) for row in session.scalars(query)]
+            return found.experiments(session, limit, deleted=deleted)
 
     def cells(self, exp_id: int) -> list[CellResult]:
         """How far each cell of a run has come, in order."""
-        query = (
-            select(
-                CellRow,
-                func.count(distinct(TrialRow.batch)),
-                func.count(TrialRow.number),
-                func.coalesce(func.sum(case((TrialRow.outcome == "PRUNED", 1), else_=0)), 0),
-                func.coalesce(func.sum(TrialRow.evaluations), 0),
-            )
-            .outerjoin(TrialRow)
-            .where(CellRow.experiment_id == exp_id)
-            .group_by(CellRow.cell_index)
-            .order_by(CellRow.cell_index)
-        )
         with self._database.reading() as session:
-            return [
-                CellResult(
-                    cell=rows.cell(row),
-                    best=commit.best(session, exp_id, row.cell_index),
-                    evaluations=evaluations,
-                    trials=trials,
-                    pruned=pruned,
-                    batches=batches,
-                    finished=row.finished,
-                    stopped_early=row.stopped_early,
-                )
-                for row, batches, trials, pruned, evaluations in session.execute(query).all()
-            ]
+            return found.cells(session, exp_id)
 
     def trials(self, exp_id: int, cell_index: int) -> list[Trial]:
         """The trials of a cell in the order in which they were asked."""
-        query = (
-            select(TrialRow)
-            .where(TrialRow.experiment_id == exp_id, TrialRow.cell_index == cell_index)
-            .order_by(TrialRow.number)
-        )
         with self._database.reading() as session:
-            return [rows.trial(row) for row in session.scalars(query)]
+            return found.trials(session, exp_id, cell_index)
 
     def results(self, exp_id: int, cell_index: int | None = None, limit: int | None = None) -> list[Candidate]:
         """The candidates kept, by cell and within it best first; of one cell only where it is given."""
-        query = select(ResultRow).where(ResultRow.experiment_id == exp_id)
-        if cell_index is not None:
-            query = query.where(ResultRow.cell_index == cell_index)
-        query = query.order_by(ResultRow.cell_index, *commit.RANK).limit(limit)
         with self._database.reading() as session:
-            return [rows.candidate(row) for row in session.scalars(query)]
+            return found.candidates(session, exp_id, cell_index, limit)
 
     # What MLflow is owed
 
     def owing(self) -> list[Experiment]:
         """The runs that have ended and of which MLflow lacks numbers, or the ending itself; oldest first."""
-        lacks = select(OutboxRow.id).where(OutboxRow.experiment_id == ExperimentRow.id, ~OutboxRow.delivered).exists()
-        query = select(ExperimentRow).where(
-            ExperimentRow.status.in_(["COMPLETED", "FAILED", "STOPPED"]),
-            or_(lacks, ExperimentRow.delivered_status.is_distinct_from(ExperimentRow.status)),
-        )
         with self._database.reading() as session:
-            return [rows.experiment(row) for row in session.scalars(query.order_by(ExperimentRow.id))]
+            return outbox.owing(session)
 
     def owed(self, exp_id: int) -> list[tuple[int, int, Metric]]:
         """Outbox id, cell and number of everything that has not been delivered, oldest first."""
-        query = select(OutboxRow).where(OutboxRow.experiment_id == exp_id, ~OutboxRow.delivered).order_by(OutboxRow.id)
         with self._database.reading() as session:
-            return [
-                (row.id, row.cell_index, Metric(row.key, row.value, row.step, row.timestamp_ms))
-                for row in session.scalars(query)
-            ]
+            return outbox.owed(session, exp_id)
 
     def commits(self, exp_id: int) -> list[tuple[int, int, float | None]]:
         """Cell, batch and best score of the cell at each commit that MLflow is told of, in the order of the commits."""
-        of_cell = case((OutboxRow.key == "best_score", OutboxRow.value))
-        query = (
-            select(OutboxRow.cell_index, OutboxRow.step, func.min(of_cell))
-            .where(OutboxRow.experiment_id == exp_id)
-            .group_by(OutboxRow.cell_index, OutboxRow.step)
-            .order_by(func.min(OutboxRow.id))
-        )
         with self._database.reading() as session:
-            return [(cell, batch, best) for cell, batch, best in session.execute(query)]
+            return outbox.commits(session, exp_id)
 
     def delivered(self, outbox_ids: Sequence[int]) -> None:
         """Strike what has been delivered off the outbox."""
         if outbox_ids:
             with self._database.writing() as session:
-                session.execute(update(OutboxRow), [{"id": key, "delivered": True} for key in outbox_ids])
+                outbox.deliver(session, outbox_ids)
 
     def delivered_ending(self, run: Experiment) -> None:
         """Remember that MLflow has been told how a run ended, unless it has gone on since."""
         with self._database.writing() as session:
-            row = runs.by_id(session, run.exp_id)
-            if (row.status, row.finished_at) == (run.status, run.finished_at):
-                row.delivered_status = run.status
+            outbox.deliver_ending(session, run)
 
     def _set(self, exp_id: int, **values: str) -> None:
         with self._database.writing() as session:

@@ -1,0 +1,386 @@
+"""Upkeep: what it removes by its policy is all that is missing afterwards, whatever else goes on or goes wrong."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import shutil
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from pydantic import ValidationError
+
+from mlab import console, engine, snapshot, upkeep
+from mlab.errors import StoreError
+from mlab.events import EventLog, recorder
+from mlab.identity import State
+from mlab.packing import packed
+from mlab.records import Candidate
+from mlab.report.ranking import ranked
+from mlab.store import Store
+from mlab.upkeep import Policy, Report
+from tests import runs
+
+MANY = ("ladder.overlap_pct=20", "ladder.num_orders=[12, 15]", "search.batch_size=4", "search.prune_factor=9")
+LATER = timedelta(days=200)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> State:
+    """Two completed runs of which MLflow knows everything; the first has many ladders."""
+    state = State(tmp_path_factory.mktemp("made"))
+    with Store.open(state.database) as store:
+        for overrides in (MANY, ()):
+            delivered(store, runs.searched(state, store, *overrides))
+    return state
+
+
+@pytest.fixture
+def state(made: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[State]:
+    state = State(tmp_path / "state")
+    shutil.copytree(made.root, state.root)
+    monkeypatch.setenv("MLAB_STATE_DIR", str(state.root))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    yield state
+    recorder.close()
+
+
+@pytest.fixture
+def store(state: State) -> Iterator[Store]:
+    with Store.open(state.database) as store:
+        yield store
+
+
+def delivered(store: Store, run_id: str) -> str:
+    """MLflow knows everything of a run."""
+    run = runs.stored(store, run_id)
+    store.delivered([key for key, _, _ in store.owed(run.exp_id)])
+    store.delivered_ending(run)
+    return run_id
+
+
+def first(store: Store) -> str:
+    return store.experiments()[-1].run_id
+
+
+def upkept(state: State, policy: Policy | None = None, *, dry: bool = False, after: timedelta = LATER) -> Report:
+    return upkeep.upkeep(state, policy, dry=dry, now=datetime.now(UTC) + after)
+
+
+def changed(report: Report) -> dict[str, int]:
+    return {step.name: step.changed for step in report.steps if step.changed}
+
+
+def content(state: State) -> dict[str, str]:
+    """Every file of the folder, and what is in it."""
+    files = [path for path in state.root.rglob("*") if path.is_file() and not path.name.endswith(("-wal", "-shm"))]
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def ladders(store: Store, exp_id: int, cell: int) -> list[Candidate]:
+    return [one.best for one in ranked(store.results(exp_id, cell))]
+
+
+def test_of_an_old_run_the_best_ladders_of_each_cell_are_kept_and_every_command_shows_them(
+    state: State, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_id = first(store)
+    before = [ladders(store, 1, cell) for cell in (0, 1)]
+    cells, held, trials = store.cells(1), len(store.results(1)), store.trials(1, 0)
+    log = list(EventLog(state.events(run_id)).news())
+    assert min(len(group) for group in before) > 3
+
+    report = upkept(state, Policy(candidates_kept=3))
+
+    assert report.faults == []
+    assert changed(report) == {"event logs": 2, "candidates": held - 6 + 2 * 3, "database": 1}
+    assert [store.results(1, cell) for cell in (0, 1)] == [group[:3] for group in before]
+    assert (store.cells(1), store.trials(1, 0)) == (cells, trials)
+    assert not state.events(run_id).exists()
+    assert list(EventLog(state.events(run_id)).news()) == log
+    assert json.loads(gzip.decompress(packed(state.events(run_id)).read_bytes()).splitlines()[0]) == log[0]
+    again = upkept(state, Policy(candidates_kept=3))
+    assert (changed(again), again.faults, again.verdict) == ({}, [], "There was nothing to do.")
+
+    best = before[0][0].candidate_id
+    shown = {
+        command: _mlab(capsys, *command)
+        for command in [("show", run_id), ("trace", best), ("export", run_id), ("report", run_id, "-o", "-"), ("ls",)]
+    }
+    assert all(best in text or command == ("ls",) for command, text in shown.items())
+    assert "ORCH.SAVE_OK" in shown["trace", best]
+    assert len(shown["export", run_id].splitlines()) == 1 + 6
+    assert "mlab upkeep" in _mlab(capsys, "trace", before[0][3].candidate_id, status=2)
+    assert changed(upkept(state)) == {"event logs": 1}, "to read one is to write to it; it is packed again"
+
+
+def _mlab(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:
+    capsys.readouterr()
+    assert console.main(arguments) == status
+    shown = capsys.readouterr()
+    return shown.out + shown.err
+
+
+def test_a_dry_run_says_what_would_be_done_and_changes_nothing(
+    state: State, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened, _ = runs.opened(state, store)
+    recorder.close()
+    before = content(state)
+    dry = upkept(state, Policy(candidates_kept=1), dry=True)
+    assert content(state) == before
+    done = upkept(state, Policy(candidates_kept=1))
+    assert changed(dry) == {name: count for name, count in changed(done).items() if name != "database"}
+    assert runs.stored(store, opened.run_id).status == "PENDING", "who may still begin is left alone"
+    assert "There was nothing to do." in _mlab(capsys, "upkeep", "--dry-run")
+
+
+def test_young_runs_are_left_as_they_are(state: State, store: Store) -> None:
+    before = content(state)
+    assert changed(upkept(state, Policy(candidates_kept=1), after=timedelta(days=29))) == {}
+    assert content(state) == before
+
+
+def test_runs_of_which_mlflow_lacks_something_are_left_alone_and_it_is_said_why(
+    state: State, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_id = runs.searched(state, store)
+    exp_id, log = runs.stored(store, run_id).exp_id, state.events(run_id)
+    held = store.results(exp_id)
+    monkeypatch.setattr(upkeep, "settled", lambda _state: "MLflow at http://me:hunter22@host: refused")
+    report = upkept(state, Policy(candidates_kept=1))
+    (fault,) = report.faults
+    assert fault.startswith("MLflow: still owed something of 1 run: MLflow at http://")
+    assert "refused" in fault
+    assert "hunter22" not in fault
+    assert changed(report)["event logs"] == 2
+    assert (store.results(exp_id), log.exists()) == (held, True)
+    monkeypatch.setattr(upkeep, "COURIER_S", -1.0)
+    assert "1 of 7 steps failed" in _mlab(capsys, "upkeep", status=1)
+
+    delivered(store, run_id)
+    assert {"event logs": 1, "candidates": 6}.items() <= changed(upkept(state, Policy(candidates_kept=1))).items()
+
+
+def test_a_run_that_has_just_ended_is_left_to_its_courier(
+    state: State, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.searched(state, store)
+    monkeypatch.setattr(upkeep, "settled", lambda _state: pytest.fail("it is not asked"))
+    assert upkept(state, after=timedelta()).faults == []
+
+
+def test_an_mlflow_that_hangs_does_not_hang_upkeep(
+    state: State, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    runs.searched(state, store)
+    hanging = tmp_path / "python"
+    hanging.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
+    hanging.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(hanging))
+    monkeypatch.setattr(upkeep, "DELIVERY_S", 1.0)
+    report = upkept(state, Policy(candidates_kept=1))
+    assert report.faults == ["MLflow: still owed something of 1 run: MLflow was not done after 1 s"]
+    assert not runs.alive(int((tmp_path / "pid").read_text()))
+    assert set(changed(report)) == {"event logs", "candidates", "database"}, "the others are done all the same"
+
+
+def test_a_stopped_run_goes_on_from_its_packed_log_as_if_nothing_had_been_done(state: State, store: Store) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    whole = [one.contract for one in store.results(1)]
+    with pytest.raises(KeyboardInterrupt):
+        runs.searched(state, store, *MANY, watch=runs.Watch(2, stop))
+    run_id = delivered(store, store.experiments()[0].run_id)
+    exp_id, log = runs.stored(store, run_id).exp_id, state.events(run_id)
+    held = store.results(exp_id)
+    said, end = list(EventLog(log).news()), EventLog.size(log)
+
+    assert changed(upkept(state, Policy(candidates_kept=1)))["event logs"] == 3
+    assert (log.exists(), store.results(exp_id)) == (False, held), "a run that may go on keeps all"
+    assert EventLog.size(log) == end
+    experiment, config = engine.find_experiment(state, store, run_id)
+    runs.execute(state, store, experiment, config)
+
+    assert runs.stored(store, run_id).status == "COMPLETED"
+    assert list(EventLog(log).news())[: len(said)] == said
+    since = [event["event"] for event in EventLog(log, end).news()]
+    assert ("ORCH.START" in since, since[-1]) == (False, "ORCH.DONE")
+    assert [one.contract for one in store.results(exp_id)] == whole
+
+
+def test_damage_to_a_pruned_run_is_still_found(state: State, store: Store) -> None:
+    run_id = first(store)
+    upkept(state, Policy(candidates_kept=2))
+    store.check_run(1)
+    for lost in (
+        "DELETE FROM results WHERE score = (SELECT min(score) FROM results WHERE experiment_id = 1)",
+        "DELETE FROM trials WHERE cell_index = 1 AND number = 3",
+        "UPDATE results SET score = score + 1",
+    ):
+        with closing(sqlite3.connect(state.database)) as database:
+            whole = "\n".join(database.iterdump())
+            database.execute(lost)
+            database.commit()
+        with pytest.raises(StoreError, match=rf"{run_id} is damaged|not as it was written"):
+            store.check_run(1)
+        store.close()
+        state.database.unlink()
+        with closing(sqlite3.connect(state.database)) as database:
+            database.executescript(whole)
+        store.check_run(1)
+
+
+def test_a_damaged_run_is_left_to_people_and_the_others_are_done(state: State, store: Store) -> None:
+    held = store.results(1)
+    with closing(sqlite3.connect(state.database)) as database:
+        database.execute("DELETE FROM trials WHERE experiment_id = 1 AND number = 3")
+        database.commit()
+    report = upkept(state, Policy(candidates_kept=1))
+    assert len(report.faults) == 1
+    assert "trials of cell 0 are missing" in report.faults[0]
+    assert store.results(1) == held
+    assert len(store.results(2)) == 2
+
+
+def test_what_would_take_the_best_ladder_or_what_a_run_still_needs_is_refused(state: State, store: Store) -> None:
+    held = store.results(1)
+    with pytest.raises(StoreError, match="best candidate of a cell"):
+        store.prune(1, {one.candidate_id for one in held if one.score > held[0].score})
+    going, _ = runs.opened(state, store)
+    with pytest.raises(StoreError, match="may go on"):
+        store.prune(going.exp_id, set())
+    assert store.results(1) == held
+
+
+def test_runs_without_a_process_are_stopped_and_prefect_can_be_told(state: State, store: Store) -> None:
+    experiment, _ = runs.opened(state, store)
+    name = str(uuid4())
+    store.set_flow_run(experiment.exp_id, name)
+    code = "import sys; from mlab.store import Store; from mlab.identity import State as S\n"
+    code += "Store.open(S.here().database).claim(sys.argv[1])"
+    with runs.python("-c", code, experiment.run_id, state=state.root) as process:
+        assert process.wait(60.0) == 0
+    assert changed(upkept(state, dry=True, after=timedelta())) == {"runs without a process": 1}
+    assert runs.stored(store, experiment.run_id).status == "RUNNING"
+    report = upkept(state, after=timedelta())
+    assert report.orphans == (name,)
+    assert experiment.run_id in report.steps[0].done
+    assert runs.stored(store, experiment.run_id).status == "STOPPED"
+
+
+def test_reports_of_runs_that_are_gone_are_removed_once_they_are_old(state: State, store: Store) -> None:
+    run_id = first(store)
+    state.reports.mkdir()
+    for name in (run_id, "20200101-000000-abcdef", "notes"):
+        (state.reports / f"{name}.html").touch()
+    assert changed(upkept(state, after=timedelta(days=1))) == {}
+    assert changed(upkept(state))["reports"] == 1
+    assert sorted(path.stem for path in state.reports.iterdir()) == sorted([run_id, "notes"])
+
+
+def test_old_crash_snapshots_are_removed(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(4):
+        snapshot.write(state, ValueError("x"), None, None, {}, {})
+    monkeypatch.setattr(snapshot, "KEPT", 1)
+    assert changed(upkept(state, dry=True))["crash snapshots"] == 3
+    assert changed(upkept(state))["crash snapshots"] == 3
+    assert len(snapshot.listed(state)) == 1
+
+
+def test_a_log_that_cannot_be_packed_keeps_no_other_from_it(
+    state: State, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = [state.events(run.run_id) for run in store.experiments()]
+    packed(logs[0]).with_name(f"{packed(logs[0]).name}.new").mkdir()
+    report = upkept(state)
+    assert report.faults == [f"event logs: {logs[0].name}: Is a directory"]
+    assert [log.exists() for log in logs] == [True, False]
+
+
+def test_searches_and_other_upkeep_go_on_meanwhile(state: State, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "settled", lambda _state: "")
+    longer = ("search.max_batches=4",)
+    experiment, _ = runs.opened(state, store, *longer)
+    recorder.close()
+    code = (
+        "import sys; from mlab import engine; from mlab.engine import Nobody; from mlab.identity import State\n"
+        "from mlab.store import Store; state = State.here()\n"
+        "with Store.open(state.database) as store:\n"
+        "    engine.run(state, store, *engine.find_experiment(state, store, sys.argv[1]), Nobody())\n"
+    )
+    other = (
+        "from datetime import *; from mlab import upkeep; from mlab.identity import State\n"
+        "upkeep.settled = lambda state: ''\n"
+        "for kept in range(3, 0, -1):\n"
+        "    for _ in range(3):\n"
+        "        policy, now = upkeep.Policy(candidates_kept=kept), datetime.now(UTC) + timedelta(200)\n"
+        "        faults = upkeep.upkeep(State.here(), policy, now=now).faults\n"
+        "        assert not [fault for fault in faults if not fault.startswith('MLflow')], faults\n"
+    )
+    with (
+        runs.python("-c", code, experiment.run_id, state=state.root) as search,
+        runs.python("-c", other, state=state.root) as elsewhere,
+    ):
+        runs.wait_until(lambda: runs.stored(store, experiment.run_id).status == "RUNNING")
+
+        def over() -> bool:
+            faults = upkept(state, Policy(candidates_kept=1)).faults
+            assert [fault for fault in faults if not fault.startswith("MLflow")] == []
+            return search.poll() is not None
+
+        runs.wait_until(over)
+        assert elsewhere.wait(60.0) == 0
+    assert search.returncode == 0
+    run = runs.stored(store, experiment.run_id)
+    assert run.status == "COMPLETED"
+    store.check_file()
+    for exp_id in (1, 2, run.exp_id):
+        store.check_run(exp_id)
+    saved = [event for event in EventLog(state.events(run.run_id)).news() if event["event"] == "ORCH.SAVE_OK"]
+    assert len(saved) == 8
+    alone = runs.stored(store, runs.searched(state, store, *longer))
+    assert [one.contract for one in store.results(run.exp_id)] == [one.contract for one in store.results(alone.exp_id)]
+
+
+def test_the_database_is_not_vacuumed_while_a_run_is_searched(
+    state: State, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "settled", lambda _state: "")
+    experiment, _ = runs.opened(state, store)
+    store.claim(experiment.run_id)
+    report = upkept(state, Policy(candidates_kept=1))
+    assert "not while a run is searched" in report.steps[-1].done
+    size, free = store.space()
+    assert free > 0.2 * size
+    store.finish(experiment.exp_id, "STOPPED", 1.0)
+    assert changed(upkept(state, Policy(candidates_kept=1)))["database"] == 1
+    assert store.space()[1] == 0
+    assert state.database.stat().st_size < size
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"events_days": 0}, "greater than or equal to 1"),
+        ({"candidates_kept": 2.5}, "valid integer"),
+        ({"x": 1}, "not permitted"),
+    ],
+)
+def test_a_wrong_policy_is_refused(wrong: dict[str, float], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        Policy.model_validate(wrong)
+
+
+def test_the_command_takes_a_policy(state: State, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--candidates-kept" in _mlab(capsys, "upkeep", "--help")
+    assert "--events-days" in _mlab(capsys, "upkeep", "--events-days", "0", status=2)
+    assert "There was nothing to do." in _mlab(capsys, "upkeep", "--candidates-kept", "3")
