@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 import httpx
 import psutil
@@ -20,15 +22,13 @@ import psutil
 from flows import services
 from flows.server import address_file
 from flows.services import Program
+from mlab import background
 from mlab.errors import LabError
 from mlab.identity import State
 from mlab.pages import Pages
 
 PLANNED_S = 90.0
 """Longest time until Prefect's scheduler has planned what was deployed: it looks once a minute."""
-
-NAMES = ("worker", "MLflow", "Prefect")
-"""All services, in the order in which they end."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,11 +59,11 @@ def start(state: State, options: argparse.Namespace) -> None:
         LabError: something does not start; what has been started goes on.
     """
     with _alone(state):
-        ports, started = services.chosen_ports(state, options), services.remember(state)
+        ports = services.chosen_ports(state, options)
         print(f"Serving {state.root}; this takes half a minute.", flush=True)
-        pages = services.open_pages(state, ports, started)
+        pages = services.open_pages(state, ports, partial(_remember, state))
         worker = services.worker(state, pages)
-        services.ensure(state, started, worker)
+        services.ensure(state, partial(_remember, state), worker)
         _deploy(state, worker)
     services.tell(pages)
     try:
@@ -78,16 +78,20 @@ def start(state: State, options: argparse.Namespace) -> None:
 def stop(state: State) -> None:
     """End what was started here, and nothing else; searches under way are stopped and can be resumed."""
     with _alone(state):
-        found = {name: one for name in NAMES if (one := services.running(state, name))}
+        found = {name: one for name in background.NAMES if (one := background.running(state, name))}
         for name, one in found.items():
             services.end(psutil.Process(one.process.pid))
             print(f"ended {name}", flush=True)
-        for name in NAMES:
-            services.forget(state, name)
+        for name in background.NAMES:
+            background.forget(state, name)
         if "Prefect" in found:
             address_file(state).unlink(missing_ok=True)
     if not found:
         print(f"Nothing is served from {state.root}.")
+
+
+def _remember(state: State, program: Program, process: subprocess.Popen[bytes]) -> None:
+    background.remember(state, program.name, process.pid, program.port)
 
 
 def _deploy(state: State, worker: Program) -> None:

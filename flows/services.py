@@ -10,14 +10,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-import orjson
 import psutil
 
 from flows.server import SETTINGS, STARTUP_S, address_file, healthy
+from mlab.background import running
 from mlab.errors import LabError
 from mlab.identity import State
 from mlab.pages import Pages
@@ -54,7 +54,7 @@ class Program:
     def start(self, state: State) -> subprocess.Popen[bytes]:
         """Start it; it outlives this process."""
         program = Path(sys.executable).with_name(self.command[0])
-        log = _file(state, self.name, "log")
+        log = _log(state, self.name)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as told:
             return subprocess.Popen(  # noqa: S603 - programs of our own environment
@@ -76,7 +76,7 @@ class Program:
         deadline = time.monotonic() + STARTUP_S
         while not healthy(self.health):
             if process is None or not process.alive or time.monotonic() > deadline:
-                raise LabError(f"{self.name} does not answer; see {_file(state, self.name, 'log')}")
+                raise LabError(f"{self.name} does not answer; see {_log(state, self.name)}")
             time.sleep(0.2)
 
 
@@ -198,42 +198,7 @@ def _check_free(option: str, port: int) -> None:
             raise LabError(f"port {port} is not free: end what uses it, or choose another with {option}") from error
 
 
-# Those that are left in the background
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A service in the background: its process, and the port on which it listens."""
-
-    process: Holder
-    port: int
-
-
-def running(state: State, name: str) -> Running | None:
-    """The service of this name, where its process lives."""
-    try:
-        stored = orjson.loads(_file(state, name, "json").read_bytes())
-        found = Running(Holder(**stored["process"]), int(stored["port"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return found if found.process.alive else None
-
-
-def remember(state: State) -> Started:
-    """What notes, for who ends them, which processes were started."""
-
-    def note(program: Program, process: subprocess.Popen[bytes]) -> None:
-        holder = Holder.of(process.pid)
-        if holder is not None:
-            noted = {"process": asdict(holder), "port": program.port}
-            _file(state, program.name, "json").write_bytes(orjson.dumps(noted))
-
-    return note
-
-
-def forget(state: State, name: str) -> None:
-    """Note that a service is over."""
-    _file(state, name, "json").unlink(missing_ok=True)
+# The end
 
 
 def end(process: psutil.Process) -> None:
@@ -264,5 +229,5 @@ def _is_flow_run(process: psutil.Process) -> bool:
         return False
 
 
-def _file(state: State, name: str, kind: str) -> Path:
-    return state.services / f"{name.lower()}.{kind}"
+def _log(state: State, name: str) -> Path:
+    return state.services / f"{name.lower()}.log"

@@ -12,7 +12,7 @@ from uuid import UUID
 import httpx
 
 from benchmarks.workers import fingerprint
-from flows import serve, services
+from mlab import background
 from mlab.config import from_tree
 from mlab.identity import State
 from mlab.pages import Pages
@@ -99,7 +99,7 @@ class Served:
         return out.decode().splitlines()
 
     def processes(self) -> dict[str, int]:
-        found = {name: services.running(self.state, name) for name in serve.NAMES}
+        found = {name: background.running(self.state, name) for name in background.NAMES}
         return {name: one.process.pid for name, one in found.items() if one}
 
 

@@ -16,7 +16,9 @@ from benchmarks.workers import fingerprint
 from flows import serve, services
 from flows.server import address_file
 from flows.services import Program
+from mlab import background
 from mlab.config import from_tree
+from mlab.console import doctor
 from mlab.errors import LabError
 from mlab.events import recorder
 from mlab.identity import State
@@ -43,31 +45,45 @@ def sleeper(name: str = "MLflow") -> Program:
 def test_what_runs_in_the_background_is_known_by_its_process_and_ended_with_it(tmp_path: Path) -> None:
     state = State(tmp_path)
     process = sleeper().start(state)
-    services.remember(state)(sleeper(), process)
-    found = services.running(state, "MLflow")
+    background.remember(state, "MLflow", process.pid, 1)
+    found = background.running(state, "MLflow")
     assert found is not None
     assert (found.process.pid, found.port) == (process.pid, 1)
-    assert services.running(state, "Prefect") is None
+    assert background.running(state, "Prefect") is None
 
     services.end(psutil.Process(process.pid))
     process.wait(10)
 
-    assert services.running(state, "MLflow") is None
+    assert background.running(state, "MLflow") is None
 
 
 def test_a_process_that_has_the_id_of_one_that_died_is_another(tmp_path: Path) -> None:
     state = State(tmp_path)
     process = sleeper().start(state)
     try:
-        services.remember(state)(sleeper(), process)
+        background.remember(state, "MLflow", process.pid, 1)
         record = state.services / "mlflow.json"
         noted = json.loads(record.read_text())
         noted["process"]["started"] += "0"
         record.write_text(json.dumps(noted))
-        assert services.running(state, "MLflow") is None
+        assert background.running(state, "MLflow") is None
     finally:
         process.kill()
         process.wait()
+
+
+def test_the_doctor_says_what_has_died(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    assert [found for found in doctor.examine(state) if found.name == "make serve"] == []
+    process = sleeper().start(state)
+    background.remember(state, "MLflow", process.pid, 1)
+    (alive,) = [found for found in doctor.examine(state) if found.name == "make serve"]
+    process.kill()
+    process.wait()
+    (dead,) = [found for found in doctor.examine(state) if found.name == "make serve"]
+
+    assert (alive.found, alive.remedy) == ("running: MLflow", "")
+    assert (dead.found, dead.remedy) == ("died: MLflow; searches on a schedule need all", "make serve")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"process": {}, "port": 1}', "null"])
@@ -75,7 +91,7 @@ def test_a_damaged_record_is_none(content: str, tmp_path: Path) -> None:
     state = State(tmp_path)
     state.services.mkdir(parents=True)
     (state.services / "prefect.json").write_text(content)
-    assert services.running(state, "Prefect") is None
+    assert background.running(state, "Prefect") is None
 
 
 def test_to_stop_where_nothing_is_served_says_so(
@@ -92,7 +108,7 @@ def test_a_server_is_not_moved_to_another_port(
     monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path))
     process = sleeper().start(State(tmp_path))
     try:
-        services.remember(State(tmp_path))(sleeper(), process)
+        background.remember(State(tmp_path), "MLflow", process.pid, 1)
         free = str(runs.free_port())
         assert serve.main(["--prefect-port", free, "--mlflow-port", free]) == 1
     finally:

@@ -20,7 +20,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from mlab import snapshot
+from mlab import background, snapshot
 from mlab.errors import StoreError
 from mlab.identity import State
 from mlab.redaction import redacted
@@ -72,6 +72,7 @@ def examine(state: State) -> Iterator[Finding]:
     yield _disk(state)
     yield from _database(state)
     yield from _servers()
+    yield from _background(state)
     yield _crashes(state)
 
 
@@ -168,6 +169,16 @@ def _servers() -> Iterator[Finding]:
             shown = redacted(url)
             remedy = "" if _answers(url.rstrip("/") + page) else "start that server, or unset it; runs go on without it"
             yield Finding(variable, f"{shown} {'does not answer' if remedy else 'answers'}", remedy)
+
+
+def _background(state: State) -> Iterator[Finding]:
+    """What ``make serve`` has started, where it has."""
+    known = {name: found for name in background.NAMES if (found := background.known(state, name))}
+    dead = [name for name, found in known.items() if not found.alive]
+    if dead:
+        yield Finding("make serve", f"died: {', '.join(dead)}; searches on a schedule need all", "make serve")
+    elif known:
+        yield Finding("make serve", f"running: {', '.join(known)}")
 
 
 def _answers(url: str) -> bool:
