@@ -7,6 +7,7 @@ there is none, and follows the run in the database and its event log.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -103,10 +104,17 @@ class Command:
     def __init__(self, run_id: str, start: int) -> None:
         self.run_id, self.start = run_id, start
         self._pid = os.getppid()
+        self._told_to_stop = False
 
     def going(self, status: Status) -> bool:
-        """Whether it still searches."""
-        return status in {"PENDING", "RUNNING"} and os.getppid() == self._pid
+        """Whether it still searches. Where somebody has cancelled the flow run, it is told to stop, once."""
+        from flows import telling
+
+        going = status in {"PENDING", "RUNNING"} and os.getppid() == self._pid
+        if going and not self._told_to_stop and telling.cancelled() and os.getppid() == self._pid:
+            self._told_to_stop = True
+            os.kill(self._pid, signal.SIGTERM)
+        return going
 
     def __enter__(self) -> Self:
         """Itself."""

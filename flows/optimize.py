@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Annotated, Any, Protocol, Self
 
 from prefect import flow, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
@@ -30,7 +30,8 @@ from mlab.config import Config, from_tree
 from mlab.errors import ConfigError
 from mlab.events import EventLog
 from mlab.identity import State
-from mlab.records import Experiment, Status
+from mlab.pages import Pages
+from mlab.records import CellResult, Experiment, Status
 from mlab.report import markdown, summary
 from mlab.store import Store
 
@@ -55,7 +56,7 @@ searcher: ContextVar[Searcher | None] = ContextVar("searcher", default=None)
 """The command line, where it is what searches; a flow's own parameters must be plain JSON."""
 
 
-@flow(name="optimize", flow_run_name="{config.name}", persist_result=False)
+@flow(name="optimize", persist_result=False)
 def optimize(
     config: Config = Config(),  # noqa: B008 - frozen
     resume: str | None = None,
@@ -80,7 +81,7 @@ def optimize(
         log = state.events(experiment.run_id)
         with search:
             try:
-                follow(store, experiment, search, EventLog(log, search.start))
+                follow(store, experiment, search, EventLog(log, search.start), Pages.of(state))
             except (Exception, CancelledError):  # noqa: BLE001 - Prefect's; the search's own are in the database
                 print(f"Prefect could not be told:\n{traceback.format_exc()}", file=sys.stderr, flush=True)
         return ending(store, _stored(store, search.run_id), EventLog(log, search.start))
@@ -113,33 +114,33 @@ def _stored(store: Store, run_id: str) -> Experiment:
     return experiment
 
 
-def follow(store: Store, experiment: Experiment, search: Searcher, log: EventLog) -> None:
+def follow(store: Store, experiment: Experiment, search: Searcher, log: EventLog, pages: Pages) -> None:
     """Show Prefect how the search goes, until it has ended, and what was found."""
-    with telling.Telling(from_tree(experiment.config, f"run {experiment.run_id}"), experiment.run_id) as told:
+    config = from_tree(experiment.config, f"run {experiment.run_id}")
+    with telling.Telling(config, experiment, pages) as told:
         lookout = Lookout(store, experiment.exp_id, told)
         going = True
         while going:
             going = search.going(_stored(store, experiment.run_id).status)
-            lookout.look()
-            telling.log(log.news())
-            time.sleep(LOOK_S if going else 0.0)
-        told.update()
-    publish(store, _stored(store, experiment.run_id))
-    telling.log(log.news())
+            cells = lookout.look()
+            told.news(log.news())
+            if going:
+                told.now_and_then(_stored(store, experiment.run_id), cells)
+                time.sleep(LOOK_S)
+        ended = _stored(store, experiment.run_id)
+        told.update(ended, cells)
+    publish(cells, experiment.run_id)
+    told.news(log.news())
+    told.end(ended.status)
 
 
 @task(task_run_name="publish", cache_policy=NO_CACHE, persist_result=False)
-def publish(store: Store, experiment: Experiment) -> None:
-    """The results as Prefect artifacts: the front, a table of cells, and the ladders with their limits."""
+def publish(cells: list[CellResult], run_id: str) -> None:
+    """The front of a run that has ended, as a Prefect artifact."""
     from mlab.report import plots  # late, for it loads matplotlib
 
-    cells = store.cells(experiment.exp_id)
     picture = plots.png(plots.front_plot(cells))
-    create_markdown_artifact(markdown.front_note(cells, picture), key="front", description=f"Run {experiment.run_id}")
-    about = f"Best ladder of each cell, run {experiment.run_id}. {markdown.RANK}"
-    create_table_artifact(summary.run_json(experiment, cells)["cells"], key="cells", description=about)
-    ladders = [f"## {cell.cell.label}\n\n{markdown.ladder_note(cell.best)}" for cell in cells if cell.best]
-    create_markdown_artifact("\n\n".join([markdown.run_note(experiment, cells), *ladders]), key="ladders")
+    create_markdown_artifact(markdown.front_note(cells, picture), key="front", description=f"Run {run_id}")
 
 
 def ending(store: Store, experiment: Experiment, log: EventLog) -> Any:
