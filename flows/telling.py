@@ -34,9 +34,9 @@ ENDINGS = frozenset({"COMPLETED", "FAILED", "STOPPED"})
 PERIOD_S = 2.0
 """Seconds between two updates of the artifacts: both together cost some 20 ms."""
 
-EVENTS = "../../events?resource={run}&resource={flow_run}&events=mlab.*&events=prefect.flow-run.*"
-"""Prefect's page of the events of a run, seen from an artifact's. Either of its two pages wants lists, so two of each:
-what befell the run under any flow run, and what befell this flow run."""
+EVENTS = "../../events?resource=mlab.{}&resource=prefect.flow-run.{}&events=mlab.*&events=prefect.flow-run.*"
+"""Prefect's page of the events of a run, as seen from those of flow run and artifact. The newer of its two versions
+wants lists, so two of each: what befell the run under any flow run, and what befell this flow run."""
 
 
 class Telling:
@@ -66,7 +66,7 @@ class Telling:
         name = f"{self._config.name}, {self._cells} cells, {self._run.run_id[-6:]}"
         self._client.update_flow_run(self._flow_run, name=name, tags=self._tags)
         self._progress = self._artifact("search-progress", "progress", 0.0)
-        self._ladders = self._artifact("ladders", "markdown", self._note(self._run, []))
+        self._ladders = self._artifact("ladders", "markdown", "")
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -106,10 +106,11 @@ class Telling:
 
     def update(self, run: Experiment, cells: Sequence[CellResult]) -> None:
         """Show how far the search is."""
-        self._updated = time.monotonic()
+        self._updated, self._run = time.monotonic(), run
         progress = 100.0 * sum(self._done.values()) / (self._batches * self._cells)
         self._client.update_artifact(self._progress, ArtifactUpdate(data=progress))
-        self._client.update_artifact(self._ladders, ArtifactUpdate(data=self._note(run, cells)))
+        note = watch_note(run, cells, self._batches, self._last)
+        self._client.update_artifact(self._ladders, ArtifactUpdate(data=note, description=self._links))
 
     def end(self, status: Status) -> None:
         """Tag the flow run with the ending of the run, so that the list of flow runs can be filtered by it."""
@@ -120,16 +121,16 @@ class Telling:
             self._client.set_flow_run_state(self._flow_run, Running(), force=True)
 
     def _artifact(self, key: str, kind: str, data: float | str) -> UUID:
-        about = f"Run {self._run.run_id}"
-        new = ArtifactCreate(key=key, type=kind, data=data, description=about, flow_run_id=self._flow_run)
+        new = ArtifactCreate(key=key, type=kind, data=data, description=self._links, flow_run_id=self._flow_run)
         return self._client.create_artifact(new).id
 
-    def _note(self, run: Experiment, cells: Sequence[CellResult]) -> str:
-        prefect = EVENTS.format(run=f"mlab.{run.run_id}", flow_run=f"prefect.flow-run.{self._flow_run}")
-        links = {"the events, to be filtered": prefect}
-        if run.mlflow_run_id:
-            links["the results in MLflow"] = self._pages.mlflow_run(run.mlflow_run_id)
-        return watch_note(run, cells, self._batches, links, self._last)
+    @property
+    def _links(self) -> str:
+        """Where else the run can be seen: as a description of an artifact, which stands on the flow run's page, too."""
+        links = [f"[its events]({EVENTS.format(self._run.run_id, self._flow_run)})"]
+        if self._run.mlflow_run_id:
+            links.append(f"[in MLflow]({self._pages.mlflow_run(self._run.mlflow_run_id)})")
+        return " · ".join([*links, f"run {self._run.run_id}"])
 
     def _turn(self, cell: Cell) -> Turn:
         """The task of a cell, begun where there is none."""
@@ -170,15 +171,14 @@ def as_prefect_has_it(event: Event, run_id: str, flow_run_id: str) -> dict[str, 
 
     Of an event Prefect's page shows the name of its resource, which is therefore what the event says.
     """
-    of_cell = Cell(-1, event["overlap"], event["orders"]) if {"overlap", "orders"} <= set(event) else None
-    related = {
-        "prefect.resource.id": f"mlab.{run_id}.{of_cell.key}" if of_cell else f"mlab.{run_id}",
-        "prefect.resource.name": of_cell.label if of_cell else run_id,
-        "prefect.resource.role": "cell" if of_cell else "run",
-    }
+    said, related = event["msg"], {"prefect.resource.id": f"mlab.{run_id}", "prefect.resource.role": "run"}
+    if {"overlap", "orders"} <= set(event):
+        cell = Cell(-1, event["overlap"], event["orders"])
+        said = said if said.startswith(cell.label) else f"{cell.label}: {said}"
+        related = {"prefect.resource.id": f"mlab.{run_id}.{cell.key}", "prefect.resource.role": "cell"}
     return {
         "event": f"mlab.{event['event']}",
-        "resource": {"prefect.resource.id": f"prefect.flow-run.{flow_run_id}", "prefect.resource.name": event["msg"]},
+        "resource": {"prefect.resource.id": f"prefect.flow-run.{flow_run_id}", "prefect.resource.name": said},
         "related": [related],
         "occurred": datetime.fromisoformat(event["ts"]),
         "payload": dict(event),

@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from mlab.records import Cell, CellResult, Experiment
 from mlab.report import risk
 from mlab.report.front import at_fills, on_path
 from mlab.report.markdown import NEEDS, RANK, ladder_note
 
-HEAD = ("cell", "state", "batches", "ladders", "score", *NEEDS, "candidate")
-LEFT = ("cell", "state", "candidate")
+HEAD = ("cell", "state", "batches", "ladders", "score", *NEEDS)
+LEFT = ("cell", "state")
 """Columns of words; all others are numbers."""
 
 RELOAD = "Prefect shows this as it was when the page was opened: reload it for what is new."
 
 
-def watch_note(
-    run: Experiment, cells: Sequence[CellResult], max_batches: int, links: Mapping[str, str], last: Cell | None = None
-) -> str:
+def watch_note(run: Experiment, cells: Sequence[CellResult], max_batches: int, last: Cell | None = None) -> str:
     """How a run goes, in Markdown: a table of its cells, and ladders.
 
     Args:
         run: as it is stored.
         cells: all of its cells.
         max_batches: most batches of a cell.
-        links: where else it can be seen; an address by its name.
         last: the cell whose best ladder is shown; that of every cell where the run has ended.
     """
     going = run.status in {"PENDING", "RUNNING"}
     shown = [cell for cell in cells if cell.best and (not going or cell.cell == last)]
     parts = [
         f"# Run `{run.run_id}`, {run.status}",
-        " · ".join(f"[{name}]({address})" for name, address in links.items()),
         _far(run, cells, max_batches),
         RELOAD if going else "",
         _table(cells, max_batches, going=going),
@@ -63,8 +59,8 @@ def _table(cells: Sequence[CellResult], max_batches: int, *, going: bool) -> str
 def _best(cell: CellResult) -> tuple[str, ...]:
     best = cell.best
     if best is None:
-        return ("",) * 4
-    return f"{best.score:.4f}", f"{at_fills(best):.2f}", f"{on_path(best):.2f}", f"`{best.candidate_id}`"
+        return ("",) * 3
+    return f"{best.score:.4f}", f"{at_fills(best):.2f}", f"{on_path(best):.2f}"
 
 
 def _state(cell: CellResult, *, going: bool) -> str:
