@@ -35,7 +35,7 @@ PERIOD_S = 2.0
 """Seconds between two updates of the artifacts: both together cost some 20 ms."""
 
 EVENTS = "../../events?resource=mlab.{}&resource=prefect.flow-run.{}&events=mlab.*&events=prefect.flow-run.*"
-"""Prefect's page of the events of a run, as seen from those of flow run and artifact. The newer of its two versions
+"""Prefect's page of the events of a run, as seen from that of an artifact. The newer of its two versions
 wants lists, so two of each: what befell the run under any flow run, and what befell this flow run."""
 
 
@@ -66,7 +66,7 @@ class Telling:
         name = f"{self._config.name}, {self._cells} cells, {self._run.run_id[-6:]}"
         self._client.update_flow_run(self._flow_run, name=name, tags=self._tags)
         self._progress = self._artifact("search-progress", "progress", 0.0)
-        self._ladders = self._artifact("ladders", "markdown", "")
+        self._ladders = self._artifact("ladders", "markdown", self._note([]))
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -109,8 +109,7 @@ class Telling:
         self._updated, self._run = time.monotonic(), run
         progress = 100.0 * sum(self._done.values()) / (self._batches * self._cells)
         self._client.update_artifact(self._progress, ArtifactUpdate(data=progress))
-        note = watch_note(run, cells, self._batches, self._last)
-        self._client.update_artifact(self._ladders, ArtifactUpdate(data=note, description=self._links))
+        self._client.update_artifact(self._ladders, ArtifactUpdate(data=self._note(cells)))
 
     def end(self, status: Status) -> None:
         """Tag the flow run with the ending of the run, so that the list of flow runs can be filtered by it."""
@@ -121,16 +120,15 @@ class Telling:
             self._client.set_flow_run_state(self._flow_run, Running(), force=True)
 
     def _artifact(self, key: str, kind: str, data: float | str) -> UUID:
-        new = ArtifactCreate(key=key, type=kind, data=data, description=self._links, flow_run_id=self._flow_run)
+        about = f"Run {self._run.run_id}"
+        new = ArtifactCreate(key=key, type=kind, data=data, description=about, flow_run_id=self._flow_run)
         return self._client.create_artifact(new).id
 
-    @property
-    def _links(self) -> str:
-        """Where else the run can be seen: as a description of an artifact, which stands on the flow run's page, too."""
-        links = [f"[its events]({EVENTS.format(self._run.run_id, self._flow_run)})"]
+    def _note(self, cells: Sequence[CellResult]) -> str:
+        links = {"its events, to be filtered": EVENTS.format(self._run.run_id, self._flow_run)}
         if self._run.mlflow_run_id:
-            links.append(f"[in MLflow]({self._pages.mlflow_run(self._run.mlflow_run_id)})")
-        return " · ".join([*links, f"run {self._run.run_id}"])
+            links["its results in MLflow"] = self._pages.mlflow_run(self._run.mlflow_run_id)
+        return watch_note(self._run, cells, self._batches, links, self._last)
 
     def _turn(self, cell: Cell) -> Turn:
         """The task of a cell, begun where there is none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mlab.records import Cell, CellResult, Experiment
 from mlab.report import risk
@@ -16,19 +16,23 @@ LEFT = ("cell", "state")
 RELOAD = "Prefect shows this as it was when the page was opened: reload it for what is new."
 
 
-def watch_note(run: Experiment, cells: Sequence[CellResult], max_batches: int, last: Cell | None = None) -> str:
+def watch_note(
+    run: Experiment, cells: Sequence[CellResult], max_batches: int, links: Mapping[str, str], last: Cell | None = None
+) -> str:
     """How a run goes, in Markdown: a table of its cells, and ladders.
 
     Args:
         run: as it is stored.
         cells: all of its cells.
         max_batches: most batches of a cell.
+        links: where else it can be seen; an address by its name.
         last: the cell whose best ladder is shown; that of every cell where the run has ended.
     """
     going = run.status in {"PENDING", "RUNNING"}
     shown = [cell for cell in cells if cell.best and (not going or cell.cell == last)]
     parts = [
         f"# Run `{run.run_id}`, {run.status}",
+        " · ".join(f"[{name}]({address})" for name, address in links.items()),
         _far(run, cells, max_batches),
         RELOAD if going else "",
         _table(cells, max_batches, going=going),
