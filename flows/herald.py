@@ -131,17 +131,18 @@ def _main(run_id: str, workers: int, start: int, orphans: Sequence[str]) -> int:
     with api(state):
         from prefect import get_client
         from prefect.events.worker import EventsWorker
+        from prefect.flow_engine import run_flow
         from prefect.logging.handlers import APILogWorker
 
         from flows import optimize, telling
 
         with turn(state), get_client(sync_client=True) as client:
             # Where several create the same flow at once, Prefect's server hangs for a minute.
-            client.create_flow_from_name(optimize.optimize.name)
+            told = optimize.of_command_line(client, optimize.config_of(state, run_id), run_id, workers)
         telling.bury(orphans)
         optimize.searcher.set(command)
         try:
-            optimize.optimize(optimize.config_of(state, run_id), run_id, workers, return_state=True)
+            run_flow(optimize.optimize, told, return_type="state")
         finally:
             # What Prefect still has to send has to leave while its server is up.
             APILogWorker.drain_all(timeout=SETTLE_S)

@@ -17,9 +17,12 @@ from typing import Annotated, Any, Protocol, Self
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
-from prefect.states import Cancelled, Crashed, Failed
+from prefect.states import Cancelled, Crashed, Failed, Pending
 from pydantic import Field
 
 from flows import cluster, telling
@@ -34,6 +37,12 @@ from mlab.pages import Pages
 from mlab.records import CellResult, Experiment, Status
 from mlab.report import markdown, summary
 from mlab.store import Store
+
+COMMAND_LINE = "command-line"
+ABOUT = (
+    "Searches that were started by python -m flows.run: they go on there, and are watched and cancelled here. "
+    "Nobody executes one that is started or retried here; resume it with --resume."
+)
 
 
 class Searcher(Protocol):
@@ -85,6 +94,17 @@ def optimize(
             except (Exception, CancelledError):  # noqa: BLE001 - Prefect's; the search's own are in the database
                 print(f"Prefect could not be told:\n{traceback.format_exc()}", file=sys.stderr, flush=True)
         return ending(store, _stored(store, search.run_id), EventLog(log, search.start))
+
+
+def of_command_line(client: SyncPrefectClient, config: Config, run_id: str, workers: int) -> FlowRun:
+    """A new flow run for a run of the command line: one of a deployment, for Prefect's pages cancel no others."""
+    flow_id = client.create_flow_from_name(optimize.name)
+    try:
+        deployment = client.read_deployment_by_name(f"{optimize.name}/{COMMAND_LINE}").id
+    except ObjectNotFound:
+        deployment = client.create_deployment(flow_id, COMMAND_LINE, description=ABOUT, enforce_parameter_schema=False)
+    parameters = optimize.serialize_parameters({"config": config, "resume": run_id, "workers": workers})
+    return client.create_flow_run_from_deployment(deployment, parameters=parameters, state=Pending())
 
 
 def _process(state: State, store: Store, config: Config, resume: str | None, workers: int) -> SearchProcess:
