@@ -10,7 +10,9 @@ import sys
 import time
 import traceback
 from asyncio import CancelledError
+from contextlib import suppress
 from contextvars import ContextVar
+from dataclasses import replace
 from types import TracebackType
 from typing import Annotated, Any, Protocol, Self
 
@@ -88,11 +90,17 @@ def optimize(
         experiment = _stored(store, search.run_id)
         store.set_flow_run(experiment.exp_id, str(flow_run.id))
         log = state.events(experiment.run_id)
-        with search:
-            try:
-                follow(store, experiment, search, EventLog(log, search.start), Pages.of(state))
-            except (Exception, CancelledError):  # noqa: BLE001 - Prefect's; the search's own are in the database
-                print(f"Prefect could not be told:\n{traceback.format_exc()}", file=sys.stderr, flush=True)
+        told = telling.Telling(from_tree(experiment.config, f"run {experiment.run_id}"), experiment, Pages.of(state))
+        try:
+            with search:
+                try:
+                    follow(store, search, EventLog(log, search.start), told)
+                except (Exception, CancelledError):  # noqa: BLE001 - Prefect's; the search's own are in the database
+                    print(f"Prefect could not be told:\n{traceback.format_exc()}", file=sys.stderr, flush=True)
+        except BaseException:  # somebody has cancelled the flow run, and by now the search has ended, too
+            with suppress(Exception):
+                told.end(*_ended(store, search.run_id))
+            raise
         return ending(store, _stored(store, search.run_id), EventLog(log, search.start))
 
 
@@ -134,24 +142,32 @@ def _stored(store: Store, run_id: str) -> Experiment:
     return experiment
 
 
-def follow(store: Store, experiment: Experiment, search: Searcher, log: EventLog, pages: Pages) -> None:
+def _ended(store: Store, run_id: str) -> tuple[Experiment, list[CellResult]]:
+    """A run that nobody searches any more, and its cells."""
+    experiment = _stored(store, run_id)
+    if experiment.status in {"PENDING", "RUNNING"}:  # its process is gone, as the next start will find, too
+        experiment = replace(experiment, status="STOPPED")
+    return experiment, store.cells(experiment.exp_id)
+
+
+def follow(store: Store, search: Searcher, log: EventLog, told: telling.Telling) -> None:
     """Show Prefect how the search goes, until it has ended, and what was found."""
-    config = from_tree(experiment.config, f"run {experiment.run_id}")
-    with telling.Telling(config, experiment, pages) as told:
-        lookout = Lookout(store, experiment.exp_id, told)
+    with told:
+        lookout = Lookout(store, _stored(store, search.run_id).exp_id, told)
         going = True
         while going:
-            going = search.going(_stored(store, experiment.run_id).status)
+            experiment = _stored(store, search.run_id)
+            going = search.going(experiment.status)
             cells = lookout.look()
             told.news(log.news())
             if going:
-                told.now_and_then(_stored(store, experiment.run_id), cells)
+                told.now_and_then(experiment, cells)
                 time.sleep(LOOK_S)
-        ended = _stored(store, experiment.run_id)
-        told.update(ended, cells)
+    experiment, cells = _ended(store, search.run_id)
+    told.update(experiment, cells)
     publish(cells, experiment.run_id)
     told.news(log.news())
-    told.end(ended.status)
+    told.end(experiment, cells)
 
 
 @task(task_run_name="publish", cache_policy=NO_CACHE, persist_result=False)

@@ -25,7 +25,7 @@ from mlab import events
 from mlab.config import Config
 from mlab.events import Event
 from mlab.pages import Pages
-from mlab.records import Cell, CellResult, Experiment, Status
+from mlab.records import Cell, CellResult, Experiment
 from mlab.report.watch import watch_note
 
 ENDINGS = frozenset({"COMPLETED", "FAILED", "STOPPED"})
@@ -111,11 +111,11 @@ class Telling:
         self._client.update_artifact(self._progress, ArtifactUpdate(data=progress))
         self._client.update_artifact(self._ladders, ArtifactUpdate(data=self._note(cells)))
 
-    def end(self, status: Status) -> None:
-        """Tag the flow run with the ending of the run, so that the list of flow runs can be filtered by it."""
-        if status in ENDINGS:
-            self._client.update_flow_run(self._flow_run, tags=[*self._tags, status])
-        if status != "STOPPED" and cancelled():
+    def end(self, run: Experiment, cells: Sequence[CellResult]) -> None:
+        """Show how the run ended, in a tag, too, so that the list of flow runs can be filtered by it."""
+        self.update(run, cells)
+        self._client.update_flow_run(self._flow_run, tags=[*self._tags, run.status])
+        if run.status != "STOPPED" and cancelled():
             # The run had ended before it could be stopped. Prefect takes no other ending of what is being cancelled.
             self._client.set_flow_run_state(self._flow_run, Running(), force=True)
 

@@ -180,8 +180,13 @@ def test_a_flow_run_ends_orphans_stops_at_once_when_it_is_cancelled_and_is_finis
         runs.wait_until(lambda: runs.stored(store, run_id).status == "STOPPED", 15)
         seconds = time.monotonic() - cancelled
         runs.wait_until(lambda: prefect.state_of(flow_run)[0] == "Cancelled", 30)
+    shown = prefect.api("GET", f"flow_runs/{flow_run}")
+    artifacts = prefect.api("POST", "artifacts/filter", artifacts={"flow_run_id": {"any_": [flow_run]}})
 
     assert seconds < 5
+    assert shown["name"] == f"deployed, 2 cells, {run_id[-6:]}"
+    assert shown["tags"] == ["manual", "config:deployed", "STOPPED"]
+    assert any(f"# Run `{run_id}`, STOPPED" in str(artifact["data"]) for artifact in artifacts)
     assert len(store.results(runs.stored(store, run_id).exp_id)) > 0
     runs.wait_until(lambda: mlflow_status(prefect.state, run_id) == "KILLED")
     command = command_line("--json", "--resume", run_id)
