@@ -112,7 +112,8 @@ def of_command_line(client: SyncPrefectClient, config: Config, run_id: str, work
     except ObjectNotFound:
         deployment = client.create_deployment(flow_id, COMMAND_LINE, description=ABOUT, enforce_parameter_schema=False)
     parameters = optimize.serialize_parameters({"config": config, "resume": run_id, "workers": workers})
-    return client.create_flow_run_from_deployment(deployment, parameters=parameters, state=Pending())
+    name = telling.name_of(config, run_id)
+    return client.create_flow_run_from_deployment(deployment, parameters=parameters, state=Pending(), name=name)
 
 
 def _process(state: State, store: Store, config: Config, resume: str | None, workers: int) -> SearchProcess:

@@ -63,7 +63,7 @@ class Telling:
         self._tags = [tag for tag in flow_run.tags if tag not in ENDINGS]
         if (tag := f"config:{self._config.name}") not in self._tags:
             self._tags.append(tag)
-        name = f"{self._config.name}, {self._cells} cells, {self._run.run_id[-6:]}"
+        name = name_of(self._config, self._run.run_id)
         self._client.update_flow_run(self._flow_run, name=name, tags=self._tags)
         self._progress = self._artifact("search-progress", "progress", 0.0)
         self._ladders = self._artifact("ladders", "markdown", self._note([]))
@@ -181,6 +181,11 @@ def as_prefect_has_it(event: Event, run_id: str, flow_run_id: str) -> dict[str, 
         "occurred": datetime.fromisoformat(event["ts"]),
         "payload": dict(event),
     }
+
+
+def name_of(config: Config, run_id: str) -> str:
+    """What the flow run of a run is called: ``nightly, 28 cells, 0a1b2c``."""
+    return f"{config.name}, {len(config.cells())} cells, {run_id[-6:]}"
 
 
 def cancelled() -> bool:

@@ -36,9 +36,8 @@ def watch_note(
         _far(run, cells, max_batches),
         RELOAD if going else "",
         _table(cells, max_batches, going=going),
-        f"{RANK} {risk.LIMITS[0]}",
+        " ".join([RANK, *risk.LIMITS]),
         *(f"## {cell.cell.label}\n\n{ladder_note(cell.best)}" for cell in shown if cell.best),
-        *risk.LIMITS[1:],
     ]
     return "\n\n".join(filter(None, parts))
 
