@@ -13,6 +13,7 @@ from asyncio import CancelledError
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import replace
+from importlib import import_module
 from types import TracebackType
 from typing import Annotated, Any, Protocol, Self
 
@@ -154,6 +155,7 @@ def _ended(store: Store, run_id: str) -> tuple[Experiment, list[CellResult]]:
 def follow(store: Store, search: Searcher, log: EventLog, told: telling.Telling) -> None:
     """Show Prefect how the search goes, until it has ended, and what was found."""
     with told:
+        import_module("mlab.report.plots")  # loads matplotlib, which nobody should wait for at the end
         lookout = Lookout(store, _stored(store, search.run_id).exp_id, told)
         going = True
         while going:
@@ -174,7 +176,7 @@ def follow(store: Store, search: Searcher, log: EventLog, told: telling.Telling)
 @task(task_run_name="publish", cache_policy=NO_CACHE, persist_result=False)
 def publish(cells: list[CellResult], run_id: str) -> None:
     """The front of a run that has ended, as a Prefect artifact."""
-    from mlab.report import plots  # late, for it loads matplotlib
+    from mlab.report import plots  # late: see above
 
     picture = plots.png(plots.front_plot(cells))
     create_markdown_artifact(markdown.front_note(cells, picture), key="front", description=f"Run {run_id}")
