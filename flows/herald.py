@@ -7,6 +7,7 @@ there is none, and follows the run in the database and its event log.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -103,10 +104,17 @@ class Command:
     def __init__(self, run_id: str, start: int) -> None:
         self.run_id, self.start = run_id, start
         self._pid = os.getppid()
+        self._told_to_stop = False
 
     def going(self, status: Status) -> bool:
-        """Whether it still searches."""
-        return status in {"PENDING", "RUNNING"} and os.getppid() == self._pid
+        """Whether it still searches. Where somebody has cancelled the flow run, it is told to stop, once."""
+        from flows import telling
+
+        going = status in {"PENDING", "RUNNING"} and os.getppid() == self._pid
+        if going and not self._told_to_stop and telling.cancelled() and os.getppid() == self._pid:
+            self._told_to_stop = True
+            os.kill(self._pid, signal.SIGTERM)
+        return going
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -123,17 +131,18 @@ def _main(run_id: str, workers: int, start: int, orphans: Sequence[str]) -> int:
     with api(state):
         from prefect import get_client
         from prefect.events.worker import EventsWorker
+        from prefect.flow_engine import run_flow
         from prefect.logging.handlers import APILogWorker
 
         from flows import optimize, telling
 
         with turn(state), get_client(sync_client=True) as client:
             # Where several create the same flow at once, Prefect's server hangs for a minute.
-            client.create_flow_from_name(optimize.optimize.name)
+            told = optimize.of_command_line(client, optimize.config_of(state, run_id), run_id, workers)
         telling.bury(orphans)
         optimize.searcher.set(command)
         try:
-            optimize.optimize(optimize.config_of(state, run_id), run_id, workers, return_state=True)
+            run_flow(optimize.optimize, told, return_type="state")
         finally:
             # What Prefect still has to send has to leave while its server is up.
             APILogWorker.drain_all(timeout=SETTLE_S)

@@ -10,16 +10,22 @@ import sys
 import time
 import traceback
 from asyncio import CancelledError
+from contextlib import suppress
 from contextvars import ContextVar
+from dataclasses import replace
+from importlib import import_module
 from types import TracebackType
 from typing import Annotated, Any, Protocol, Self
 
 from prefect import flow, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
-from prefect.states import Cancelled, Crashed, Failed
+from prefect.states import Cancelled, Crashed, Failed, Pending
 from pydantic import Field
 
 from flows import cluster, telling
@@ -30,9 +36,16 @@ from mlab.config import Config, from_tree
 from mlab.errors import ConfigError
 from mlab.events import EventLog
 from mlab.identity import State
-from mlab.records import Experiment, Status
+from mlab.pages import Pages
+from mlab.records import CellResult, Experiment, Status
 from mlab.report import markdown, summary
 from mlab.store import Store
+
+COMMAND_LINE = "command-line"
+ABOUT = (
+    "Searches that were started by python -m flows.run: they go on there, and are watched and cancelled here. "
+    "Nobody executes one that is started or retried here; resume it with --resume."
+)
 
 
 class Searcher(Protocol):
@@ -55,7 +68,7 @@ searcher: ContextVar[Searcher | None] = ContextVar("searcher", default=None)
 """The command line, where it is what searches; a flow's own parameters must be plain JSON."""
 
 
-@flow(name="optimize", flow_run_name="{config.name}", persist_result=False)
+@flow(name="optimize", persist_result=False)
 def optimize(
     config: Config = Config(),  # noqa: B008 - frozen
     resume: str | None = None,
@@ -78,12 +91,30 @@ def optimize(
         experiment = _stored(store, search.run_id)
         store.set_flow_run(experiment.exp_id, str(flow_run.id))
         log = state.events(experiment.run_id)
-        with search:
-            try:
-                follow(store, experiment, search, EventLog(log, search.start))
-            except (Exception, CancelledError):  # noqa: BLE001 - Prefect's; the search's own are in the database
-                print(f"Prefect could not be told:\n{traceback.format_exc()}", file=sys.stderr, flush=True)
+        told = telling.Telling(from_tree(experiment.config, f"run {experiment.run_id}"), experiment, Pages.of(state))
+        try:
+            with search:
+                try:
+                    follow(store, search, EventLog(log, search.start), told)
+                except (Exception, CancelledError):  # noqa: BLE001 - Prefect's; the search's own are in the database
+                    print(f"Prefect could not be told:\n{traceback.format_exc()}", file=sys.stderr, flush=True)
+        except BaseException:  # somebody has cancelled the flow run, and by now the search has ended, too
+            with suppress(Exception):
+                told.end(*_ended(store, search.run_id))
+            raise
         return ending(store, _stored(store, search.run_id), EventLog(log, search.start))
+
+
+def of_command_line(client: SyncPrefectClient, config: Config, run_id: str, workers: int) -> FlowRun:
+    """A new flow run for a run of the command line: one of a deployment, for Prefect's pages cancel no others."""
+    flow_id = client.create_flow_from_name(optimize.name)
+    try:
+        deployment = client.read_deployment_by_name(f"{optimize.name}/{COMMAND_LINE}").id
+    except ObjectNotFound:
+        deployment = client.create_deployment(flow_id, COMMAND_LINE, description=ABOUT, enforce_parameter_schema=False)
+    parameters = optimize.serialize_parameters({"config": config, "resume": run_id, "workers": workers})
+    name = telling.name_of(config, run_id)
+    return client.create_flow_run_from_deployment(deployment, parameters=parameters, state=Pending(), name=name)
 
 
 def _process(state: State, store: Store, config: Config, resume: str | None, workers: int) -> SearchProcess:
@@ -113,33 +144,42 @@ def _stored(store: Store, run_id: str) -> Experiment:
     return experiment
 
 
-def follow(store: Store, experiment: Experiment, search: Searcher, log: EventLog) -> None:
+def _ended(store: Store, run_id: str) -> tuple[Experiment, list[CellResult]]:
+    """A run that nobody searches any more, and its cells."""
+    experiment = _stored(store, run_id)
+    if experiment.status in {"PENDING", "RUNNING"}:  # its process is gone, as the next start will find, too
+        experiment = replace(experiment, status="STOPPED")
+    return experiment, store.cells(experiment.exp_id)
+
+
+def follow(store: Store, search: Searcher, log: EventLog, told: telling.Telling) -> None:
     """Show Prefect how the search goes, until it has ended, and what was found."""
-    with telling.Telling(from_tree(experiment.config, f"run {experiment.run_id}"), experiment.run_id) as told:
-        lookout = Lookout(store, experiment.exp_id, told)
+    with told:
+        import_module("mlab.report.plots")  # loads matplotlib, which nobody should wait for at the end
+        lookout = Lookout(store, _stored(store, search.run_id).exp_id, told)
         going = True
         while going:
-            going = search.going(_stored(store, experiment.run_id).status)
-            lookout.look()
-            telling.log(log.news())
-            time.sleep(LOOK_S if going else 0.0)
-        told.update()
-    publish(store, _stored(store, experiment.run_id))
-    telling.log(log.news())
+            experiment = _stored(store, search.run_id)
+            going = search.going(experiment.status)
+            cells = lookout.look()
+            told.news(log.news())
+            if going:
+                told.now_and_then(experiment, cells)
+                time.sleep(LOOK_S)
+    experiment, cells = _ended(store, search.run_id)
+    told.update(experiment, cells)
+    publish(cells, experiment.run_id)
+    told.news(log.news())
+    told.end(experiment, cells)
 
 
 @task(task_run_name="publish", cache_policy=NO_CACHE, persist_result=False)
-def publish(store: Store, experiment: Experiment) -> None:
-    """The results as Prefect artifacts: the front, a table of cells, and the ladders with their limits."""
-    from mlab.report import plots  # late, for it loads matplotlib
+def publish(cells: list[CellResult], run_id: str) -> None:
+    """The front of a run that has ended, as a Prefect artifact."""
+    from mlab.report import plots  # late: see above
 
-    cells = store.cells(experiment.exp_id)
     picture = plots.png(plots.front_plot(cells))
-    create_markdown_artifact(markdown.front_note(cells, picture), key="front", description=f"Run {experiment.run_id}")
-    about = f"Best ladder of each cell, run {experiment.run_id}. {markdown.RANK}"
-    create_table_artifact(summary.run_json(experiment, cells)["cells"], key="cells", description=about)
-    ladders = [f"## {cell.cell.label}\n\n{markdown.ladder_note(cell.best)}" for cell in cells if cell.best]
-    create_markdown_artifact("\n\n".join([markdown.run_note(experiment, cells), *ladders]), key="ladders")
+    create_markdown_artifact(markdown.front_note(cells, picture), key="front", description=f"Run {run_id}")
 
 
 def ending(store: Store, experiment: Experiment, log: EventLog) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlab.engine import Watcher
+    from mlab.records import CellResult
     from mlab.store import Store
 
 LOOK_S = 1.0
@@ -20,9 +21,10 @@ class Lookout:
         self._store, self._exp_id, self._watcher = store, exp_id, watcher
         self._seen = {one.cell.index: replace(one, finished=False) for one in store.cells(exp_id)}
 
-    def look(self) -> None:
-        """Tell what is new: batches, then cells that are finished."""
-        for now in self._store.cells(self._exp_id):
+    def look(self) -> list[CellResult]:
+        """Tell what is new, batches, then cells that are finished; how far all cells are."""
+        cells = self._store.cells(self._exp_id)
+        for now in cells:
             before = self._seen[now.cell.index]
             for index in range(before.batches, now.batches):
                 # How many ladders each batch scored is not worth a query: the first stands for all of them.
@@ -31,3 +33,4 @@ class Lookout:
             if now.finished and not before.finished:
                 self._watcher.cell_done(now)
             self._seen[now.cell.index] = now
+        return cells

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from mlab.events import QUIET
 from mlab.identity import State
 from tests import runs
 from tests.runs import command_line
@@ -197,11 +198,12 @@ def test_a_run_and_a_child_a_cell_are_finished_in_mlflow_and_nothing_is_owed(who
 
 def test_prefect_saw_a_task_a_cell_and_all_of_it_completed(whole: Finished) -> None:
     database = whole.state.prefect / "prefect.db"
-    ((flow_run, name, state),) = query(database, "SELECT id, name, state_type FROM flow_run")
+    ((flow_run, name, state, tags),) = query(database, "SELECT id, name, state_type, tags FROM flow_run")
     tasks = dict(query(database, "SELECT name, state_type FROM task_run"))
     ((stored,),) = query(whole.state.database, "SELECT flow_run_id FROM experiments")
 
-    assert (name, state) == ("whole", "COMPLETED")
+    assert (name, state) == (f"whole, 2 cells, {whole.answer['run_id'][-6:]}", "COMPLETED")
+    assert json.loads(tags) == ["config:whole", "COMPLETED"]
     assert stored.replace("-", "") == flow_run.replace("-", "")
     assert {"10 % x 4", "20 % x 4"} <= set(tasks)
     assert len(tasks) <= 10
@@ -217,18 +219,35 @@ def test_the_log_of_the_flow_run_holds_the_events(whole: Finished) -> None:
     assert len(messages) < 100
 
 
-def test_prefect_shows_progress_cells_and_ladders(whole: Finished) -> None:
+def test_prefect_has_the_events_as_its_own_at_their_times(whole: Finished) -> None:
+    database = whole.state.prefect / "prefect.db"
+    shown = query(
+        database, "SELECT event, occurred, resource_id FROM events WHERE event LIKE 'mlab.%' ORDER BY occurred"
+    )
+    ((flow_run,),) = query(whole.state.database, "SELECT flow_run_id FROM experiments")
+    shown = [row for row in shown if row[0] != "mlab.APP.STOP"]  # too late for a herald that is quick
+    told = [event for event in whole.events if event["event"] not in {*QUIET, "APP.STOP"}]
+
+    assert sorted(name for name, *_ in shown) == sorted(f"mlab.{event['event']}" for event in told)
+    assert {resource for *_, resource in shown} == {f"prefect.flow-run.{flow_run}"}
+    saved = [event["ts"][:23] for event in told if event["event"] == "ORCH.SAVE_OK"]
+    assert [at[:23].replace(" ", "T") for name, at, _ in shown if name == "mlab.ORCH.SAVE_OK"] == saved
+
+
+def test_prefect_shows_progress_the_front_and_ladders(whole: Finished) -> None:
     rows = query(whole.state.prefect / "prefect.db", "SELECT key, type, data FROM artifact")
     artifacts = {key: (kind, json.loads(str(data))) for key, kind, data in rows}
 
     assert {key: kind for key, (kind, _) in artifacts.items()} == {
         "search-progress": "progress",
         "front": "markdown",
-        "cells": "table",
         "ladders": "markdown",
     }
     assert artifacts["search-progress"][1] == 100
-    assert all(cell["candidate_id"] in artifacts["ladders"][1] for cell in whole.answer["cells"])
+    ladders = artifacts["ladders"][1]
+    assert all(cell["candidate_id"] in ladders for cell in whole.answer["cells"])
+    assert "2 of 2 cells done, 12 of at most 12 batches" in ladders
+    assert f"/#/runs/{whole.answer['mlflow_run_id']})" in ladders
 
 
 # Cut short

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -73,6 +74,25 @@ def test_a_stopped_run_ends_at_once_and_is_cancelled_in_prefect(home: Path, pref
 
         assert runs.stored(store, run_id).status == "STOPPED"
         runs.wait_until(lambda: flow_run(home, runs.stored(store, run_id))[0] == "CANCELLED", 30)
+
+
+@pytest.mark.parametrize("asked", ["CANCELLING", pytest.param("CANCELLED", marks=pytest.mark.soak)])
+def test_a_run_that_is_cancelled_in_prefect_stops_at_once(
+    asked: str, home: Path, prefect_url: str, state: State
+) -> None:
+    with shown(state, prefect_url) as (process, run_id), Store.open(state.database) as store:
+        name = runs.stored(store, run_id).flow_run_id
+        there = f"{prefect_url}/flow_runs/{name}"
+        assert httpx.get(there).json()["deployment_id"], "Prefect's pages have no button for what belongs to none"
+        httpx.post(f"{there}/set_state", json={"state": {"type": asked}, "force": True}).raise_for_status()
+        sent = time.monotonic()
+        assert process.wait(SECONDS) == 143
+        assert time.monotonic() - sent < 8
+
+        assert runs.stored(store, run_id).status == "STOPPED"
+        runs.wait_until(lambda: flow_run(home, runs.stored(store, run_id))[0] == "CANCELLED", 30)
+        runs.wait_until(lambda: httpx.get(there).json()["tags"] == ["config:long", "STOPPED"], 30)
+        assert f"--resume {run_id}" in (flow_run(home, runs.stored(store, run_id))[1] or "")
 
 
 def test_a_killed_run_is_crashed_in_prefect_at_once(home: Path, prefect_url: str, state: State) -> None:
