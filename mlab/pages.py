@@ -44,10 +44,17 @@ class Pages:
         """The page of a flow run of Prefect's."""
         return f"{self.prefect}/runs/flow-run/{flow_run_id}"
 
-    def experiment(self, experiment_id: str) -> str:
-        """The runs of an experiment of MLflow's, as a table."""
-        return f"{self.mlflow}/#/experiments/{experiment_id}/runs"
+    def experiment(self, experiment_id: str, view: str = "runs") -> str:
+        """The runs of an experiment of MLflow's, or their ``cells``, as a table with the columns that matter."""
+        return (
+            f"{self.mlflow}/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={view}"
+        )
 
     def mlflow_run(self, mlflow_run_id: str) -> str:
         """The page of a run of MLflow's, whatever its experiment."""
         return f"{self.mlflow}/#/runs/{mlflow_run_id}"
+
+    def report(self, experiment_id: str, mlflow_run_id: str) -> str:
+        """The report of a run, among its artifacts."""
+        place = f"experiments/{experiment_id}/runs/{mlflow_run_id}/artifacts/report.html"
+        return f"{self.mlflow}/#/{place}?workflowType=machine_learning"
