@@ -126,16 +126,16 @@ def test_the_run_is_finished_and_says_what_it_was(done: str, mlflow: MlflowClien
     assert done in run.info.run_name
     assert done in tags["mlflow.note.content"]
     assert "What covering more costs" in tags["mlflow.note.content"]
-    assert run.data.params["ladder.num_orders"] == "[4, 5]"
+    assert run.data.params["ladder.num_orders"] == "4, 5"
     assert run.data.params["ladder.limits.tail_cap_pct"] == "40.0"
     assert run.data.params["search.sampler"] == "tpe"
 
 
 def test_each_batch_is_a_step_of_its_cell_and_of_the_run(done: str, mlflow: MlflowClient, store: Store) -> None:
     run, *cells = family(mlflow, store, done)
-    keys = {"best_score", "batch_best", "pruned", "evaluations_per_second"}
+    keys = {"best_score", "search/batch_best", "search/pruned", "search/evaluations_per_second"}
     names = ("gini", "entropy", "monotone", "smooth", "tailcap", "need_mismatch", "wave")
-    keys |= {f"penalty/P_{name}" for name in names}
+    keys |= {f"search/P_{name}" for name in names}
 
     for one, steps in ((run, [0, 1, 2, 3]), *((cell, [0, 1]) for cell in cells)):
         points = history(mlflow, one)
@@ -176,7 +176,7 @@ def test_a_child_run_a_cell_holds_its_best_ladder(done: str, mlflow: MlflowClien
         assert found["ladder.txt"].read_text().startswith("1. Order: indent 0.00 %  volume ")
         orders = list(csv.DictReader(found["orders.csv"].open()))
         assert [float(order["price"]) for order in orders] == best.contract["schedule"]["order_prices"]
-        assert found["needpct.png"].read_bytes().startswith(PNG)
+        assert b"<svg" in found["needpct.svg"].read_bytes()
 
 
 def test_the_run_holds_config_results_pictures_and_events(done: str, mlflow: MlflowClient, store: Store) -> None:
@@ -186,9 +186,16 @@ def test_the_run_holds_config_results_pictures_and_events(done: str, mlflow: Mlf
     assert config.load(found["config.yaml"]) == config.from_tree(experiment.config, "stored")
     rows = list(csv.DictReader(found["results.csv"].open()))
     assert {row["candidate_id"] for row in rows} == {one.candidate_id for one in store.results(experiment.exp_id)}
-    table = json.loads(found["results.json"].read_text())
-    assert len(table["data"]) == len(rows)
-    assert "candidate_id" in table["columns"]
+    top = json.loads(found["top.json"].read_text())
+    places = [row[0] for row in top["data"]]
+    assert top["columns"][:2] == ["place", "ladder"]
+    assert places[0] == "10 % x 4, rank 1"
+    assert (
+        len(places)
+        == len(set(places))
+        == len({(row["overlap_pct"], row["num_orders"], row["rank_in_cell"]) for row in rows})
+    )
+    assert experiment.run_id in found["report.html"].read_text()
     cells = store.cells(experiment.exp_id)
     assert found["front.csv"].read_text() == summary.as_csv(summary.front_rows(cells))
     events = [json.loads(line)["event"] for line in found["events.jsonl"].read_text().splitlines()]
@@ -300,7 +307,9 @@ def test_metrics_arrive_while_the_search_goes_on(state: State, mlflow: MlflowCli
 
     def look() -> None:
         current.progress()
-        seen.append(len(mlflow.get_metric_history(run_of(mlflow, store, experiment.run_id).info.run_id, "batch_best")))
+        seen.append(
+            len(mlflow.get_metric_history(run_of(mlflow, store, experiment.run_id).info.run_id, "search/batch_best"))
+        )
 
     engine.run(state, store, experiment, settings, Watch(1, look))
     recorder.close()
