@@ -20,6 +20,7 @@ from mlab import config, engine
 from mlab.errors import EvaluationError
 from mlab.events import recorder
 from mlab.identity import State
+from mlab.pages import Pages
 from mlab.records import Experiment
 from mlab.report import markdown, summary, terminal
 from mlab.store import Store
@@ -30,7 +31,6 @@ from tests import runs
 from tests.runs import ROOT, Watch
 
 pytestmark = pytest.mark.integration
-PNG = b"\x89PNG"
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +170,11 @@ def test_a_child_run_a_cell_holds_its_best_ladder(done: str, mlflow: MlflowClien
         assert best is not None
         assert (cell.info.status, cell.data.tags["run_id"]) == ("FINISHED", run.data.tags["run_id"])
         assert cell.data.tags["candidate_id"] == best.candidate_id
+        assert cell.info.run_name == f"{result.cell.label}, tiny {done[-6:]}", "told from the same cell of another run"
+        assert cell.data.params["score.need"] == run.data.params["score.need"], "what runs differ in, cells do"
+        for part in ("penalties", "diagnostics"):
+            shown = {key: cell.data.metrics[f"{part}/{key}"] for key in best.contract[part]}
+            assert shown == best.contract[part]
         ladder = json.loads(found["ladder.json"].read_text())
         assert ladder["candidate_id"] == best.candidate_id
         assert {key: ladder[key] for key in best.contract} == best.contract
@@ -201,7 +206,7 @@ def test_the_run_holds_config_results_pictures_and_events(done: str, mlflow: Mlf
     events = [json.loads(line)["event"] for line in found["events.jsonl"].read_text().splitlines()]
     assert "ORCH.START" in events
     assert events[-1] == "ORCH.DONE"
-    assert all(found[name].read_bytes().startswith(PNG) for name in ("cells.png", "front.png"))
+    assert all(b"<svg" in found[name].read_bytes() for name in ("cells.svg", "front.svg"))
 
 
 def test_nothing_is_owed_and_delivering_again_changes_nothing(
@@ -229,6 +234,36 @@ def test_numbers_that_were_sent_but_not_struck_off_can_be_sent_again(
 
     assert store.owed(exp_id) == []
     assert everything(mlflow, store, done) == before
+
+
+def test_what_somebody_has_changed_on_the_page_of_the_experiment_stays(state: State, mlflow: MlflowClient) -> None:
+    experiment = Destination.open(state).experiment
+    mlflow.set_experiment_tag(experiment, "mlflow.note.content", "mine")
+    mlflow.delete_experiment_tag(experiment, "mlflow.sharedViewState.cells")
+
+    Destination.open(state)
+
+    tags = mlflow.get_experiment(experiment).tags
+    assert tags["mlflow.note.content"] == "mine"
+    assert {"mlflow.sharedViewState.runs", "mlflow.sharedViewState.cells"} <= tags.keys()
+
+
+def test_a_flow_run_that_comes_late_is_linked_all_the_same(state: State, mlflow: MlflowClient, store: Store) -> None:
+    run_id = runs.searched(state, store)
+    looks: list[None] = []
+
+    def over() -> bool:
+        looks.append(None)
+        if len(looks) == 2:  # the ending has been delivered
+            assert run_of(mlflow, store, run_id).info.status == "FINISHED"
+            store.set_flow_run(runs.stored(store, run_id).exp_id, "late")
+        return len(looks) > 2
+
+    assert follow(state, run_id, over) == ""
+
+    tags = run_of(mlflow, store, run_id).data.tags
+    assert tags["prefect.flow_run_id"] == "late"
+    assert f"({Pages.of(state).flow_run('late')})" in tags["mlflow.note.content"]
 
 
 # Runs that end otherwise

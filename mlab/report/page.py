@@ -18,7 +18,9 @@ from mlab.report.markdown import RANK
 from mlab.report.ranking import Ranked, ranked
 from mlab.report.terminal import duration
 
+FRONT = "front"
 NONE_DRAWN: Mapping[str, bytes] = {}
+"""Pictures as SVG: of winners by candidate, and that of the front."""
 
 EVENTS = 5000
 """Events shown of a run, the last ones; a browser is slow with many more."""
@@ -56,7 +58,7 @@ def html(
         results: every candidate that was kept, by cell.
         events: the events of its log, in order.
         pages: where the run is to be seen in MLflow and Prefect.
-        drawn: pictures of winners as SVG, by candidate; what is missing is drawn here, which takes 0.1 s each.
+        drawn: pictures that exist; what is missing is drawn here, which takes 0.1 s each.
     """
     kept = [
         ladder for _, group in groupby(results, key=lambda candidate: candidate.cell.index) for ladder in ranked(group)
@@ -70,7 +72,7 @@ def html(
         limits=risk.LIMITS,
         meaning=MEANING,
         rank=RANK,
-        front_image=_image(plots.svg(plots.front_plot(cells))) if kept else "",
+        front_image=_image(drawn.get(FRONT) or plots.svg(plots.front_plot(cells))) if kept else "",
         cell_columns=[(label, "") for label in CELLS],
         cells=_cells(cells),
         ladder_columns=[(label, "text" if label in TEXT else "") for label in LADDERS],

@@ -29,17 +29,18 @@ def write_run(
 
     What has been drawn of winners, by candidate, becomes part of the report: the end of a run waits for this.
     """
+    pictures = {**drawn, page.FRONT: plots.svg(plots.front_plot(cells))}
     events = list(EventLog(state.events(run.run_id)).news())
-    report = page.html(run, cells, results, events, Pages.of(state), drawn)
+    report = page.html(run, cells, results, events, Pages.of(state), pictures)
     (folder / "report.html").write_text(report, encoding="utf-8")
     (folder / "config.yaml").write_text(config.dump(config.from_tree(run.config, run.run_id)))
     (folder / "results.csv").write_text(summary.as_csv(summary.rows(results)))
     top = summary.top(results)
     table = {"columns": list(top[0]) if top else [], "data": [list(row.values()) for row in top]}
     (folder / "top.json").write_bytes(orjson.dumps(table))  # the layout of MLflow's tables
-    (folder / "cells.png").write_bytes(plots.png(plots.cells_plot(cells)))
+    (folder / "cells.svg").write_bytes(plots.svg(plots.cells_plot(cells)))
     (folder / "front.csv").write_text(summary.as_csv(summary.front_rows(cells)))
-    (folder / "front.png").write_bytes(plots.png(plots.front_plot(cells)))
+    (folder / "front.svg").write_bytes(pictures[page.FRONT])
     log = state.events(run.run_id)
     if log.exists():
         shutil.copy(log, folder / "events.jsonl")
