@@ -88,7 +88,8 @@ def server(state: State, port: int) -> Iterator[None]:
 
 
 def test_the_experiment_opens_with_the_columns_that_matter(shown: Shown) -> None:
-    shown.open(shown.pages.experiment(shown.experiment))
+    assert shown.pages.home() == shown.pages.experiment(shown.experiment)
+    shown.open(shown.pages.home())
 
     expect(shown.page.get_by_role("button", name="Runs", exact=True)).to_be_visible()
     assert shown.columns()[:4] == ["status", "best_score", "eval_count", "elapsed_s"]

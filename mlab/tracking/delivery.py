@@ -127,7 +127,7 @@ class Delivery:
         tags = {"run_id": self._run_id, "cell": cell.key, MLFLOW_PARENT_RUN_ID: self._parent}
         name = f"{cell.label}, {run.config['name']} {self._run_id[-6:]}"
         child = self._destination.run(f"{self._run_id}/{cell.index}", name, None, tags)
-        of_all = {"ladder.overlap_pct", "ladder.num_orders"}
+        of_all = {"ladder.overlap_pct", "ladder.num_orders", "notes"}
         params = {key: value for key, value in _flat(run.config).items() if key not in of_all}
         params |= {"overlap_pct": f"{cell.overlap_pct:g}", "num_orders": cell.num_orders}
         if self._log_params(child, params).info.status == "FINISHED":

@@ -14,11 +14,10 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
 from mlab.identity import State
-from mlab.pages import Pages
+from mlab.pages import EXPERIMENT, Pages
 from mlab.tracking import views
 from mlab.tracking.lock import alone
 
-EXPERIMENT = "martingale-lab"
 TAGS = {
     "mlflow.experimentKind": "custom_model_development",
     "mlflow.note.content": "A score ranks ladders within one cell only: before you sort by score, "

@@ -33,19 +33,22 @@ COORDINATES: Json = {
     "selectedParams": ["overlap_pct", "num_orders"],
     "selectedMetrics": ["tail", "var_need", "max_need", "max_need_path"],
 }
+SECTION = "Cells"
+METRICS = "Model metrics"
+"""Where those two charts stand, and what MLflow calls the section of metrics whose names have no slash."""
 
 
 def tags() -> dict[str, str]:
     """The views as tags of the experiment; their keys are those of the addresses in :class:`mlab.pages.Pages`."""
     newest = {"orderByKey": "attributes.start_time", "orderByAsc": False, "searchFilter": ""}
     by_cell = {"orderByKey": "tags.`cell`", "orderByAsc": True, "searchFilter": "tags.cell LIKE '%'"}
-    drawn = [{**chart, "uuid": chart["type"], "metricSectionId": "Cells"} for chart in (FRONT, COORDINATES)]
+    drawn = [{**chart, "uuid": chart["type"], "metricSectionId": SECTION} for chart in (FRONT, COORDINATES)]
     return _tag("runs", RUNS, newest, []) | _tag("cells", CELLS, by_cell, drawn)
 
 
 def _tag(key: str, columns: dict[str, int], order: Json, charts: list[Json]) -> dict[str, str]:
     """One view: its columns, the order of its rows, and the charts of the first section, before those of metrics."""
-    names = (*("Cells" for _ in charts[:1]), "Model metrics")  # what MLflow calls the metrics of no other section
+    names = [SECTION, METRICS] if charts else [METRICS]
     state = {
         "selectedColumns": list(columns),
         "columnOrder": [*NAME, *columns],
