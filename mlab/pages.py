@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import orjson
 
@@ -13,6 +14,9 @@ from mlab.identity import State
 
 PREFECT = "http://127.0.0.1:4200"
 MLFLOW = "http://127.0.0.1:5000"
+
+EXPERIMENT = "martingale-lab"
+"""The experiment of MLflow's that holds the runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,26 @@ class Pages:
         """The page of a flow run of Prefect's."""
         return f"{self.prefect}/runs/flow-run/{flow_run_id}"
 
-    def experiment(self, experiment_id: str) -> str:
-        """The runs of an experiment of MLflow's, as a table."""
-        return f"{self.mlflow}/#/experiments/{experiment_id}/runs"
+    def home(self) -> str:
+        """The runs in MLflow, which is asked for their experiment; its first page where it does not know or answer."""
+        question = f"{self.mlflow}/api/2.0/mlflow/experiments/get-by-name?experiment_name={EXPERIMENT}"
+        try:
+            with urlopen(question, timeout=5.0) as answer:  # noqa: S310 - http, or what a person has set
+                return self.experiment(orjson.loads(answer.read())["experiment"]["experiment_id"])
+        except (OSError, ValueError, KeyError):
+            return self.mlflow
+
+    def experiment(self, experiment_id: str, view: str = "runs") -> str:
+        """The runs of an experiment of MLflow's, or their ``cells``, as a table with the columns that matter."""
+        return (
+            f"{self.mlflow}/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={view}"
+        )
 
     def mlflow_run(self, mlflow_run_id: str) -> str:
         """The page of a run of MLflow's, whatever its experiment."""
         return f"{self.mlflow}/#/runs/{mlflow_run_id}"
+
+    def report(self, experiment_id: str, mlflow_run_id: str) -> str:
+        """The report of a run, among its artifacts."""
+        place = f"experiments/{experiment_id}/runs/{mlflow_run_id}/artifacts/report.html"
+        return f"{self.mlflow}/#/{place}?workflowType=machine_learning"

@@ -14,12 +14,14 @@ import pytest
 
 from mlab.events import EventLog
 from mlab.identity import State
+from mlab.pages import Pages
 from mlab.report import page
 from mlab.report.risk import LIMITS
 from mlab.store import Store
 from tests import runs
 
 HOSTILE = "<script>alert(1)</script> & \"quoted\" 'single' {{ 7 * 7 }}"
+PAGES = Pages("http://127.0.0.1:1", "http://127.0.0.1:2")
 CHROMIUM = shutil.which("chromium")
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -33,10 +35,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[State, str]:
     state = State(tmp_path_factory.mktemp("page"))
     with Store.open(state.database) as store:
         runs.searched(state, store, f"notes={json.dumps(HOSTILE)}", "ladder.overlap_pct=[10,20]")
+        store.set_mlflow_run(1, "m1")
+        store.set_flow_run(1, "f1")
         experiment = store.experiments()[0]
-        text = page.html(
-            experiment, store.cells(1), store.results(1), list(EventLog(state.events(experiment.run_id)).news())
-        )
+        events = list(EventLog(state.events(experiment.run_id)).news())
+        text = page.html(experiment, store.cells(1), store.results(1), events, PAGES)
     return state, text
 
 
@@ -72,11 +75,12 @@ class Reader(HTMLParser):
             self.text += data
 
 
-def test_it_is_well_formed_and_its_links_stay_inside(whole: tuple[State, str]) -> None:
+def test_it_is_well_formed_and_only_two_links_lead_outside(whole: tuple[State, str]) -> None:
     read = Reader(whole[1])
-    assert all(link.startswith(("#", "data:image/svg+xml;base64,")) for link in read.links)
+    outside = [link for link in read.links if not link.startswith(("#", "data:image/svg+xml;base64,"))]
+    assert outside == [PAGES.mlflow_run("m1"), PAGES.flow_run("f1")]
     assert {link[1:] for link in read.links if link.startswith("#")} <= set(read.ids)
-    assert "http" not in re.sub(r"data:[^\"]*|http://www.w3.org/\S*", "", whole[1]).replace("https://", "http://")
+    assert len(re.findall("http", re.sub(r"data:[^\"]*|http://www.w3.org/\S*", "", whole[1]))) == len(outside)
 
 
 def test_it_holds_what_a_person_wants_to_know(whole: tuple[State, str]) -> None:
@@ -107,8 +111,10 @@ def test_a_run_without_any_ladder_has_a_page(tmp_path: Path) -> None:
     state = State(tmp_path)
     with Store.open(state.database) as store:
         experiment, _ = runs.opened(state, store)
-        text = page.html(experiment, store.cells(1), [], [])
-    assert "No ladder was found." in Reader(text).text
+        text = page.html(experiment, store.cells(1), [], [], PAGES)
+    read = Reader(text)
+    assert "No ladder was found." in read.text
+    assert all(link.startswith("#") for link in read.links), "nothing leads to runs that it does not have"
 
 
 def test_many_events_are_cut_to_the_last(monkeypatch: pytest.MonkeyPatch, whole: tuple[State, str]) -> None:
@@ -116,7 +122,7 @@ def test_many_events_are_cut_to_the_last(monkeypatch: pytest.MonkeyPatch, whole:
     with Store.open(whole[0].database) as store:
         experiment = store.experiments()[0]
         log = list(EventLog(whole[0].events(experiment.run_id)).news())
-        text = page.html(experiment, store.cells(1), store.results(1), log)
+        text = page.html(experiment, store.cells(1), store.results(1), log, PAGES)
     assert text.count('data-event="') == 5
     assert f"The last 5 events; {len(log) - 5} before them" in text
 

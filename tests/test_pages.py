@@ -6,6 +6,7 @@ import pytest
 
 from mlab.identity import State
 from mlab.pages import MLFLOW, PREFECT, Pages
+from tests import runs
 
 
 def test_links_lead_to_where_pages_were_last_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,7 +19,12 @@ def test_links_lead_to_where_pages_were_last_served(tmp_path: Path, monkeypatch:
     pages = Pages.of(state)
     assert pages.flow_run("abc") == "http://127.0.0.1:1/runs/flow-run/abc"
     assert pages.mlflow_run("def") == "http://127.0.0.1:2/#/runs/def"
-    assert pages.experiment("7") == "http://127.0.0.1:2/#/experiments/7/runs"
+    assert pages.experiment("7").startswith("http://127.0.0.1:2/#/experiments/7/runs?")
+
+
+def test_an_mlflow_that_does_not_answer_has_its_first_page() -> None:
+    pages = Pages(mlflow=f"http://127.0.0.1:{runs.free_port()}")
+    assert pages.home() == pages.mlflow
 
 
 def test_an_mlflow_of_ones_own_has_its_pages_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

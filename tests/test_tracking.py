@@ -20,6 +20,7 @@ from mlab import config, engine
 from mlab.errors import EvaluationError
 from mlab.events import recorder
 from mlab.identity import State
+from mlab.pages import Pages
 from mlab.records import Experiment
 from mlab.report import markdown, summary, terminal
 from mlab.store import Store
@@ -30,7 +31,6 @@ from tests import runs
 from tests.runs import ROOT, Watch
 
 pytestmark = pytest.mark.integration
-PNG = b"\x89PNG"
 
 
 @pytest.fixture(scope="module")
@@ -126,16 +126,16 @@ def test_the_run_is_finished_and_says_what_it_was(done: str, mlflow: MlflowClien
     assert done in run.info.run_name
     assert done in tags["mlflow.note.content"]
     assert "What covering more costs" in tags["mlflow.note.content"]
-    assert run.data.params["ladder.num_orders"] == "[4, 5]"
+    assert run.data.params["ladder.num_orders"] == "4, 5"
     assert run.data.params["ladder.limits.tail_cap_pct"] == "40.0"
     assert run.data.params["search.sampler"] == "tpe"
 
 
 def test_each_batch_is_a_step_of_its_cell_and_of_the_run(done: str, mlflow: MlflowClient, store: Store) -> None:
     run, *cells = family(mlflow, store, done)
-    keys = {"best_score", "batch_best", "pruned", "evaluations_per_second"}
+    keys = {"best_score", "search/batch_best", "search/pruned", "search/evaluations_per_second"}
     names = ("gini", "entropy", "monotone", "smooth", "tailcap", "need_mismatch", "wave")
-    keys |= {f"penalty/P_{name}" for name in names}
+    keys |= {f"search/P_{name}" for name in names}
 
     for one, steps in ((run, [0, 1, 2, 3]), *((cell, [0, 1]) for cell in cells)):
         points = history(mlflow, one)
@@ -170,13 +170,18 @@ def test_a_child_run_a_cell_holds_its_best_ladder(done: str, mlflow: MlflowClien
         assert best is not None
         assert (cell.info.status, cell.data.tags["run_id"]) == ("FINISHED", run.data.tags["run_id"])
         assert cell.data.tags["candidate_id"] == best.candidate_id
+        assert cell.info.run_name == f"{result.cell.label}, tiny {done[-6:]}", "told from the same cell of another run"
+        assert cell.data.params["score.need"] == run.data.params["score.need"], "what runs differ in, cells do"
+        for part in ("penalties", "diagnostics"):
+            shown = {key: cell.data.metrics[f"{part}/{key}"] for key in best.contract[part]}
+            assert shown == best.contract[part]
         ladder = json.loads(found["ladder.json"].read_text())
         assert ladder["candidate_id"] == best.candidate_id
         assert {key: ladder[key] for key in best.contract} == best.contract
         assert found["ladder.txt"].read_text().startswith("1. Order: indent 0.00 %  volume ")
         orders = list(csv.DictReader(found["orders.csv"].open()))
         assert [float(order["price"]) for order in orders] == best.contract["schedule"]["order_prices"]
-        assert found["needpct.png"].read_bytes().startswith(PNG)
+        assert b"<svg" in found["needpct.svg"].read_bytes()
 
 
 def test_the_run_holds_config_results_pictures_and_events(done: str, mlflow: MlflowClient, store: Store) -> None:
@@ -186,15 +191,22 @@ def test_the_run_holds_config_results_pictures_and_events(done: str, mlflow: Mlf
     assert config.load(found["config.yaml"]) == config.from_tree(experiment.config, "stored")
     rows = list(csv.DictReader(found["results.csv"].open()))
     assert {row["candidate_id"] for row in rows} == {one.candidate_id for one in store.results(experiment.exp_id)}
-    table = json.loads(found["results.json"].read_text())
-    assert len(table["data"]) == len(rows)
-    assert "candidate_id" in table["columns"]
+    top = json.loads(found["top.json"].read_text())
+    places = [row[0] for row in top["data"]]
+    assert top["columns"][:2] == ["place", "ladder"]
+    assert places[0] == "10 % x 4, rank 1"
+    assert (
+        len(places)
+        == len(set(places))
+        == len({(row["overlap_pct"], row["num_orders"], row["rank_in_cell"]) for row in rows})
+    )
+    assert experiment.run_id in found["report.html"].read_text()
     cells = store.cells(experiment.exp_id)
     assert found["front.csv"].read_text() == summary.as_csv(summary.front_rows(cells))
     events = [json.loads(line)["event"] for line in found["events.jsonl"].read_text().splitlines()]
     assert "ORCH.START" in events
     assert events[-1] == "ORCH.DONE"
-    assert all(found[name].read_bytes().startswith(PNG) for name in ("cells.png", "front.png"))
+    assert all(b"<svg" in found[name].read_bytes() for name in ("cells.svg", "front.svg"))
 
 
 def test_nothing_is_owed_and_delivering_again_changes_nothing(
@@ -222,6 +234,36 @@ def test_numbers_that_were_sent_but_not_struck_off_can_be_sent_again(
 
     assert store.owed(exp_id) == []
     assert everything(mlflow, store, done) == before
+
+
+def test_what_somebody_has_changed_on_the_page_of_the_experiment_stays(state: State, mlflow: MlflowClient) -> None:
+    experiment = Destination.open(state).experiment
+    mlflow.set_experiment_tag(experiment, "mlflow.note.content", "mine")
+    mlflow.delete_experiment_tag(experiment, "mlflow.sharedViewState.cells")
+
+    Destination.open(state)
+
+    tags = mlflow.get_experiment(experiment).tags
+    assert tags["mlflow.note.content"] == "mine"
+    assert {"mlflow.sharedViewState.runs", "mlflow.sharedViewState.cells"} <= tags.keys()
+
+
+def test_a_flow_run_that_comes_late_is_linked_all_the_same(state: State, mlflow: MlflowClient, store: Store) -> None:
+    run_id = runs.searched(state, store)
+    looks: list[None] = []
+
+    def over() -> bool:
+        looks.append(None)
+        if len(looks) == 2:  # the ending has been delivered
+            assert run_of(mlflow, store, run_id).info.status == "FINISHED"
+            store.set_flow_run(runs.stored(store, run_id).exp_id, "late")
+        return len(looks) > 2
+
+    assert follow(state, run_id, over) == ""
+
+    tags = run_of(mlflow, store, run_id).data.tags
+    assert tags["prefect.flow_run_id"] == "late"
+    assert f"({Pages.of(state).flow_run('late')})" in tags["mlflow.note.content"]
 
 
 # Runs that end otherwise
@@ -300,7 +342,9 @@ def test_metrics_arrive_while_the_search_goes_on(state: State, mlflow: MlflowCli
 
     def look() -> None:
         current.progress()
-        seen.append(len(mlflow.get_metric_history(run_of(mlflow, store, experiment.run_id).info.run_id, "batch_best")))
+        seen.append(
+            len(mlflow.get_metric_history(run_of(mlflow, store, experiment.run_id).info.run_id, "search/batch_best"))
+        )
 
     engine.run(state, store, experiment, settings, Watch(1, look))
     recorder.close()

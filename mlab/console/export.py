@@ -12,6 +12,7 @@ import orjson
 from mlab.console.choice import chosen, logged, opened
 from mlab.errors import ConfigError
 from mlab.events import EventLog, emit
+from mlab.pages import Pages
 from mlab.records import Experiment
 from mlab.report import summary
 from mlab.store import Store
@@ -70,7 +71,8 @@ def report(run: str, output: Path | None) -> None:
         experiment = chosen(store, run)
         store.check_run(experiment.exp_id)
         cells, results = store.cells(experiment.exp_id), store.results(experiment.exp_id)
-        text = page.html(experiment, cells, results, list(EventLog(state.events(experiment.run_id)).news()))
+        events = list(EventLog(state.events(experiment.run_id)).news())
+        text = page.html(experiment, cells, results, events, Pages.of(state))
         place = output or state.reports / f"{experiment.run_id}.html"
         if output is None:
             place.parent.mkdir(parents=True, exist_ok=True)

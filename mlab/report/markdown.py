@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mlab.records import Candidate, CellResult, Experiment
 from mlab.report import risk, schedule, summary
 from mlab.report.front import MEANING, at_fills, on_path
 
 NEEDS = ("need at fills %", "need on path %")
+
+NOWHERE: Mapping[str, str] = {}
+"""No links: names, and the addresses that they lead to."""
 
 RANK = "A score ranks ladders within one cell only; the table goes by cell."
 """What stands beside every table that shows scores of several cells."""
@@ -20,11 +23,11 @@ BEST_SCORE = (
 )
 
 
-def ladder_note(best: Candidate) -> str:
-    """One ladder: its score and what that compares with, its orders and the risk."""
+def ladder_note(best: Candidate, links: Mapping[str, str] = NOWHERE) -> str:
+    """One ladder: its score and what that compares with, where more of it is, its orders and the risk."""
     score = f"score {best.score:.4f}, which ranks it among ladders of {best.cell.label} only"
     lines = [f"    {bullet}" for bullet in schedule.bullets(best.contract["schedule"])]
-    return "\n".join([f"`{best.candidate_id}`, {score}", "", *lines, "", *risk.sentences(best)])
+    return "\n".join([_linked(f"`{best.candidate_id}`, {score}", links), "", *lines, "", *risk.sentences(best)])
 
 
 def front_note(cells: Sequence[CellResult], picture: bytes) -> str:
@@ -39,14 +42,20 @@ def front_note(cells: Sequence[CellResult], picture: bytes) -> str:
     return "\n\n".join(["# What covering more costs", image, _front(cells), f"{less} {risk.LIMITS[0]}"])
 
 
-def run_note(run: Experiment, cells: Sequence[CellResult]) -> str:
-    """A run: the front, what no ladder can do, and the best ladder of each cell.
+def run_note(run: Experiment, cells: Sequence[CellResult], links: Mapping[str, str] = NOWHERE) -> str:
+    """A run: where more of it is, the front, what no ladder can do, and the best ladder of each cell.
 
     The table of all cells comes last: it can be long, and MLflow cuts off what is over 8,000 characters.
     """
     limits = "\n".join(f"- {line}" for line in risk.LIMITS)
-    parts = [f"Run `{run.run_id}`, {run.status}", "**What covering more costs**", _front(cells), limits]
+    head = _linked(f"Run `{run.run_id}`, {run.status}", links)
+    parts = [head, "**What covering more costs**", _front(cells), limits]
     return "\n\n".join([*parts, "**The best ladder of each cell**", f"{RANK} {BEST_SCORE}", _cells(cells)])
+
+
+def _linked(text: str, links: Mapping[str, str]) -> str:
+    """A text, followed by links in the same line."""
+    return " - ".join([text, *(f"[{name}]({address})" for name, address in links.items())])
 
 
 def _front(cells: Sequence[CellResult]) -> str:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.figure import Figure
 
 import mlab
 from mlab import config as configs
+from mlab.pages import Pages
 from mlab.records import Candidate, CellResult, Experiment, Json
 from mlab.report import plots, risk, schedule, summary
 from mlab.report.front import MEANING, at_fills, front, on_path
 from mlab.report.markdown import RANK
 from mlab.report.ranking import Ranked, ranked
 from mlab.report.terminal import duration
+
+FRONT = "front"
+NONE_DRAWN: Mapping[str, bytes] = {}
+"""Pictures as SVG: of winners by candidate, and that of the front."""
 
 EVENTS = 5000
 """Events shown of a run, the last ones; a browser is slow with many more."""
@@ -38,7 +42,14 @@ ORDERS = {
 templates = Environment(loader=PackageLoader("mlab.report", "."), autoescape=True, undefined=StrictUndefined)
 
 
-def html(run: Experiment, cells: Sequence[CellResult], results: Iterable[Candidate], events: Sequence[Json]) -> str:
+def html(
+    run: Experiment,
+    cells: Sequence[CellResult],
+    results: Iterable[Candidate],
+    events: Sequence[Json],
+    pages: Pages,
+    drawn: Mapping[str, bytes] = NONE_DRAWN,
+) -> str:
     """The report as HTML; whatever comes from outside is escaped.
 
     Args:
@@ -46,6 +57,8 @@ def html(run: Experiment, cells: Sequence[CellResult], results: Iterable[Candida
         cells: its cells.
         results: every candidate that was kept, by cell.
         events: the events of its log, in order.
+        pages: where the run is to be seen in MLflow and Prefect.
+        drawn: pictures that exist; what is missing is drawn here, which takes 0.1 s each.
     """
     kept = [
         ladder for _, group in groupby(results, key=lambda candidate: candidate.cell.index) for ladder in ranked(group)
@@ -55,18 +68,18 @@ def html(run: Experiment, cells: Sequence[CellResult], results: Iterable[Candida
         run=run,
         name=run.config["name"],
         version=mlab.__version__,
-        facts=_facts(run, cells),
+        facts=_facts(run, cells, pages),
         limits=risk.LIMITS,
         meaning=MEANING,
         rank=RANK,
-        front_image=_image(plots.front_plot(cells)) if kept else "",
+        front_image=_image(drawn.get(FRONT) or plots.svg(plots.front_plot(cells))) if kept else "",
         cell_columns=[(label, "") for label in CELLS],
         cells=_cells(cells),
         ladder_columns=[(label, "text" if label in TEXT else "") for label in LADDERS],
         labels=[result.cell.label for result in cells],
         ladders=[_ladder(ladder) for ladder in kept],
         order_columns=[column.replace("_", " ") for column in ORDERS],
-        winners=[_winner(result.best) for result in cells if result.best is not None],
+        winners=[_winner(result.best, drawn) for result in cells if result.best is not None],
         trace=[_event(event) for event in shown],
         left_out=len(events) - len(shown),
         event_names=sorted({str(event.get("event")) for event in shown}),
@@ -74,19 +87,24 @@ def html(run: Experiment, cells: Sequence[CellResult], results: Iterable[Candida
     )
 
 
-def _facts(run: Experiment, cells: Sequence[CellResult]) -> list[tuple[str, str]]:
+def _facts(run: Experiment, cells: Sequence[CellResult], pages: Pages) -> list[tuple[str, str, str]]:
+    """Label, value and, where there is more to see, the address of each."""
+    mlflow, flow = run.mlflow_run_id, run.flow_run_id
     finished = sum(result.finished for result in cells)
+    facts = {
+        "Begun": run.started_at[:19].replace("T", " ") + " UTC",
+        "Search": duration(run.elapsed_s),
+        "Ladders scored": f"{run.eval_count:,}",
+        "Cells finished": f"{finished} of {len(cells)}",
+        "Trials": f"{sum(result.trials for result in cells):,}",
+        "Need counted": run.config["score"]["need"],
+        "Seed": str(run.config["seed"]),
+        "Experiment": str(run.exp_id),
+    }
     return [
-        ("Begun", run.started_at[:19].replace("T", " ") + " UTC"),
-        ("Search", duration(run.elapsed_s)),
-        ("Ladders scored", f"{run.eval_count:,}"),
-        ("Cells finished", f"{finished} of {len(cells)}"),
-        ("Trials", f"{sum(result.trials for result in cells):,}"),
-        ("Need counted", run.config["score"]["need"]),
-        ("Seed", str(run.config["seed"])),
-        ("Experiment", str(run.exp_id)),
-        ("MLflow run", run.mlflow_run_id or "none"),
-        ("Prefect flow run", run.flow_run_id or "none"),
+        *((label, value, "") for label, value in facts.items()),
+        ("MLflow run", mlflow or "none", pages.mlflow_run(mlflow) if mlflow else ""),
+        ("Prefect flow run", flow or "none", pages.flow_run(flow) if flow else ""),
     ]
 
 
@@ -135,13 +153,13 @@ def _ladder(ladder: Ranked) -> Json:
     return _measures(ladder.best) | {"rank": ladder.rank, "found": ladder.found}
 
 
-def _winner(best: Candidate) -> Json:
+def _winner(best: Candidate, drawn: Mapping[str, bytes]) -> Json:
     numbers = {**best.contract["penalties"], **best.contract["diagnostics"]}
     numbers |= {key: best.contract[key] for key in ("var_need", "tail")}
     return _measures(best) | {
         "index": best.cell.index,
         "risk": risk.sentences(best),
-        "image": _image(plots.ladder_plot(best)),
+        "image": _image(drawn.get(best.candidate_id) or plots.svg(plots.ladder_plot(best))),
         "orders": [[format(row[column], spec) for column, spec in ORDERS.items()] for row in summary.order_rows(best)],
         "bullets": schedule.bullets(best.contract["schedule"]),
         "numbers": {key: f"{value:.4g}" for key, value in numbers.items()},
@@ -157,6 +175,6 @@ def _event(event: Json) -> Json:
     }
 
 
-def _image(figure: Figure) -> str:
-    """A figure as the address of an image that is part of the page."""
-    return f"data:image/svg+xml;base64,{b64encode(plots.svg(figure)).decode()}"
+def _image(picture: bytes) -> str:
+    """An SVG as the address of an image that is part of the page."""
+    return f"data:image/svg+xml;base64,{b64encode(picture).decode()}"

@@ -12,6 +12,9 @@ from mlab.report.front import at_fills, found, front, on_path
 from mlab.report.ranking import ranked
 from mlab.report.schedule import badges
 
+TOP = 10
+"""Ladders of a cell that stand in the table by which runs are compared."""
+
 
 def run_json(experiment: Experiment, cells: Iterable[CellResult]) -> Json:
     """The one object that ``--json`` prints; a cell without a result has null for what only a ladder has."""
@@ -52,6 +55,27 @@ def rows(candidates: Iterable[Candidate]) -> list[Json]:
         for ladder in ranked(group)
         for candidate in ladder.candidates
     ]
+
+
+def top(candidates: Iterable[Candidate]) -> list[Json]:
+    """The best ladders of each cell, one flat row each, named by cell and rank alone so that those of runs compare.
+
+    The first two columns are those that MLflow compares runs by: the place, and the ladder that has it.
+    """
+    by_cell = sorted(candidates, key=lambda candidate: candidate.cell.index)
+    return [
+        {"place": f"{ladder.best.cell.label}, rank {ladder.rank}", "ladder": _words(ladder.best)} | _row(ladder.best)
+        for _, group in groupby(by_cell, key=lambda candidate: candidate.cell.index)
+        for ladder in ranked(group)[:TOP]
+    ]
+
+
+def _words(best: Candidate) -> str:
+    """One ladder in one line: its score and needs, its indents and its volumes."""
+    schedule = best.contract["schedule"]
+    indents, volumes = (" ".join(f"{value:.2f}" for value in schedule[key]) for key in ("indent_pct", "volume_pct"))
+    needs = f"need {at_fills(best):.2f} % at fills, {on_path(best):.2f} % on path"
+    return f"score {best.score:.4f}; {needs}; indent % {indents}; volume % {volumes}"
 
 
 def _row(candidate: Candidate) -> Json:

@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import orjson
 
 from mlab import config, snapshot
+from mlab.events import EventLog
 from mlab.identity import State
+from mlab.pages import Pages
 from mlab.records import Candidate, CellResult, Experiment
-from mlab.report import plots, schedule, summary
+from mlab.report import page, plots, schedule, summary
 
 
 def write_run(
-    folder: Path, state: State, run: Experiment, cells: Sequence[CellResult], results: Sequence[Candidate]
+    folder: Path,
+    state: State,
+    run: Experiment,
+    cells: Sequence[CellResult],
+    results: Sequence[Candidate],
+    drawn: Mapping[str, bytes],
 ) -> None:
-    """Config, results ranked within each cell, front, cells, event log, and the crash snapshots of the run if any."""
+    """Report, config, results ranked within each cell, front, cells, event log, and crash snapshots of the run if any.
+
+    What has been drawn of winners, by candidate, becomes part of the report: the end of a run waits for this.
+    """
+    pictures = {**drawn, page.FRONT: plots.svg(plots.front_plot(cells))}
+    events = list(EventLog(state.events(run.run_id)).news())
+    report = page.html(run, cells, results, events, Pages.of(state), pictures)
+    (folder / "report.html").write_text(report, encoding="utf-8")
     (folder / "config.yaml").write_text(config.dump(config.from_tree(run.config, run.run_id)))
-    rows = summary.rows(results)
-    (folder / "results.csv").write_text(summary.as_csv(rows))
-    columns = list(rows[0]) if rows else []
-    table = {"columns": columns, "data": [list(row.values()) for row in rows]}
-    (folder / "results.json").write_bytes(orjson.dumps(table))  # the layout of MLflow's tables
-    (folder / "cells.png").write_bytes(plots.png(plots.cells_plot(cells)))
+    (folder / "results.csv").write_text(summary.as_csv(summary.rows(results)))
+    top = summary.top(results)
+    table = {"columns": list(top[0]) if top else [], "data": [list(row.values()) for row in top]}
+    (folder / "top.json").write_bytes(orjson.dumps(table))  # the layout of MLflow's tables
+    (folder / "cells.svg").write_bytes(plots.svg(plots.cells_plot(cells)))
     (folder / "front.csv").write_text(summary.as_csv(summary.front_rows(cells)))
-    (folder / "front.png").write_bytes(plots.png(plots.front_plot(cells)))
+    (folder / "front.svg").write_bytes(pictures[page.FRONT])
     log = state.events(run.run_id)
     if log.exists():
         shutil.copy(log, folder / "events.jsonl")
@@ -35,17 +48,19 @@ def write_run(
         shutil.copy(crash, folder / crash.name)
 
 
-def write_winner(folder: Path, best: Candidate) -> None:
-    """The ladder of a cell: as JSON, as bullets, as a table of orders, and as a picture."""
+def write_winner(folder: Path, best: Candidate) -> bytes:
+    """The ladder of a cell: as JSON, as bullets, as a table of orders, and as a picture, which is returned."""
     content = {"candidate_id": best.candidate_id, **best.contract, "risk": best.risk}
     (folder / "ladder.json").write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
     (folder / "ladder.txt").write_text("\n".join(schedule.bullets(best.contract["schedule"])) + "\n")
     (folder / "orders.csv").write_text(summary.as_csv(summary.order_rows(best)))
-    (folder / "needpct.png").write_bytes(plots.png(plots.ladder_plot(best)))
+    picture = plots.svg(plots.ladder_plot(best))
+    (folder / "needpct.svg").write_bytes(picture)
+    return picture
 
 
 def winner_metrics(result: CellResult) -> dict[str, float]:
-    """The numbers by which the winners of cells are compared."""
+    """The numbers by which the winners of cells are compared; penalties and diagnostics as sections of their own."""
     best = result.best
     values = {
         "evaluations": float(result.evaluations),
@@ -55,7 +70,9 @@ def winner_metrics(result: CellResult) -> dict[str, float]:
     if best is not None:
         contract = best.contract
         values |= {key: contract[key] for key in ("score", "max_need", "var_need", "tail")}
-        values |= {"max_need_path": best.risk["max_need_path"], "wci": contract["diagnostics"]["wci"]}
+        values |= {"max_need_path": best.risk["max_need_path"]}
+        parts = ("penalties", "diagnostics")
+        values |= {f"{part}/{key}": float(value) for part in parts for key, value in contract[part].items()}
     return values
 
 

@@ -14,18 +14,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlflow.entities import Metric as MlflowMetric
-from mlflow.entities import Param, RunTag
+from mlflow.entities import Param, Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from mlab.identity import State
+from mlab.pages import Pages
 from mlab.records import Cell, CellResult, Experiment, Json, Metric, Status
 from mlab.report import markdown
 from mlab.store import Store
 from mlab.tracking import artifacts
 from mlab.tracking.destination import Destination
 
-TABLES = {"mlflow.loggedArtifacts": '[{"path": "results.json", "type": "table"}]'}
-"""Makes MLflow show the results as a table."""
+TABLES = {"mlflow.loggedArtifacts": '[{"path": "top.json", "type": "table"}]'}
+"""Makes MLflow show the best ladders as a table, those of several runs beside each other."""
 
 MOST = 1000
 """Numbers that MLflow takes at a time."""
@@ -41,6 +42,7 @@ class Delivery:
         self._state, self._store, self._run_id = state, store, run_id
         self._destination, self._client = destination, destination.client
         self._finished: set[int] = set()
+        self._drawn: dict[str, bytes] = {}
         self._parent = self._parent_run(self._stored())
         self._children: dict[int, str] = {}
 
@@ -50,7 +52,7 @@ class Delivery:
         cells = self._store.cells(run.exp_id)
         for result in cells:
             if result.batches and result.cell.index not in self._children:
-                self._children[result.cell.index] = self._child_run(result.cell)
+                self._children[result.cell.index] = self._child_run(run, result.cell)
         self._deliver_metrics(run.exp_id)
         for result in cells:
             if result.finished and result.cell.index not in self._finished:
@@ -68,8 +70,8 @@ class Delivery:
                 step, best = steps[cell, metric.step]
                 value = best if metric.key == "best_score" else metric.value
                 by_run[self._parent].append(_metric(replace(metric, value=value), step))
-            for name, values in by_run.items():
-                self._client.log_batch(name, metrics=values)
+            for name, values in by_run.items():  # what comes first is what MLflow draws when it compares runs
+                self._client.log_batch(name, metrics=sorted(values, key=lambda value: value.key != "best_score"))
             self._store.delivered([key for key, _, _ in part])
 
     def end(self) -> None:
@@ -85,13 +87,21 @@ class Delivery:
         summary = {"eval_count": float(run.eval_count), "elapsed_s": run.elapsed_s, "cells": float(len(cells))}
         began, batches = artifacts.milliseconds(run.started_at), sum(result.batches for result in cells)
         tags = {"status": run.status, "prefect.flow_run_id": run.flow_run_id or "", **TABLES}
-        self._publish(self._parent, summary, began, batches, {MLFLOW_RUN_NOTE: markdown.run_note(run, cells), **tags})
+        tags[MLFLOW_RUN_NOTE] = markdown.run_note(run, cells, self._links(run))
+        self._publish(self._parent, summary, began, batches, tags)
         with tempfile.TemporaryDirectory() as folder:
-            artifacts.write_run(Path(folder), self._state, run, cells, self._store.results(run.exp_id))
+            results = self._store.results(run.exp_id)
+            artifacts.write_run(Path(folder), self._state, run, cells, results, self._drawn)
             self._client.log_artifacts(self._parent, folder)
         ended = artifacts.milliseconds(run.finished_at) if run.finished_at else None
         self._client.set_terminated(self._parent, status, ended)
         self._store.delivered_ending(run)
+
+    def _links(self, run: Experiment) -> dict[str, str]:
+        """What is worth opening from the description of a run and of its cells."""
+        pages = Pages.of(self._state)
+        links = {"report of the run": pages.report(self._destination.experiment, self._parent)}
+        return links | ({"Prefect flow run": pages.flow_run(run.flow_run_id)} if run.flow_run_id else {})
 
     def _stored(self) -> Experiment:
         run = self._store.experiment(self._run_id)
@@ -110,28 +120,36 @@ class Delivery:
         mlflow_run = self._destination.run(run.run_id, f"{run.config['name']} {run.run_id}", began, tags)
         if mlflow_run != run.mlflow_run_id:
             self._store.set_mlflow_run(run.exp_id, mlflow_run)
-        params = [Param(key, str(value)) for key, value in _flat(run.config).items() if value != ""]
-        self._client.log_batch(mlflow_run, params=params)
+        self._log_params(mlflow_run, _flat(run.config))
         return mlflow_run
 
-    def _child_run(self, cell: Cell) -> str:
+    def _child_run(self, run: Experiment, cell: Cell) -> str:
         tags = {"run_id": self._run_id, "cell": cell.key, MLFLOW_PARENT_RUN_ID: self._parent}
-        child = self._destination.run(f"{self._run_id}/{cell.index}", cell.label, None, tags)
-        params = {"overlap_pct": f"{cell.overlap_pct:g}", "num_orders": str(cell.num_orders)}
-        self._client.log_batch(child, params=[Param(key, value) for key, value in params.items()])
-        if self._client.get_run(child).info.status == "FINISHED":
+        name = f"{cell.label}, {run.config['name']} {self._run_id[-6:]}"
+        child = self._destination.run(f"{self._run_id}/{cell.index}", name, None, tags)
+        of_all = {"ladder.overlap_pct", "ladder.num_orders", "notes"}
+        params = {key: value for key, value in _flat(run.config).items() if key not in of_all}
+        params |= {"overlap_pct": f"{cell.overlap_pct:g}", "num_orders": cell.num_orders}
+        if self._log_params(child, params).info.status == "FINISHED":
             self._finished.add(cell.index)
         return child
+
+    def _log_params(self, name: str, params: Json) -> Run:
+        """Log the parameters that a run lacks: MLflow refuses to change one."""
+        run = self._client.get_run(name)
+        lacking = [Param(key, _text(value)) for key, value in params.items() if key not in run.data.params]
+        self._client.log_batch(name, params=[param for param in lacking if param.value])
+        return run
 
     def _publish_cell(self, result: CellResult, status: str) -> None:
         child = self._children[result.cell.index]
         if result.best is not None:
-            stamp = artifacts.milliseconds(self._stored().started_at)
-            note, name = markdown.ladder_note(result.best), result.best.candidate_id
-            tags = {MLFLOW_RUN_NOTE: note, "candidate_id": name}
+            run, name = self._stored(), result.best.candidate_id
+            stamp = artifacts.milliseconds(run.started_at)
+            tags = {MLFLOW_RUN_NOTE: markdown.ladder_note(result.best, self._links(run)), "candidate_id": name}
             self._publish(child, artifacts.winner_metrics(result), stamp, result.batches, tags)
             with tempfile.TemporaryDirectory() as folder:
-                artifacts.write_winner(Path(folder), result.best)
+                self._drawn[name] = artifacts.write_winner(Path(folder), result.best)
                 self._client.log_artifacts(child, folder)
         self._client.set_terminated(child, status)
 
@@ -154,7 +172,10 @@ def _steps(commits: Sequence[tuple[int, int, float | None]]) -> dict[tuple[int, 
 
 
 def _metric(metric: Metric, step: int) -> MlflowMetric:
-    return MlflowMetric(metric.key, metric.value, metric.timestamp_ms, step)
+    """A number under the name that it has in MLflow, where those of the batches are a section of their own."""
+    key = metric.key.removeprefix("penalty/")
+    name = key if key == "best_score" else f"search/{key}"
+    return MlflowMetric(name, metric.value, metric.timestamp_ms, step)
 
 
 def _flat(tree: Json, prefix: str = "") -> Json:
@@ -163,6 +184,11 @@ def _flat(tree: Json, prefix: str = "") -> Json:
     for key, value in tree.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
+
+
+def _text(value: object) -> str:
+    """A parameter in one line; MLflow spreads what it takes for JSON over many."""
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _git_commit() -> str:

@@ -14,15 +14,17 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
 from mlab.identity import State
+from mlab.pages import EXPERIMENT, Pages
+from mlab.tracking import views
 from mlab.tracking.lock import alone
 
-EXPERIMENT = "martingale-lab"
-KIND = {
+TAGS = {
     "mlflow.experimentKind": "custom_model_development",
     "mlflow.note.content": "A score ranks ladders within one cell only: before you sort by score, "
     "filter by overlap_pct and num_orders.",
+    **views.tags(),
 }
-"""Makes MLflow open the experiment as runs with metrics, not as traces of a language model; and its description."""
+"""Makes MLflow take the experiment for runs with metrics, not for traces of a language model; what it says of it."""
 
 OPENING_S = 60.0
 """Longest wait for another process that makes MLflow's database."""
@@ -84,15 +86,17 @@ def _experiment(client: MlflowClient, place: str | None) -> str:
     found = client.get_experiment_by_name(EXPERIMENT)
     if found is None:
         try:
-            return str(client.create_experiment(EXPERIMENT, place, tags=KIND))
+            return str(client.create_experiment(EXPERIMENT, place, tags=TAGS))
         except MlflowException as error:
             if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
                 raise
             return _experiment(client, place)  # another process was faster
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
+    for key in TAGS.keys() - found.tags.keys():  # what somebody has changed stays as it is
+        client.set_experiment_tag(found.experiment_id, key, TAGS[key])
     return str(found.experiment_id)
 
 
-if __name__ == "__main__":  # for who wants the database before anything is delivered
-    Destination.open(State.here())
+if __name__ == "__main__":  # for who wants the database before anything is delivered, and the address of its page
+    print(Pages.of(State.here()).experiment(Destination.open(State.here()).experiment))  # noqa: T201 - its answer

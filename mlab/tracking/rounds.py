@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TypeAlias
 
 from mlab.errors import StoreError
 from mlab.identity import State
@@ -33,7 +34,7 @@ GLANCE_S = 0.2
 TURN_S = 60.0
 """How long the end of a run waits for another process that still delivers what was before."""
 
-UNDER_WAY: frozenset[Status] = frozenset({"PENDING", "RUNNING"})
+Stage: TypeAlias = tuple[Status, str | None, str | None]
 
 
 def follow(state: State, run_id: str, over: Callable[[], bool] = lambda: True) -> str:
@@ -73,8 +74,8 @@ class Follower:
         self._locked = False
         self._destination: Destination | None = None
         self._delivery: Delivery | None = None
-        self._seen: tuple[str, str | None] | None = None
-        self._ended: tuple[str, str | None] | None = None
+        self._seen: Stage | None = None
+        self._ended: Stage | None = None
 
     @property
     def news(self) -> bool:
@@ -164,6 +165,6 @@ def lock(state: State) -> Path:
     return state.root / "tracking.lock"
 
 
-def _stage(run: Experiment) -> tuple[str, str | None]:
-    """What changes when a run begins, ends, or ends again."""
-    return run.status, run.finished_at
+def _stage(run: Experiment) -> Stage:
+    """What changes when a run begins, ends, or ends again, and when Prefect, which may start late, has it too."""
+    return run.status, run.finished_at, run.flow_run_id
