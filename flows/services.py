@@ -151,7 +151,7 @@ def open_pages(state: State, ports: dict[str, int], started: Started) -> Pages:
 def tell(pages: Pages) -> None:
     """Print where people look."""
     print(f"Prefect  {pages.prefect}   runs as they happen")
-    print(f"MLflow   {pages.mlflow}   results side by side")
+    print(f"MLflow   {pages.home()}   results side by side")
 
 
 def ensure(state: State, started: Started, *programs: Program) -> None:
