@@ -17,7 +17,7 @@ from typing import TypeAlias
 import psutil
 
 from flows.server import SETTINGS, STARTUP_S, address_file, healthy
-from mlab.background import running
+from mlab import background
 from mlab.errors import LabError
 from mlab.identity import State
 from mlab.pages import Pages
@@ -164,7 +164,7 @@ def ensure(state: State, started: Started, *programs: Program) -> None:
     """
     waiting: list[tuple[Program, Holder | None]] = []
     for program in programs:
-        if found := running(state, program.name):
+        if found := background.running(state, program.name):
             waiting.append((program, found.process))
         else:
             process = program.start(state)
@@ -175,14 +175,14 @@ def ensure(state: State, started: Started, *programs: Program) -> None:
 
 
 def _port(state: State, name: str, wanted: int | None) -> int:
-    found = running(state, name)
-    if found is None:
-        port = PORTS[name] if wanted is None else wanted
-        _check_free(_option(name), port)
-        return port
-    if wanted not in {None, found.port}:
+    """Where a server is to listen: where it did, for a worker may look for it there."""
+    found = background.known(state, name)
+    if found is not None and wanted not in {None, found.port}:
         raise LabError(f"{name} listens on port {found.port} already: make stop-serve ends it")
-    return found.port
+    port = found.port if found else PORTS[name] if wanted is None else wanted
+    if found is None or not found.alive:
+        _check_free(_option(name), port)
+    return port
 
 
 def _option(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import time
@@ -85,6 +86,16 @@ def test_the_doctor_says_what_has_died(tmp_path: Path) -> None:
 
     assert (alive.found, alive.remedy) == ("running: MLflow", "")
     assert (dead.found, dead.remedy) == ("died: MLflow; searches on a schedule need all", "make serve")
+
+
+def test_a_server_that_died_comes_back_where_it_was(tmp_path: Path) -> None:
+    state, port = State(tmp_path), runs.free_port()
+    process = sleeper().start(state)
+    background.remember(state, "MLflow", process.pid, port)
+    process.kill()
+    process.wait()
+    options = argparse.Namespace(Prefect=runs.free_port(), MLflow=None)
+    assert services.chosen_ports(state, options)["MLflow"] == port
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"process": {}, "port": 1}', "null"])

@@ -1,0 +1,80 @@
+"""``python -m docs.screenshots``: makes the pictures of the pages anew, from searches of its own and real servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Page
+
+from docs.browser import browsing
+from docs.figures import IMAGES
+from mlab.identity import State
+from mlab.pages import Pages
+from mlab.records import Experiment
+from mlab.store import Store
+
+GRID = ("ladder.overlap_pct=[10,20]", "ladder.num_orders=[8,12]")
+KINDS = {"at-fills": "score.need=fill", "on-path": "score.need=path"}
+WIDTH, HEIGHT = 1700, 900
+PORTS = ("4311", "5311")
+
+
+def main() -> None:
+    """Serve, search twice, look, and end what was started."""
+    with tempfile.TemporaryDirectory() as folder:
+        state = State(Path(folder) / "mlruns")
+        os.environ["MLAB_STATE_DIR"] = str(state.root)
+        _python("flows.serve", "--prefect-port", PORTS[0], "--mlflow-port", PORTS[1])
+        try:
+            for name, kind in KINDS.items():
+                settings = (f"name={name}", kind, *GRID)
+                _python("flows.run", *(part for setting in settings for part in ("--set", setting)))
+            _python("mlab.console", "report")
+            with Store.open(state.database) as store:
+                runs = store.experiments()
+            with browsing(WIDTH, HEIGHT) as page:
+                _look(page, Pages.of(state), state, runs)
+        finally:
+            _python("flows.serve", "--stop")
+
+
+def _look(page: Page, pages: Pages, state: State, runs: list[Experiment]) -> None:
+    """Take the pictures."""
+    newest = runs[0]
+    _shot(page, pages.flow_run(newest.flow_run_id or ""), "Artifacts", "prefect", 480)
+    _shot(page, f"{pages.prefect}/runs", newest.run_id[-6:], "prefect-runs")
+    which = {"artifacts": {"key": {"any_": ["ladders"]}, "flow_run_id": {"any_": [newest.flow_run_id]}}}
+    (ladders,) = httpx.post(f"{pages.prefect}/api/artifacts/filter", json=which).raise_for_status().json()
+    _shot(page, f"{pages.prefect}/artifacts/artifact/{ladders['id']}", "need on path", "prefect-ladders")
+    cells = pages.home().replace("=runs", "=cells")
+    _shot(page, pages.home(), "best_score", "mlflow")
+    _shot(page, cells, "max_need_path", "mlflow-cells")
+    experiment = cells.partition("experiments/")[2].partition("/")[0]
+    same = {"experiment_ids": [experiment], "filter": "params.overlap_pct = '20' and params.num_orders = '12'"}
+    found = httpx.post(f"{pages.mlflow}/api/2.0/mlflow/runs/search", json=same).raise_for_status().json()["runs"]
+    pair = json.dumps([run["info"]["run_id"] for run in found])
+    _shot(page, f'{pages.mlflow}/#/compare-runs?runs={pair}&experiments=["{experiment}"]', "Parallel", "mlflow-compare")
+    _shot(page, (state.reports / f"{newest.run_id}.html").as_uri(), "Winners", "report")
+
+
+def _shot(page: Page, address: str, awaited: str, name: str, height: int = HEIGHT) -> None:
+    """A picture of the upper part of a page, once it shows a text."""
+    page.goto("about:blank")
+    page.goto(address)
+    page.get_by_text(awaited).first.wait_for()
+    page.wait_for_timeout(1500.0)  # what is drawn after the data are there
+    page.screenshot(path=IMAGES / f"{name}.png", clip={"x": 0, "y": 0, "width": WIDTH, "height": height})
+
+
+def _python(*command: str) -> None:
+    subprocess.run([sys.executable, "-m", *command], check=True)  # noqa: S603 - our own modules
+
+
+if __name__ == "__main__":
+    main()
