@@ -13,7 +13,7 @@ run: $(READY) ## search configs/default.yaml and show the ladders found
 	@$(PYTHON) -m flows.run $(ARGS)
 
 test: $(READY) ## run all tests
-	@$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PYTHON) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: $(READY) ## faults by the hundred: kills, locks, full disks; takes a quarter of an hour
 	@$(PYTHON) -m pytest -n 2 --dist loadfile -m soak $(ARGS)

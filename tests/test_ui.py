@@ -108,7 +108,9 @@ def test_both_pages_show_the_runs_and_end_together(pages: Pages) -> None:
 
     assert address_file(pages.state).read_text() == f"{pages.prefect_url}/api"
     answer = joined(pages)
-    assert [run["name"] for run in asked(f"{pages.prefect_url}/api/flow_runs/filter")] == ["tiny"]
+    assert [run["name"] for run in asked(f"{pages.prefect_url}/api/flow_runs/filter")] == [
+        f"tiny, 2 cells, {answer['run_id'][-6:]}"
+    ]
     mlflow_knows(pages, {pages.run_id, answer["run_id"]})
 
     ended(pages)
