@@ -15,7 +15,7 @@ run: $(READY) ## search configs/default.yaml and show the ladders found
 test: $(READY) ## run all tests
 	@$(PYTHON) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-soak: $(READY) ## faults by the hundred: kills, locks, full disks; takes a quarter of an hour
+soak: $(READY) ## faults by the hundred: kills, locks, full disks; takes half an hour
 	@$(PYTHON) -m pytest -n 2 --dist loadfile -m soak $(ARGS)
 
 check: $(READY) ## linters, types and the direction of imports
