@@ -52,10 +52,10 @@ def _look(page: Page, pages: Pages, state: State, runs: list[Experiment]) -> Non
     which = {"artifacts": {"key": {"any_": ["ladders"]}, "flow_run_id": {"any_": [newest.flow_run_id]}}}
     (ladders,) = httpx.post(f"{pages.prefect}/api/artifacts/filter", json=which).raise_for_status().json()
     _shot(page, f"{pages.prefect}/artifacts/artifact/{ladders['id']}", "need on path", "prefect-ladders")
-    cells = pages.home().replace("=runs", "=cells")
-    _shot(page, pages.home(), "best_score", "mlflow")
-    _shot(page, cells, "max_need_path", "mlflow-cells")
-    experiment = cells.partition("experiments/")[2].partition("/")[0]
+    home = pages.home()
+    experiment = home.partition("experiments/")[2].partition("/")[0]
+    _shot(page, home, "best_score", "mlflow")
+    _shot(page, pages.experiment(experiment, "cells"), "max_need_path", "mlflow-cells")
     same = {"experiment_ids": [experiment], "filter": "params.overlap_pct = '20' and params.num_orders = '12'"}
     found = httpx.post(f"{pages.mlflow}/api/2.0/mlflow/runs/search", json=same).raise_for_status().json()["runs"]
     pair = json.dumps([run["info"]["run_id"] for run in found])

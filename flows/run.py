@@ -141,13 +141,11 @@ def _resumed(state: State, name: str) -> str:
         raise ConfigError("command line", "--resume", f"there are no stored runs in {state.root}", name)
     if name != LATEST:
         return name
+    from mlab.console.choice import chosen
     from mlab.store import Store
 
     with Store.open(state.database) as store:
-        runs = store.experiments(limit=1)
-    if not runs:
-        raise ConfigError("command line", "--resume", f"there are no stored runs in {state.root}", name)
-    return runs[0].run_id
+        return chosen(store, LATEST).run_id
 
 
 def _check_resumable(state: State, store: Store, run_id: str) -> None:

@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from functools import partial
 
 import httpx
-import psutil
 
 from flows import services
 from flows.server import address_file
@@ -80,7 +79,7 @@ def stop(state: State) -> None:
     with _alone(state):
         found = {name: one for name in background.NAMES if (one := background.running(state, name))}
         for name, one in found.items():
-            services.end(psutil.Process(one.process.pid))
+            services.end(one.process.pid)
             print(f"ended {name}", flush=True)
         for name in background.NAMES:
             background.forget(state, name)

@@ -16,7 +16,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def api(state: State) -> Iterator[str]:
     with (state.prefect / "users").open("ab") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
         url = os.environ.get("PREFECT_API_URL") or _shared(state)
-        _wait(url, PATIENCE_S, f"Prefect does not answer at {url}; check PREFECT_API_URL")
+        wait(f"{url}/health", PATIENCE_S, f"Prefect does not answer at {url}; check PREFECT_API_URL")
         os.environ["PREFECT_API_URL"] = url
         yield url
 
@@ -76,7 +76,7 @@ def _shared(state: State) -> str:
             url = f"http://127.0.0.1:{port}/api"
             server = _start(state, port)
             log = state.prefect / "server.log"
-            _wait(url, STARTUP_S, f"Prefect does not start; see {log}", server)
+            wait(f"{url}/health", STARTUP_S, f"Prefect does not start; see {log}", lambda: server.poll() is None)
             address_file(state).write_text(url)
         return url
 
@@ -92,10 +92,21 @@ def _start(state: State, port: int) -> subprocess.Popen[bytes]:
         )
 
 
-def _wait(url: str, seconds: float, failure: str, server: subprocess.Popen[bytes] | None = None) -> None:
+def wait(url: str, seconds: float, failure: str, alive: Callable[[], bool] = lambda: True) -> None:
+    """Wait until ``url`` answers.
+
+    Args:
+        url: of a server.
+        seconds: longest wait.
+        failure: what to say then, or where the server has ended.
+        alive: whether it has not.
+
+    Raises:
+        LabError: it does not answer.
+    """
     deadline = time.monotonic() + seconds
-    while not healthy(f"{url}/health"):
-        if (server and server.poll() is not None) or time.monotonic() > deadline:
+    while not healthy(url):
+        if not alive() or time.monotonic() > deadline:
             raise LabError(failure)
         time.sleep(0.1)
 

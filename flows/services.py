@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from typing import TypeAlias
 
 import psutil
 
-from flows.server import SETTINGS, STARTUP_S, address_file, healthy
+from flows.server import SETTINGS, STARTUP_S, address_file, wait
 from mlab import background
 from mlab.errors import LabError
 from mlab.identity import State
@@ -73,11 +72,8 @@ class Program:
         Raises:
             LabError: it has ended, or does not answer.
         """
-        deadline = time.monotonic() + STARTUP_S
-        while not healthy(self.health):
-            if process is None or not process.alive or time.monotonic() > deadline:
-                raise LabError(f"{self.name} does not answer; see {_log(state, self.name)}")
-            time.sleep(0.2)
+        failure = f"{self.name} does not answer; see {_log(state, self.name)}"
+        wait(self.health, STARTUP_S, failure, lambda: process is not None and process.alive)
 
 
 Started: TypeAlias = Callable[[Program, "subprocess.Popen[bytes]"], None]
@@ -201,9 +197,10 @@ def _check_free(option: str, port: int) -> None:
 # The end
 
 
-def end(process: psutil.Process) -> None:
-    """End a process with all that it has started: first what executes a run, so that it stops in order."""
+def end(pid: int) -> None:
+    """End a process, if it is there, with all that it has started: first what executes a run, which stops in order."""
     with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
         family = process.children(recursive=True)
         _terminate(child for child in family if _is_flow_run(child))
         _terminate([process])

@@ -10,8 +10,6 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
-import psutil
-
 from flows import services
 from flows.server import address_file
 from mlab.errors import LabError
@@ -48,9 +46,10 @@ def _serve(state: State, options: argparse.Namespace) -> None:
             time.sleep(0.5)
         raise LabError(f"a server ended by itself; see {state.services}")
     finally:
-        for server in servers:
+        if servers:
             address_file(state).unlink(missing_ok=True)
-            services.end(psutil.Process(server.pid))
+        for server in servers:
+            services.end(server.pid)
 
 
 def _terminated(_signal: int, _frame: FrameType | None) -> None:

@@ -15,8 +15,8 @@ NAMES = ("worker", "MLflow", "Prefect")
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
-    """One program: its process, and the port on which it listens; 0 = on none."""
+class Record:
+    """What is known of one program: its process, and the port on which it listens; 0 = on none."""
 
     process: Holder
     port: int
@@ -27,16 +27,16 @@ class Program:
         return self.process.alive
 
 
-def known(state: State, name: str) -> Program | None:
+def known(state: State, name: str) -> Record | None:
     """The program of this name that was started last and not ended since; it may have died."""
     try:
         stored = orjson.loads(_record(state, name).read_bytes())
-        return Program(Holder(**stored["process"]), int(stored["port"]))
+        return Record(Holder(**stored["process"]), int(stored["port"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def running(state: State, name: str) -> Program | None:
+def running(state: State, name: str) -> Record | None:
     """The program of this name, where it runs."""
     found = known(state, name)
     return found if found and found.alive else None
@@ -46,7 +46,7 @@ def remember(state: State, name: str, pid: int, port: int) -> None:
     """Note which process a program is, for who ends it."""
     process = Holder.of(pid)
     if process is not None:
-        _record(state, name).write_bytes(orjson.dumps(asdict(Program(process, port))))
+        _record(state, name).write_bytes(orjson.dumps(asdict(Record(process, port))))
 
 
 def forget(state: State, name: str) -> None:

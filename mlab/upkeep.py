@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,7 +20,7 @@ from mlab.errors import LabError, StoreError, one_line
 from mlab.identity import RUN_ID, State
 from mlab.records import Experiment
 from mlab.redaction import redacted
-from mlab.report.ranking import ranked
+from mlab.report.ranking import ranked_by_cell
 from mlab.store import Store
 
 DELIVERY_S = 600.0
@@ -214,9 +213,8 @@ class Upkeep:
     def _pruned(self, exp_id: int, most: int) -> int:
         """Remove them of one run, which is left to people where it is damaged; how many those were."""
         self._store.check_run(exp_id)
-        held = self._store.results(exp_id)  # by cell
-        cells = [ranked(group)[:most] for _, group in groupby(held, key=lambda candidate: candidate.cell.index)]
-        kept = {ladder.best.candidate_id for cell in cells for ladder in cell}
+        held = self._store.results(exp_id)
+        kept = {ladder.best.candidate_id for cell in ranked_by_cell(held) for ladder in cell[:most]}
         return len(held) - len(kept) if self._dry else self._store.prune(exp_id, kept)
 
     def vacuum(self) -> Done:

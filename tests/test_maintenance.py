@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import subprocess
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -39,17 +38,6 @@ from mlab import upkeep
 maintenance.TOLD_S = upkeep.COURIER_S = -1.0
 print(maintenance.maintain(dry_run=sys.argv[1] == "dry", return_state=True).type.value)
 """
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("prefect")
-
-
-@pytest.fixture(scope="module")
-def prefect_url(home: Path) -> Iterator[str]:
-    with runs.prefect_server(home, SECONDS) as url:
-        yield url
 
 
 def asked(home: Path, query: str) -> list[tuple[str, ...]]:

@@ -27,17 +27,6 @@ SECONDS = 120
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("prefect")
-
-
-@pytest.fixture(scope="module")
-def prefect_url(home: Path) -> Iterator[str]:
-    with runs.prefect_server(home, SECONDS) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> State:
     return runs.furnish(State(tmp_path_factory.mktemp("orphans")))
 

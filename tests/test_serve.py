@@ -53,7 +53,7 @@ def test_what_runs_in_the_background_is_known_by_its_process_and_ended_with_it(t
     assert (found.process.pid, found.port) == (process.pid, 1)
     assert background.running(state, "Prefect") is None
 
-    services.end(psutil.Process(process.pid))
+    services.end(process.pid)
     process.wait(10)
 
     assert background.running(state, "MLflow") is None

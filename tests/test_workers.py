@@ -32,14 +32,6 @@ SECONDS = 180
 
 
 @pytest.fixture(scope="module")
-def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server for all runs, so that none of them has to wait for one of its own."""
-    home = tmp_path_factory.mktemp("prefect")
-    with runs.prefect_server(home, SECONDS) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> State:
     """One folder for all: creating MLflow's database takes seconds."""
     return runs.furnish(State(tmp_path_factory.mktemp("workers")))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -15,7 +14,7 @@ from mlab.records import Candidate, CellResult, Experiment, Json
 from mlab.report import plots, risk, schedule, summary
 from mlab.report.front import MEANING, at_fills, front, on_path
 from mlab.report.markdown import RANK
-from mlab.report.ranking import Ranked, ranked
+from mlab.report.ranking import Ranked, ranked_by_cell
 from mlab.report.terminal import duration
 
 FRONT = "front"
@@ -60,9 +59,7 @@ def html(
         pages: where the run is to be seen in MLflow and Prefect.
         drawn: pictures that exist; what is missing is drawn here, which takes 0.1 s each.
     """
-    kept = [
-        ladder for _, group in groupby(results, key=lambda candidate: candidate.cell.index) for ladder in ranked(group)
-    ]
+    kept = [ladder for cell in ranked_by_cell(results) for ladder in cell]
     shown = events[-EVENTS:]
     return templates.get_template("page.html.j2").render(
         run=run,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 
 from mlab.records import Candidate
 
@@ -43,6 +44,12 @@ def ranked(candidates: Iterable[Candidate]) -> list[Ranked]:
     for candidate in ordered:
         same.setdefault(_fingerprint(candidate), []).append(candidate)
     return [Ranked(rank, tuple(group)) for rank, group in enumerate(same.values(), start=1)]
+
+
+def ranked_by_cell(candidates: Iterable[Candidate]) -> list[list[Ranked]]:
+    """The ladders of each cell, by cell."""
+    by_cell = sorted(candidates, key=lambda candidate: candidate.cell.index)
+    return [ranked(group) for _, group in groupby(by_cell, key=lambda candidate: candidate.cell.index)]
 
 
 def _fingerprint(candidate: Candidate) -> tuple[float, ...]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 
 from mlab.records import Candidate, CellResult, Experiment, Json
 from mlab.report.front import at_fills, found, front, on_path
-from mlab.report.ranking import ranked
+from mlab.report.ranking import ranked_by_cell
 from mlab.report.schedule import badges
 
 TOP = 10
@@ -48,11 +47,10 @@ def _cell_json(result: CellResult) -> Json:
 
 def rows(candidates: Iterable[Candidate]) -> list[Json]:
     """One flat row a candidate, by cell and rank; candidates that are one ladder share their rank."""
-    by_cell = sorted(candidates, key=lambda candidate: candidate.cell.index)
     return [
         {"rank_in_cell": ladder.rank, "found": ladder.found} | _row(candidate)
-        for _, group in groupby(by_cell, key=lambda candidate: candidate.cell.index)
-        for ladder in ranked(group)
+        for cell in ranked_by_cell(candidates)
+        for ladder in cell
         for candidate in ladder.candidates
     ]
 
@@ -62,11 +60,10 @@ def top(candidates: Iterable[Candidate]) -> list[Json]:
 
     The first two columns are those that MLflow compares runs by: the place, and the ladder that has it.
     """
-    by_cell = sorted(candidates, key=lambda candidate: candidate.cell.index)
     return [
         {"place": f"{ladder.best.cell.label}, rank {ladder.rank}", "ladder": _words(ladder.best)} | _row(ladder.best)
-        for _, group in groupby(by_cell, key=lambda candidate: candidate.cell.index)
-        for ladder in ranked(group)[:TOP]
+        for cell in ranked_by_cell(candidates)
+        for ladder in cell[:TOP]
     ]
 
 
