@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import httpx
 
@@ -28,6 +29,9 @@ from mlab.pages import Pages
 
 PLANNED_S = 90.0
 """Longest time until Prefect's scheduler has planned what was deployed: it looks once a minute."""
+
+ATTEMPTS = 10
+"""How often a question is asked of a Prefect that is too busy to answer it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -112,7 +116,7 @@ def _planned(pages: Pages) -> list[tuple[datetime, str]]:
     """
     deadline = time.monotonic() + PLANNED_S
     with httpx.Client(base_url=f"{pages.prefect}/api", timeout=30.0) as api:
-        deployments = api.post("/deployments/filter", json={}).raise_for_status().json()
+        deployments = _asked(api, "/deployments/filter", {})
         scheduled = [one for one in deployments if any(schedule["active"] for schedule in one["schedules"])]
         found: list[tuple[datetime, str]] = []
         for one in scheduled:
@@ -128,8 +132,19 @@ def _coming(api: httpx.Client, deployment: str) -> datetime | None:
     """When a deployment runs next; None where no run is planned."""
     which = {"flow_runs": {"deployment_id": {"any_": [deployment]}, "state": {"type": {"any_": ["SCHEDULED"]}}}}
     asked = which | {"sort": "EXPECTED_START_TIME_ASC", "limit": 1}
-    runs = api.post("/flow_runs/filter", json=asked).raise_for_status().json()
+    runs = _asked(api, "/flow_runs/filter", asked)
     return datetime.fromisoformat(runs[0]["expected_start_time"]) if runs else None
+
+
+def _asked(api: httpx.Client, path: str, question: dict[str, Any]) -> list[dict[str, Any]]:
+    """What Prefect answers; while its database is locked it asks for patience."""
+    for _ in range(ATTEMPTS):
+        answer = api.post(path, json=question)
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            break
+        time.sleep(0.5)
+    found: list[dict[str, Any]] = answer.raise_for_status().json()
+    return found
 
 
 @contextmanager

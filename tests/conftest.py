@@ -8,27 +8,34 @@ from pathlib import Path
 
 import pytest
 
+from mlab.identity import State
 from tests import runs
 
 
-@pytest.fixture(scope="session", autouse=True)
-def shared_furniture(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """One folder of new databases for all processes of a test run, which pytest removes."""
+@pytest.fixture(scope="session")
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all processes of a test run, which pytest removes."""
     base = tmp_path_factory.getbasetemp()
-    runs.furniture = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "furniture"
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The home of that server."""
-    return tmp_path_factory.mktemp("prefect")
+@pytest.fixture(scope="session", autouse=True)
+def shared_furniture(common: Path) -> None:
+    """New databases are made once."""
+    runs.furniture = common / "furniture"
 
 
-@pytest.fixture(scope="module")
-def prefect_url(home: Path) -> Iterator[str]:
-    """A Prefect server for all tests of a file, so that none of them has to wait for one of its own."""
-    with runs.prefect_server(home, 120.0) as url:
+@pytest.fixture(scope="session")
+def prefect_url(common: Path) -> Iterator[str]:
+    """A Prefect server for all tests that tell one of their runs, so that none has to wait for one of its own."""
+    with runs.shared_prefect(State(common / "shown")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def home(common: Path, prefect_url: str) -> Path:
+    """The home of that server."""
+    return State(common / "shown").prefect
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

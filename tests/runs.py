@@ -13,12 +13,14 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
+from unittest import mock
 
 import psutil
 
+from flows import server
 from mlab import engine
 from mlab.config import Config, load
 from mlab.events import recorder
@@ -111,11 +113,11 @@ def command_line(*arguments: str, overrides: Sequence[str] = ()) -> list[str]:
     return ["-m", "flows.run", *arguments, *(part for override in overrides for part in ("--set", override))]
 
 
-def wait_until(happened: Callable[[], bool], seconds: float = 60.0) -> None:
+def wait_until(happened: Callable[[], bool], seconds: float = 60.0, every: float = 0.05) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, f"nothing happened in {seconds} s"
-        time.sleep(0.05)
+        time.sleep(every)
 
 
 def alive(pid: int) -> bool:
@@ -152,33 +154,34 @@ def furnish(state: State) -> State:
         fcntl.flock(lock, fcntl.LOCK_EX)
         made = State(furniture / "state")
         if not made.mlflow_database.exists():
-            with _server(made.prefect, 120.0) as (url, server):
-                wait_until(lambda: answers(f"{url}/health"), 120.0)
-                server.terminate()
-                server.wait(30.0)
             command = "from mlab.tracking import destination as d; d._make_database(d.State.here())"
-            with python("-c", command, state=made.root) as process:
-                assert process.wait(120.0) == 0
-    shutil.copytree(made.root, state.root, dirs_exist_ok=True)
+            with python("-c", command, state=made.root) as making, prefect_server(made.prefect) as (_, running):
+                running.terminate()
+                running.wait(30.0)
+                assert making.wait(120.0) == 0
+        if not state.mlflow_database.exists():
+            shutil.copytree(made.root, state.root, dirs_exist_ok=True)
     return state
 
 
 @contextmanager
-def _server(home: Path, seconds: float) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def prefect_server(home: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A Prefect server with this home: the address of its API, and its process."""
     home.mkdir(parents=True, exist_ok=True)
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
-    with python("-m", "flows.server", str(port), state=home, log=subprocess.DEVNULL, PREFECT_HOME=str(home)) as server:
-        wait_until(lambda: server.poll() is not None or answers(f"{url}/health"), seconds)
-        yield url, server
+    with python("-m", "flows.server", str(port), state=home, log=subprocess.DEVNULL, PREFECT_HOME=str(home)) as process:
+        wait_until(lambda: process.poll() is not None or answers(f"{url}/health"), 120.0)
+        yield url, process
 
 
 @contextmanager
-def prefect_server(home: Path, seconds: float) -> Iterator[str]:
-    """A Prefect server with this home, for several runs; the address of its API."""
-    if not (home / "prefect.db").exists():
-        furnished = furnish(State(home.with_name(f"{home.name}-furniture")))
-        shutil.copytree(furnished.prefect, home, dirs_exist_ok=True)
-    with _server(home, seconds) as (url, _):
+def shared_prefect(state: State) -> Iterator[str]:
+    """The Prefect server over a state folder, which ends with the last that uses it; the address of its API."""
+    furnish(state)
+    with ExitStack() as using:
+        with mock.patch.dict(os.environ):
+            for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+                del os.environ[name]
+            url = using.enter_context(server.api(state))
         yield url

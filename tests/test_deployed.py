@@ -60,7 +60,7 @@ def test_a_flow_run_that_was_killed_with_its_worker_is_crashed_within_two_minute
     assert store.run_of_flow(flow_run) == run_id
     assert runs.stored(store, run_id).status == "COMPLETED"
     assert fingerprint(served.state, run_id) == uncut(served.state, store)
-    assert len(prefect.api("POST", "automations/filter")) == 1
+    assert len(prefect.api("POST", "automations/filter", {})) == 1
 
 
 @pytest.mark.parametrize("blow", [signal.SIGSTOP, signal.SIGKILL])

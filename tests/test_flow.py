@@ -5,12 +5,10 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import shutil
 import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -261,22 +259,17 @@ def fingerprint(database: Path) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-@pytest.fixture(scope="module")
-def prefect_url(whole: Finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server for the runs that are cut, so that none of them has to wait for one of its own."""
-    home = tmp_path_factory.mktemp("prefect")
-    shutil.copytree(whole.state.prefect, home, dirs_exist_ok=True)  # a new database would take 15 s to make
-    with runs.prefect_server(home, SECONDS) as url:
-        yield url
-
-
 @pytest.mark.parametrize(
-    ("cut", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["interrupt", "terminate"]
+    ("cut", "status"),
+    [
+        pytest.param(signal.SIGTERM, 143, id="terminate"),
+        pytest.param(signal.SIGINT, 130, id="interrupt", marks=pytest.mark.soak),
+    ],
 )
 def test_a_cut_run_keeps_what_it_found_and_resumes_to_the_same_results(
     cut: signal.Signals, status: int, whole: Finished, prefect_url: str, tmp_path: Path
 ) -> None:
-    state = State(tmp_path / "state")
+    state = runs.furnish(State(tmp_path))
     with runs.python(
         *command_line("--json", overrides=CONFIG), state=state.root, PREFECT_API_URL=prefect_url
     ) as process:

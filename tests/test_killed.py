@@ -129,7 +129,7 @@ def test_a_run_killed_at_every_step_of_a_commit_loses_at_most_that_batch(uncut: 
 
 @pytest.mark.soak
 @pytest.mark.integration
-def test_a_command_killed_at_any_moment_is_resumed_to_the_same_end(tmp_path: Path) -> None:
+def test_a_command_killed_at_any_moment_is_resumed_to_the_same_end(tmp_path: Path, prefect_url: str) -> None:
     state = State(tmp_path / "state")
     expected = crash.found(tmp_path / "alone", *crash.LONG)
     began = perf_counter()
@@ -137,23 +137,22 @@ def test_a_command_killed_at_any_moment_is_resumed_to_the_same_end(tmp_path: Pat
         assert process.wait(300) == 0
     seconds = perf_counter() - began
     moments, hits = random.Random(10), Counter[str]()  # noqa: S311 - the same moments each time
-    with runs.prefect_server(tmp_path / "prefect", 120) as api_url:
-        for number in range(10):
-            with runs.python(*begin(f"case-{number}"), state=state.root) as process:
-                with suppress(TimeoutExpired):
-                    process.wait(seconds * (number + moments.random()) / 10)
-                process.kill()
-            with Store.open(state.database) as store:
-                run = crash.named(store, f"case-{number}")
-            hits[run.status if run else "before"] += 1
-            if run is not None:
-                saved = set(crash.reported(state.events(run.run_id)))
-                assert saved <= crash.held(state.database, run.run_id), number
-                again = runs.command_line("--json", "--resume", run.run_id)
-                with runs.python(*again, state=state.root, PREFECT_API_URL=api_url) as process:
-                    _, words = process.communicate(timeout=300)
-                assert process.returncode == 0, words.decode()
-                assert crash.outcome(state, run.run_id) == expected, number
+    for number in range(10):
+        with runs.python(*begin(f"case-{number}"), state=state.root) as process:
+            with suppress(TimeoutExpired):
+                process.wait(seconds * (number + moments.random()) / 10)
+            process.kill()
+        with Store.open(state.database) as store:
+            run = crash.named(store, f"case-{number}")
+        hits[run.status if run else "before"] += 1
+        if run is not None:
+            saved = set(crash.reported(state.events(run.run_id)))
+            assert saved <= crash.held(state.database, run.run_id), number
+            again = runs.command_line("--json", "--resume", run.run_id)
+            with runs.python(*again, state=state.root, PREFECT_API_URL=prefect_url) as process:
+                _, words = process.communicate(timeout=300)
+            assert process.returncode == 0, words.decode()
+            assert crash.outcome(state, run.run_id) == expected, number
     assert crash.intact(state.database)
     logging.getLogger(__name__).info("of %d kills: %s", hits.total(), dict(hits))
     assert hits["RUNNING"] > 0 < hits["PENDING"] + hits["before"]

@@ -77,10 +77,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def server(home: Path) -> Iterator[Server]:
-    port = runs.free_port()
-    url = f"http://127.0.0.1:{port}/api"
-    with runs.python("-m", "flows.server", str(port), state=home, PREFECT_HOME=str(home)) as process:
-        runs.wait_until(lambda: runs.answers(f"{url}/health"), SECONDS)
+    with runs.prefect_server(home) as (url, process):
         yield Server(home, process, url)
 
 

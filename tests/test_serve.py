@@ -22,7 +22,6 @@ from mlab import background
 from mlab.config import from_tree
 from mlab.console import doctor
 from mlab.errors import LabError
-from mlab.events import recorder
 from mlab.identity import State
 from mlab.store import Store
 from mlab.store.holder import Holder
@@ -138,6 +137,16 @@ def test_a_program_that_ends_at_once_is_told_with_its_log(tmp_path: Path) -> Non
     assert (tmp_path / "services" / "prefect.log").read_text() == "no such module\n"
 
 
+def test_a_prefect_whose_database_is_locked_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    answers = [503, 503, 200, *[503] * serve.ATTEMPTS]
+    transport = httpx.MockTransport(lambda _: httpx.Response(answers.pop(0), json=[]))
+    with httpx.Client(transport=transport, base_url="http://prefect") as api:
+        assert serve._asked(api, "/deployments/filter", {}) == []
+        with pytest.raises(httpx.HTTPStatusError, match="503"):
+            serve._asked(api, "/deployments/filter", {})
+
+
 # All of it
 
 
@@ -166,7 +175,7 @@ def test_serving_again_starts_what_has_died_and_leaves_alone_what_runs_and_what_
     assert set(before) == {"Prefect", "MLflow", "worker"}
     nightly = served.prefect.deployment("nightly")
     place = f"deployments/{nightly['id']}/schedules/{nightly['schedules'][0]['id']}"
-    served.prefect.api("PATCH", place, active=False)
+    served.prefect.api("PATCH", place, {"active": False})
     psutil.Process(before["worker"]).kill()
     runs.wait_until(lambda: "worker" not in served.processes())
 
@@ -178,13 +187,13 @@ def test_serving_again_starts_what_has_died_and_leaves_alone_what_runs_and_what_
     }
     assert after["worker"] != before["worker"]
     assert [line.split()[-1] for line in told if line.startswith("Next")] == ["maintenance", "weekly-deep"]
-    assert len(served.prefect.api("POST", "automations/filter")) == 1
-    served.prefect.api("PATCH", place, active=True)
+    assert len(served.prefect.api("POST", "automations/filter", {})) == 1
+    served.prefect.api("PATCH", place, {"active": True})
 
 
 def completed(served: Served, store: Store, flow_run: str) -> str:
     """The id of the run of a flow run, once Prefect, the database and MLflow agree that it is complete."""
-    runs.wait_until(lambda: served.prefect.state_of(flow_run)[0] == "Completed", SECONDS)
+    runs.wait_until(lambda: served.prefect.state_of(flow_run)[0] == "Completed", SECONDS, every=0.5)
     run = runs.stored(store, store.run_of_flow(flow_run) or "")
     assert run.status == "COMPLETED"
     assert run.flow_run_id == flow_run
@@ -203,7 +212,7 @@ def test_what_is_scheduled_is_executed_and_a_second_run_of_a_deployment_waits_fo
 ) -> None:
     prefect, nightly = served.prefect, served.prefect.deployment("nightly")["id"]
     own = {"schedule": {"interval": 10}, "active": True, "slug": "soon", "parameters": {"config": TINY}}
-    answer = httpx.post(f"{prefect.url}/deployments/{nightly}/schedules", json=[own]).raise_for_status().json()
+    (added,) = prefect.api("POST", f"deployments/{nightly}/schedules", [own])
 
     begun: list[Any] = []
 
@@ -211,10 +220,10 @@ def test_what_is_scheduled_is_executed_and_a_second_run_of_a_deployment_waits_fo
         begun.extend(one for one in prefect.flow_runs("nightly") if one["state_type"] in {"PENDING", "RUNNING"})
         return bool(begun)
 
-    runs.wait_until(begins, SECONDS)
+    runs.wait_until(begins, SECONDS, every=0.5)
     first = begun[0]
     second = prefect.start("nightly", config=TINY)
-    prefect.api("DELETE", f"deployments/{nightly}/schedules/{answer[0]['id']}")
+    prefect.api("DELETE", f"deployments/{nightly}/schedules/{added['id']}")
 
     assert first["auto_scheduled"] is True
     run_ids = [completed(served, store, flow_run) for flow_run in (first["id"], second)]
@@ -236,27 +245,12 @@ def test_a_manual_run_is_made_with_parameters_and_none_with_wrong_ones(served: S
         served.prefect.start(config=TINY | {"seed": "many"})
 
 
-def orphan(served: Served, store: Store) -> str:
-    """A run that a dead process holds; its flow run, which Prefect takes for a running one."""
-    experiment, _ = runs.opened(served.state, store)
-    recorder.close()
-    code = """if True:
-        import sys
-        from mlab import store, identity
-        store.Store.open(identity.State.here().database).claim(sys.argv[1])"""
-    with runs.python("-c", code, experiment.run_id, state=served.state.root) as process:
-        assert process.wait(30) == 0
-    flow = served.prefect.api("POST", "flows/", name="optimize")["id"]
-    flow_run = served.prefect.api("POST", "flow_runs/", flow_id=flow, state={"type": "RUNNING"})["id"]
-    store.set_flow_run(experiment.exp_id, flow_run)
-    return str(flow_run)
-
-
 @pytest.mark.integration
 def test_a_flow_run_ends_orphans_stops_at_once_when_it_is_cancelled_and_goes_on_when_it_is_retried(
     served: Served, store: Store
 ) -> None:
-    prefect, lost = served.prefect, orphan(served, store)
+    prefect = served.prefect
+    lost = prefect.orphan(store)
     flow_run = prefect.start(config=LONGER)
     run_id = prefect.search_of(flow_run, store).run_id
     assert runs.stored(store, store.run_of_flow(lost) or "").status == "STOPPED"
@@ -265,9 +259,9 @@ def test_a_flow_run_ends_orphans_stops_at_once_when_it_is_cancelled_and_goes_on_
     cancelled = time.monotonic()
     runs.wait_until(lambda: runs.stored(store, run_id).status == "STOPPED", 15)
     seconds = time.monotonic() - cancelled
-    runs.wait_until(lambda: prefect.state_of(flow_run)[0] == "Cancelled", 30)
+    runs.wait_until(lambda: prefect.state_of(flow_run)[0] == "Cancelled", 30, every=0.5)
     shown = prefect.api("GET", f"flow_runs/{flow_run}")
-    artifacts = prefect.api("POST", "artifacts/filter", artifacts={"flow_run_id": {"any_": [flow_run]}})
+    artifacts = prefect.api("POST", "artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [flow_run]}}})
 
     assert seconds < 5
     assert shown["name"] == f"deployed, 2 cells, {run_id[-6:]}"

@@ -353,6 +353,5 @@ def _command_on_a_full_disk(root: Path, api_url: str) -> None:
 
 @pytest.mark.soak
 @pytest.mark.integration
-def test_a_command_whose_disk_fills_up_ends_with_4_and_is_resumed(tmp_path: Path) -> None:
-    with runs.prefect_server(tmp_path / "prefect", 120) as api_url:
-        with_mounts(_command_on_a_full_disk, tmp_path / "state", api_url)
+def test_a_command_whose_disk_fills_up_ends_with_4_and_is_resumed(tmp_path: Path, prefect_url: str) -> None:
+    with_mounts(_command_on_a_full_disk, tmp_path / "state", prefect_url)

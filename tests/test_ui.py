@@ -1,3 +1,5 @@
+"""``make ui``: both servers together, and MLflow's pages in a real browser, as people open them to compare runs."""
+
 from __future__ import annotations
 
 import json
@@ -13,20 +15,24 @@ from typing import Any
 
 import psutil
 import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from playwright.sync_api import Page, expect
 
+from docs.browser import CHROMIUM, browsing
 from flows import ui
 from flows.server import address_file
 from mlab.identity import State
+from mlab.pages import Pages
 from mlab.store import Store
-from mlab.tracking import Courier
+from mlab.tracking.destination import Destination
+from mlab.tracking.rounds import follow
 from tests import runs
 from tests.runs import TINY, command_line
 
 SECONDS = 180
 
-
-def ports() -> tuple[int, int]:
-    return runs.free_port(), runs.free_port()
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 
 
 # What can be said without starting anything
@@ -38,7 +44,7 @@ def test_an_occupied_port_is_one_line_that_names_the_remedy(
 ) -> None:
     monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path / "state"))
     before = signal.getsignal(signal.SIGTERM)
-    chosen = dict(zip(("--prefect-port", "--mlflow-port"), ports(), strict=True))
+    chosen = dict(zip(("--prefect-port", "--mlflow-port"), (runs.free_port(), runs.free_port()), strict=True))
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -54,71 +60,173 @@ def test_an_occupied_port_is_one_line_that_names_the_remedy(
     assert not (tmp_path / "state").exists()
 
 
-# Both servers over one finished run
+# Both servers over two finished runs
 
 
 @dataclass(frozen=True)
-class Pages:
+class Shown:
+    """Two runs that differ in what they minimise, and the pages over them."""
+
     state: State
-    run_id: str
-    prefect: int
-    mlflow: int
+    pages: Pages
     process: subprocess.Popen[bytes]
-
-    @property
-    def prefect_url(self) -> str:
-        return f"http://127.0.0.1:{self.prefect}"
-
-    @property
-    def mlflow_url(self) -> str:
-        return f"http://127.0.0.1:{self.mlflow}"
-
-
-def asked(url: str, **body: Any) -> Any:
-    """The JSON answer to a JSON question."""
-    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own servers
-        return json.loads(answer.read())
+    experiment: str
+    parents: list[Run]
+    cells: list[Run]
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     state = runs.furnish(State(tmp_path_factory.mktemp("ui")))
-    with Store.open(state.database) as store:
-        experiment, config = runs.opened(state, store)
-        with Courier(state, experiment.run_id):
-            runs.execute(state, store, experiment, config)
-    prefect, mlflow = ports()
-    command = ("-m", "flows.ui", "--prefect-port", str(prefect), "--mlflow-port", str(mlflow))
+    ports = runs.free_port(), runs.free_port()
+    pages = Pages(*(f"http://127.0.0.1:{port}" for port in ports))
+    pages.serve(state)
+    with pytest.MonkeyPatch.context() as environment, Store.open(state.database) as store:
+        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+        for need in ("fill", "path"):
+            run_id = runs.searched(state, store, f"score.need={need}")
+            store.set_flow_run(runs.stored(store, run_id).exp_id, f"flow-of-{need}")
+            assert follow(state, run_id) == ""
+        experiment = Destination.open(state).experiment
+    found = MlflowClient(f"sqlite:///{state.mlflow_database}").search_runs([experiment])
+    cells = sorted((run for run in found if "cell" in run.data.tags), key=lambda run: run.data.tags["cell"])
+    parents = [run for run in found if "cell" not in run.data.tags]
+    command = ("-m", "flows.ui", "--prefect-port", str(ports[0]), "--mlflow-port", str(ports[1]))
     with runs.python(*command, state=state.root) as process:
         try:
             runs.wait_until(lambda: process.poll() is not None or address_file(state).exists(), SECONDS)
-            yield Pages(state, experiment.run_id, prefect, mlflow, process)
+            yield Shown(state, pages, process, experiment, parents, cells)
         finally:
             process.terminate()
             process.wait(30)
 
 
-@pytest.mark.integration
-def test_both_pages_show_the_runs_and_end_together(pages: Pages) -> None:
-    assert pages.process.poll() is None, list(pages.state.services.glob("*.log"))
-    assert runs.answers(pages.prefect_url)
-    assert runs.answers(pages.mlflow_url)
-    mlflow_knows(pages, {pages.run_id})
+# MLflow's pages
 
-    assert address_file(pages.state).read_text() == f"{pages.prefect_url}/api"
-    answer = joined(pages)
-    assert [run["name"] for run in asked(f"{pages.prefect_url}/api/flow_runs/filter")] == [
+
+@dataclass(frozen=True)
+class Browser:
+    """A page of Chromium, for MLflow's."""
+
+    page: Page
+    shown: Shown
+
+    def open(self, address: str) -> None:
+        """Show a page as if for the first time."""
+        self.page.goto("about:blank")
+        self.page.goto(address)
+
+    def compare(self, chosen: list[Run]) -> None:
+        """Show the comparison of some runs, which MLflow opens for those that are ticked."""
+        ids = ",".join(f'"{run.info.run_id}"' for run in chosen)
+        self.open(f'{self.shown.pages.mlflow}/#/compare-runs?runs=[{ids}]&experiments=["{self.shown.experiment}"]')
+
+    def columns(self) -> list[str]:
+        """The head of the table of runs, from the left to the right."""
+        heads = self.page.locator(".ag-header-viewport .ag-header-cell")
+        expect(heads.filter(has_text="max_need").first).to_be_visible()
+        left = {head.inner_text().strip(): (head.bounding_box() or {"x": 0.0})["x"] for head in heads.all()}
+        return sorted(left, key=left.__getitem__)
+
+
+@pytest.fixture(scope="module")
+def browser(shown: Shown) -> Iterator[Browser]:
+    with browsing(1900, 1200) as page:
+        yield Browser(page, shown)
+
+
+@needs_chromium
+@pytest.mark.integration
+def test_the_experiment_opens_with_the_columns_that_matter(shown: Shown, browser: Browser) -> None:
+    assert shown.pages.home() == shown.pages.experiment(shown.experiment)
+    browser.open(shown.pages.home())
+
+    expect(browser.page.get_by_role("button", name="Runs", exact=True)).to_be_visible()
+    assert browser.columns()[:4] == ["status", "best_score", "eval_count", "elapsed_s"]
+    for run in shown.parents:
+        expect(browser.page.get_by_text(run.info.run_name)).to_be_visible()
+
+
+@needs_chromium
+@pytest.mark.integration
+def test_cells_are_a_view_of_their_own_sorted_so_that_the_same_cells_of_two_runs_meet(
+    shown: Shown, browser: Browser
+) -> None:
+    browser.open(shown.pages.experiment(shown.experiment, "cells"))
+
+    assert browser.columns()[:5] == ["overlap_pct", "num_orders", "max_need", "max_need_path", "score"]
+    names = browser.page.locator(".ag-row").get_by_role("link").all_inner_texts()
+    assert [name.partition(",")[0] for name in names] == ["10 % x 4"] * 2 + ["10 % x 5"] * 2
+    assert set(names) == {run.info.run_name for run in shown.cells}
+
+
+@needs_chromium
+@pytest.mark.integration
+def test_the_best_ladders_of_two_runs_stand_beside_each_other(shown: Shown, browser: Browser) -> None:
+    browser.open(f"{shown.pages.experiment(shown.experiment)}&compareRunsMode=ARTIFACT")
+
+    expect(browser.page.get_by_text("10 % x 4, rank 1", exact=True)).to_be_visible()
+    for run in shown.cells[:2]:
+        expect(browser.page.get_by_text(f"score {run.data.metrics['score']:.4f}").first).to_be_visible()
+
+
+@needs_chromium
+@pytest.mark.integration
+def test_a_run_says_what_it_found_and_leads_to_its_report_and_to_prefect(shown: Shown, browser: Browser) -> None:
+    run = shown.parents[0]
+    browser.open(shown.pages.mlflow_run(run.info.run_id))
+
+    expect(browser.page.get_by_text("What covering more costs")).to_be_visible()
+    flow = browser.page.get_by_role("link", name="Prefect flow run")
+    assert flow.get_attribute("href") == shown.pages.flow_run(run.data.tags["prefect.flow_run_id"])
+    address = browser.page.get_by_role("link", name="report of the run").get_attribute("href")
+    assert address is not None
+    browser.open(address)
+    report = browser.page.frame_locator("iframe")
+    expect(report.get_by_text(f"run {run.data.tags['run_id']}", exact=True)).to_be_visible()
+    report.get_by_role("link", name="Config").click()
+    expect(report.get_by_role("heading", name="Config")).to_be_in_viewport()
+
+
+@needs_chromium
+@pytest.mark.integration
+def test_two_cells_compare_by_name_by_what_differs_and_as_parallel_coordinates(shown: Shown, browser: Browser) -> None:
+    pair = shown.cells[:2]
+    browser.compare(pair)
+
+    for run in pair:
+        expect(browser.page.get_by_text(run.info.run_name, exact=True)).to_be_visible()
+    plot = browser.page.locator(".parcoords")
+    for axis in ("score.need", "best_score"):
+        expect(plot.get_by_text(axis, exact=True)).to_be_visible()
+    row = browser.page.get_by_role("row").filter(has_text="score.need")
+    assert {"fill", "path"} <= set(row.inner_text().split())
+
+
+# Until the end
+
+
+@pytest.mark.integration
+def test_both_pages_show_the_runs_and_end_together(shown: Shown) -> None:
+    assert shown.process.poll() is None, list(shown.state.services.glob("*.log"))
+    assert runs.answers(shown.pages.prefect)
+    assert runs.answers(shown.pages.mlflow)
+    before = {run.data.tags["run_id"] for run in shown.parents}
+    mlflow_knows(shown, before)
+
+    assert address_file(shown.state).read_text() == f"{shown.pages.prefect}/api"
+    answer = joined(shown)
+    assert [run["name"] for run in asked(f"{shown.pages.prefect}/api/flow_runs/filter")] == [
         f"tiny, 2 cells, {answer['run_id'][-6:]}"
     ]
-    mlflow_knows(pages, {pages.run_id, answer["run_id"]})
+    mlflow_knows(shown, before | {answer["run_id"]})
 
-    ended(pages)
+    ended(shown)
 
 
-def mlflow_knows(pages: Pages, run_ids: set[str]) -> None:
+def mlflow_knows(shown: Shown, run_ids: set[str]) -> None:
     """MLflow lists these runs as finished, each with its best score."""
-    api = f"{pages.mlflow_url}/api/2.0/mlflow"
+    api = f"{shown.pages.mlflow}/api/2.0/mlflow"
     (experiment,) = [
         one for one in asked(f"{api}/experiments/search", max_results=9)["experiments"] if one["name"] != "Default"
     ]
@@ -131,27 +239,34 @@ def mlflow_knows(pages: Pages, run_ids: set[str]) -> None:
     assert all("best_score" in {metric["key"] for metric in run["data"]["metrics"]} for run in parents)
 
 
-def joined(pages: Pages) -> Any:
+def joined(shown: Shown) -> Any:
     """A run that is started meanwhile starts no server of its own."""
-    with runs.python(*command_line("--json", overrides=TINY), state=pages.state.root) as process:
+    with runs.python(*command_line("--json", overrides=TINY), state=shown.state.root) as process:
         out, err = process.communicate(timeout=SECONDS)
 
     assert process.returncode == 0, err.decode()
-    assert not (pages.state.prefect / "server.log").exists()
+    assert not (shown.state.prefect / "server.log").exists()
     return json.loads(out)
 
 
-def ended(pages: Pages) -> None:
+def ended(shown: Shown) -> None:
     """SIGTERM ends both servers with all that they started, and the address is gone."""
-    family = psutil.Process(pages.process.pid).children(recursive=True)
+    family = psutil.Process(shown.process.pid).children(recursive=True)
     assert len(family) >= 2
 
-    pages.process.terminate()
+    shown.process.terminate()
     began = time.monotonic()
-    assert pages.process.wait(30) == 0
+    assert shown.process.wait(30) == 0
 
     assert time.monotonic() - began < 15
-    assert not address_file(pages.state).exists()
+    assert not address_file(shown.state).exists()
     runs.wait_until(lambda: not any(runs.alive(one.pid) for one in family), 10)
-    assert not runs.answers(f"{pages.prefect_url}/api/health")
-    assert not runs.answers(f"{pages.mlflow_url}/health")
+    assert not runs.answers(f"{shown.pages.prefect}/api/health")
+    assert not runs.answers(f"{shown.pages.mlflow}/health")
+
+
+def asked(url: str, **body: Any) -> Any:
+    """The JSON answer to a JSON question."""
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own servers
+        return json.loads(answer.read())

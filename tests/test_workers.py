@@ -77,7 +77,7 @@ class Run:
         def new() -> list[dict[str, Any]]:
             return [event for event in self.events()[before:] if event["event"] == "ORCH.SAVE_OK"]
 
-        runs.wait_until(lambda: process.poll() is not None or len(new()) >= 2, SECONDS)
+        runs.wait_until(lambda: process.poll() is not None or len(new()) >= 2, SECONDS, every=0.2)
         return {int(event["worker"].rpartition(":")[2]) for event in new()}
 
     def events(self) -> list[dict[str, Any]]:
