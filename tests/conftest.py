@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mlab import refinement
 from mlab.identity import State
 from tests import runs
 
@@ -23,6 +24,15 @@ def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shared_furniture(common: Path) -> None:
     """New databases are made once."""
     runs.furniture = common / "furniture"
+
+
+@pytest.fixture(scope="module")
+def quick() -> Iterator[None]:
+    """The searches of this process are short ones, for a file of tests of everything around them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in runs.SMALLER.items():
+            patch.setattr(refinement, name, value)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -38,9 +38,6 @@ SMALL = (
 LONG = (*SMALL, "search.max_batches=12", "search.patience=12")
 """Two cells of twelve batches, some seconds of a whole command."""
 
-PROPOSALS, MOVES = 8, 3
-"""Of a refinement in a smaller neighbourhood."""
-
 Saved = tuple[float, int, int]
 """Overlap and orders of the cell, and the batch."""
 
@@ -83,7 +80,8 @@ def _traced(root: Path, line: Connection) -> None:
 
 def quick() -> None:
     """Make the search of this process a short one: what is tested is everything around it."""
-    refinement.PROPOSALS, refinement.MOVES = PROPOSALS, MOVES
+    for name, value in runs.SMALLER.items():
+        setattr(refinement, name, value)
 
 
 def named(store: Store, name: str) -> Experiment | None:

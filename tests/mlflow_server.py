@@ -33,7 +33,10 @@ class Server:
         self.hit: Callable[[str], bool] = always
         self.requests = 0
         self._server: BaseWSGIServer | None = None
-        self._port = 0
+        self._place = socket.socket()  # bound and never listening: nobody else gets the port while the server is down
+        self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._place.bind(("127.0.0.1", 0))
+        self._port: int = self._place.getsockname()[1]
         self.start()
 
     @property
@@ -42,14 +45,18 @@ class Server:
 
     def start(self) -> None:
         self._server = make_server("127.0.0.1", self._port, self._door, threaded=True)
-        self._port = self._server.server_port
-        Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
         if self._server is not None:
             self._server.shutdown()
-            self._server.server_close()
+            self._thread.join()  # only then is its socket closed
             self._server = None
+
+    def close(self) -> None:
+        self.stop()
+        self._place.close()
 
     def _door(self, environ: dict[str, Any], respond: Callable[..., Any]) -> Iterable[bytes]:
         self.requests += 1
@@ -107,4 +114,4 @@ def serving(root: Path) -> Iterator[Server]:
         try:
             yield server
         finally:
-            server.stop()
+            server.close()

@@ -31,18 +31,22 @@ from mlab.store import Store
 ROOT = Path(__file__).parents[1]
 TINY = ("name=tiny", "ladder.overlap_pct=10", "ladder.num_orders=[4, 5]", "search.batch_size=2", "search.max_batches=2")
 
+SMALLER = {"PROPOSALS": 8, "MOVES": 3}
+"""A refinement in a smaller neighbourhood, for tests of everything around the search."""
+
 
 class Watch:
-    """Counts batches, and does something after one of them."""
+    """Counts batches, does something after one of them, and lets the search rest after each."""
 
-    def __init__(self, after: int | None = None, then: Callable[[], None] = lambda: None) -> None:
-        self.batches, self._after, self._then = 0, after, then
+    def __init__(self, after: int | None = None, then: Callable[[], None] = lambda: None, rest_s: float = 0.0) -> None:
+        self.batches, self._after, self._then, self._rest_s = 0, after, then, rest_s
 
     def batch(self, cell: Cell, index: int, best_score: float | None, evaluations: int) -> None:
         del cell, index, best_score, evaluations
         self.batches += 1
         if self.batches == self._after:
             self._then()
+        time.sleep(self._rest_s)
 
     def cell_done(self, result: CellResult) -> None:
         pass

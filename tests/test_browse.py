@@ -16,6 +16,8 @@ from mlab.identity import State
 from mlab.store import Store
 from tests import runs
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> tuple[State, str, str]:

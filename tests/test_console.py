@@ -24,6 +24,8 @@ from mlab.identity import State
 from mlab.store import Store
 from tests import runs
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 RUN = "20260102-030405-abcdef"
 
 

@@ -13,7 +13,7 @@ from mlab.store import Store
 from mlab.tracking import Courier, courier
 from tests import runs
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quick")]
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from mlab.identity import State
 from mlab.store import Store
 from tests import runs
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 DATA = Path(__file__).parent / "data"
 
 

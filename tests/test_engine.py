@@ -23,6 +23,8 @@ from mlab.store import Store
 from tests.scalar import Settings
 from tests.scalar import contract as scalar_contract
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 SMALL = [
     "ladder.overlap_pct=[10, 20]",
     "ladder.num_orders=6",
@@ -47,13 +49,6 @@ class Follower:
 
     def cell_done(self, result: CellResult) -> None:
         self.cells.append(result)
-
-
-@pytest.fixture(autouse=True)
-def small_refinement(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same search with a smaller neighbourhood: these tests are about the loop around it."""
-    monkeypatch.setattr("mlab.refinement.PROPOSALS", 8)
-    monkeypatch.setattr("mlab.refinement.MOVES", 3)
 
 
 @pytest.fixture

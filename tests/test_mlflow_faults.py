@@ -26,6 +26,8 @@ from tests import runs
 from tests.mlflow_server import Fault, Server, always, serving
 from tests.runs import Watch
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 NUMBERS = 2 * 2 * 11
 """What a tiny run owes."""
 
@@ -319,7 +321,7 @@ def test_a_run_that_somebody_deletes_in_mlflow_goes_on_in_a_new_one(state: State
         client.delete_run(name)
 
     with followed(state, experiment.run_id) as why:
-        runs.execute(state, store, experiment, settings, Watch(2, delete))
+        runs.execute(state, store, experiment, settings, Watch(2, delete, rest_s=0.3))
 
     assert why == [""]
     assert not debt(store, experiment.run_id)

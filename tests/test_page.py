@@ -20,6 +20,8 @@ from mlab.report.risk import LIMITS
 from mlab.store import Store
 from tests import runs
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 HOSTILE = "<script>alert(1)</script> & \"quoted\" 'single' {{ 7 * 7 }}"
 PAGES = Pages("http://127.0.0.1:1", "http://127.0.0.1:2")
 CHROMIUM = shutil.which("chromium")

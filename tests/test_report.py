@@ -26,6 +26,8 @@ from mlab.report.schedule import PLAIN_BLOCKS, badges, bullets, sparkline
 from mlab.report.trace import following
 from tests.ladders import RUN_ID, candidate, equal_need, experiment, failed, nine_cells, result
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 BULLET = re.compile(
     r"\d+\. Order: indent \d+\.\d\d %  volume \d+\.\d\d %  \((first order|martingale \d+\.\d %)\) - NeedPct \d+\.\d\d %"
 )

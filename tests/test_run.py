@@ -21,6 +21,8 @@ from mlab.store import Store
 from tests import runs
 from tests.runs import ROOT, TINY, command_line
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 UNKNOWN = "20260131-235959-0a1b2c"
 
 

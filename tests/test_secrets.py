@@ -22,7 +22,7 @@ from tests import runs
 from tests.planted import ENVIRONMENT, NOTES, SECRETS, failing
 from tests.runs import ROOT, TINY, command_line
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quick")]
 
 
 def found(root: Path) -> dict[str, list[str]]:

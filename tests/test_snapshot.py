@@ -18,6 +18,8 @@ from mlab.store import Store
 from tests import runs
 from tests.runs import Watch
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 RUN = "20260102-030405-abcdef"
 FIELDS = {
     "snapshot_id", "run_id", "exp_id", "timestamp", "error_context", "system_stats", "application_state",

@@ -123,14 +123,7 @@ class Locker:
         self._process.join()
 
 
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A smaller neighbourhood in this process too."""
-    monkeypatch.setattr("mlab.refinement.PROPOSALS", crash.PROPOSALS)
-    monkeypatch.setattr("mlab.refinement.MOVES", crash.MOVES)
-
-
-@pytest.mark.usefixtures("small")
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("mode", "after"), [("IMMEDIATE", 0), ("EXCLUSIVE", 2)])
 def test_a_lock_is_waited_for(
     mode: str, after: int, expected: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -146,7 +139,7 @@ def test_a_lock_is_waited_for(
     assert crash.outcome(state, experiment.run_id) == expected
 
 
-@pytest.mark.usefixtures("small")
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("mode", ["IMMEDIATE", "EXCLUSIVE"])
 def test_a_lock_that_lasts_ends_the_run_and_costs_nothing_that_was_saved(
     mode: str, expected: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -169,7 +162,7 @@ def test_a_lock_that_lasts_ends_the_run_and_costs_nothing_that_was_saved(
     assert finished(state) == expected
 
 
-@pytest.mark.usefixtures("small")
+@pytest.mark.usefixtures("quick")
 def test_a_stop_that_cannot_be_stored_is_still_a_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "BUSY_S", 0.1)
     state = State(tmp_path)

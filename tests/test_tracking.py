@@ -30,7 +30,7 @@ from mlab.tracking.rounds import follow
 from tests import runs
 from tests.runs import ROOT, Watch
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quick")]
 
 
 @pytest.fixture(scope="module")

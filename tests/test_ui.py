@@ -30,6 +30,8 @@ from mlab.tracking.rounds import follow
 from tests import runs
 from tests.runs import TINY, command_line
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 SECONDS = 180
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")

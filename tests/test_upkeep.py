@@ -28,6 +28,8 @@ from mlab.store import Store
 from mlab.upkeep import Policy, Report
 from tests import runs
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 MANY = ("ladder.overlap_pct=20", "ladder.num_orders=[12, 15]", "search.batch_size=4", "search.prune_factor=9")
 LATER = timedelta(days=200)
 

@@ -22,14 +22,9 @@ from mlab.worker import Assignment, assignments, search_cell
 from tests import runs
 from tests.runs import Watch
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 GRID = ("ladder.overlap_pct=[10, 20]", "ladder.num_orders=[4, 5]")
-
-
-@pytest.fixture(autouse=True)
-def small_refinement(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same search with a smaller neighbourhood: these tests are about the loop around it."""
-    monkeypatch.setattr("mlab.refinement.PROPOSALS", 8)
-    monkeypatch.setattr("mlab.refinement.MOVES", 3)
 
 
 @pytest.fixture
