@@ -128,6 +128,8 @@ class Telling:
         links = {"its events, to be filtered": EVENTS.format(self._run.run_id, self._flow_run)}
         if self._run.mlflow_run_id:
             links["its results in MLflow"] = self._pages.mlflow_run(self._run.mlflow_run_id)
+            if self._run.status in ENDINGS:
+                links["its report"] = self._pages.report(self._run.mlflow_run_id)
         return watch_note(self._run, cells, self._batches, links, self._last)
 
     def _turn(self, cell: Cell) -> Turn:

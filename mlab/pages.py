@@ -67,7 +67,7 @@ class Pages:
         """The page of a run of MLflow's, whatever its experiment."""
         return f"{self.mlflow}/#/runs/{mlflow_run_id}"
 
-    def report(self, experiment_id: str, mlflow_run_id: str) -> str:
-        """The report of a run, among its artifacts."""
+    def report(self, mlflow_run_id: str, experiment_id: str = "0") -> str:
+        """The report of a run, among its artifacts. MLflow finds it under the id of any experiment."""
         place = f"experiments/{experiment_id}/runs/{mlflow_run_id}/artifacts/report.html"
         return f"{self.mlflow}/#/{place}?workflowType=machine_learning"

@@ -19,6 +19,7 @@ import pytest
 
 from mlab.events import QUIET
 from mlab.identity import State
+from mlab.pages import Pages
 from tests import runs
 from tests.runs import command_line
 
@@ -246,6 +247,7 @@ def test_prefect_shows_progress_the_front_and_ladders(whole: Finished) -> None:
     assert all(cell["candidate_id"] in ladders for cell in whole.answer["cells"])
     assert "2 of 2 cells done, 12 of at most 12 batches" in ladders
     assert f"/#/runs/{whole.answer['mlflow_run_id']})" in ladders
+    assert f"[its report]({Pages().report(whole.answer['mlflow_run_id'])})" in ladders
 
 
 # Cut short

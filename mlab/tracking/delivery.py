@@ -100,7 +100,7 @@ class Delivery:
     def _links(self, run: Experiment) -> dict[str, str]:
         """What is worth opening from the description of a run and of its cells."""
         pages = Pages.of(self._state)
-        links = {"report of the run": pages.report(self._destination.experiment, self._parent)}
+        links = {"report of the run": pages.report(self._parent, self._destination.experiment)}
         return links | ({"Prefect flow run": pages.flow_run(run.flow_run_id)} if run.flow_run_id else {})
 
     def _stored(self) -> Experiment:
