@@ -30,6 +30,12 @@ STARTUP_S = 120.0
 PATIENCE_S = 10.0
 """Longest wait for the first answer of an API that others have started."""
 
+SETTLE_S = 0.5
+"""How long the server goes on after the last has left: it writes what it is told a little later."""
+
+ENDING_S = 10.0
+"""Longest time that it takes to write the events that it holds, and to end."""
+
 SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
@@ -159,18 +165,24 @@ def _serve(port: int, users: Path | None) -> None:
         users: a file on which everyone who uses the API has a shared lock.
     """
     parent = os.getppid()
-
-    def end_with_the_last() -> None:
-        while os.getppid() == parent or not _unused(users):
-            time.sleep(1.0)
-        os._exit(0)
-
-    threading.Thread(target=end_with_the_last, daemon=True).start()
     sys.stdout, sys.stderr = RedactedStream(sys.stdout), RedactedStream(sys.stderr)
     import uvicorn
     from prefect.server.api.server import create_app
 
-    uvicorn.run(create_app(ephemeral=True), host="127.0.0.1", port=port, log_level="error")
+    server = uvicorn.Server(uvicorn.Config(create_app(ephemeral=True), "127.0.0.1", port, log_level="error"))
+
+    def end_with_the_last() -> None:
+        while os.getppid() == parent or not _unused(users):
+            time.sleep(1.0)
+        time.sleep(SETTLE_S)
+        server.should_exit = True
+        time.sleep(ENDING_S)
+        os._exit(1)
+
+    threading.Thread(target=end_with_the_last, daemon=True).start()
+    server.run()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _unused(users: Path | None) -> bool:

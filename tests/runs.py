@@ -189,3 +189,19 @@ def shared_prefect(state: State) -> Iterator[str]:
                 del os.environ[name]
             url = using.enter_context(server.api(state))
         yield url
+
+
+def servers(state: State) -> set[int]:
+    """The Prefect servers that runs have started over a state folder."""
+    lines = {process.pid: process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])}
+    return {pid for pid, line in lines.items() if "flows.server" in line and str(state.prefect / "users") in line}
+
+
+def until_told(state: State) -> None:
+    """Wait until nobody tells Prefect anything any more, which on a new folder starts more slowly than the run ends.
+
+    Then its server ends and writes what it has not yet.
+    """
+    with (state.prefect / "users").open("ab") as users:
+        fcntl.flock(users, fcntl.LOCK_EX)
+    wait_until(lambda: not servers(state), 20)

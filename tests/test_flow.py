@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import signal
@@ -72,14 +71,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     state = State(tmp_path_factory.mktemp("whole") / "state")
     with runs.python(*command_line("--json", overrides=CONFIG), state=state.root, log=subprocess.PIPE) as process:
         out, err = process.communicate(timeout=SECONDS)
-    until_told(state)
+    runs.until_told(state)
     return Finished(state, process.returncode, out.decode(), err.decode())
-
-
-def until_told(state: State) -> None:
-    """Wait until nobody tells Prefect anything any more: on a new folder it starts more slowly than the run ends."""
-    with (state.prefect / "users").open("ab") as users:
-        fcntl.flock(users, fcntl.LOCK_EX)
 
 
 # The run as its caller sees it
@@ -229,6 +222,8 @@ def test_prefect_has_the_events_as_its_own_at_their_times(whole: Finished) -> No
 
     assert sorted(name for name, *_ in shown) == sorted(f"mlab.{event['event']}" for event in told)
     assert {resource for *_, resource in shown} == {f"prefect.flow-run.{flow_run}"}
+    ended = query(database, "SELECT resource_id FROM events WHERE event = 'prefect.flow-run.Completed'")
+    assert ended == [(f"prefect.flow-run.{flow_run}",)], "the last that a server of the run's own hears"
     saved = [event["ts"][:23] for event in told if event["event"] == "ORCH.SAVE_OK"]
     assert [at[:23].replace(" ", "T") for name, at, _ in shown if name == "mlab.ORCH.SAVE_OK"] == saved
 

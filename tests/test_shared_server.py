@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import sqlite3
 import subprocess
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-import psutil
 import pytest
 
 from mlab.identity import State
@@ -21,12 +19,6 @@ pytestmark = pytest.mark.integration
 SECONDS = 180
 
 
-def servers(state: State) -> set[int]:
-    """Prefect's servers over this folder."""
-    lines = {process.pid: process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])}
-    return {pid for pid, line in lines.items() if "flows.server" in line and str(state.prefect / "users") in line}
-
-
 @pytest.mark.soak
 @pytest.mark.parametrize("count", [2, 4])
 def test_commands_that_begin_at_once_share_one_server_and_are_all_told(count: int, tmp_path: Path) -> None:
@@ -35,11 +27,10 @@ def test_commands_that_begin_at_once_share_one_server_and_are_all_told(count: in
         command = command_line("--json", overrides=TINY)
         started = [runs.python(*command, state=state.root, log=subprocess.DEVNULL) for _ in range(count)]
         processes = [stack.enter_context(process) for process in started]
-        runs.wait_until(lambda: bool(servers(state)), SECONDS)
+        runs.wait_until(lambda: bool(runs.servers(state)), SECONDS)
         assert [process.wait(SECONDS) for process in processes] == [0] * count
-        assert len(servers(state)) == 1
-        with (state.prefect / "users").open("ab") as users:
-            fcntl.flock(users, fcntl.LOCK_EX)  # everybody has told everything
+        assert len(runs.servers(state)) == 1
+        runs.until_told(state)
 
     with Store.open(state.database) as store:
         names = {(run.flow_run_id or "").replace("-", "") for run in store.experiments() if run.status == "COMPLETED"}
@@ -47,4 +38,3 @@ def test_commands_that_begin_at_once_share_one_server_and_are_all_told(count: in
         told = dict(database.execute("SELECT replace(id, '-', ''), state_type FROM flow_run"))
     assert len(names) == count
     assert told == dict.fromkeys(names, "COMPLETED")
-    runs.wait_until(lambda: not servers(state), 10)
