@@ -21,6 +21,7 @@ from mlab.identity import State
 from mlab.pages import Pages
 from tests import runs
 from tests.runs import command_line
+from tests.served import Prefect
 
 pytestmark = pytest.mark.integration
 
@@ -259,8 +260,8 @@ def fingerprint(database: Path) -> str:
 @pytest.mark.parametrize(
     ("cut", "status"),
     [
-        pytest.param(signal.SIGTERM, 143, id="terminate"),
-        pytest.param(signal.SIGINT, 130, id="interrupt", marks=pytest.mark.soak),
+        pytest.param(signal.SIGINT, 130, id="interrupt"),
+        pytest.param(signal.SIGTERM, 143, id="terminate", marks=pytest.mark.soak),
     ],
 )
 def test_a_cut_run_keeps_what_it_found_and_resumes_to_the_same_results(
@@ -287,6 +288,8 @@ def test_a_cut_run_keeps_what_it_found_and_resumes_to_the_same_results(
     (done,) = [event for event in stopped.events if event["event"] == "ORCH.DONE"]
     assert done["status"] == "STOPPED"
     runs.wait_until(lambda: mlflow_status(state, answer["run_id"]) == "KILLED")
+    ((flow_run,),) = query(state.database, "SELECT flow_run_id FROM experiments")
+    runs.wait_until(lambda: Prefect(prefect_url, state).state_of(flow_run)[0] == "Cancelled", every=0.2)
 
     with runs.python(
         *command_line("--json", "--resume", answer["run_id"]), state=state.root, PREFECT_API_URL=prefect_url

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sqlite3
 import subprocess
 import time
@@ -53,21 +52,6 @@ def shown(state: State, prefect_url: str) -> Iterator[tuple[subprocess.Popen[byt
         run_id = store.experiments()[0].run_id
         runs.wait_until(lambda: bool(runs.stored(store, run_id).flow_run_id), SECONDS)
         yield process, run_id
-
-
-def test_an_interrupted_run_ends_at_once_and_is_cancelled_in_prefect(
-    home: Path, prefect_url: str, state: State
-) -> None:
-    with shown(state, prefect_url) as (process, run_id), Store.open(state.database) as store:
-        process.send_signal(signal.SIGINT)
-        sent = time.monotonic()
-        _, err = process.communicate(timeout=SECONDS)
-        assert process.returncode == 130
-        assert time.monotonic() - sent < 5
-        assert b"Traceback" not in err
-
-        assert runs.stored(store, run_id).status == "STOPPED"
-        runs.wait_until(lambda: flow_run(home, runs.stored(store, run_id))[0] == "CANCELLED", 30)
 
 
 @pytest.mark.parametrize("asked", ["CANCELLING", pytest.param("CANCELLED", marks=pytest.mark.soak)])

@@ -117,7 +117,7 @@ def test_two_workers_find_what_one_does(run: Run, alone: tuple[str, Experiment])
     assert len({event["worker"] for event in saved}) == 2
 
 
-def test_however_a_run_is_cut_it_ends_at_once_and_goes_on_with_any_number_of_workers(
+def test_however_a_run_is_cut_it_ends_at_once_and_goes_on_with_any_number_of_workers_and_on_a_cluster(
     run: Run, alone: tuple[str, Experiment]
 ) -> None:
     with run.command(workers=2) as process:
@@ -145,12 +145,16 @@ def test_however_a_run_is_cut_it_ends_at_once_and_goes_on_with_any_number_of_wor
         process.kill()
         runs.wait_until(lambda: gone(workers), 5.0)
 
-    with run.command(workers=1) as process:
+    with run.command(workers=2, MLAB_CLUSTER="dask") as process:
+        workers = run.until_searching(process)
         status, answer = run.ended(process)
     assert (status, answer["eval_count"]) == (0, alone[1].eval_count), run.err
     assert run.fingerprint() == alone[0]
+    assert workers, "some of it was left for the cluster"
+    assert gone(workers)
 
 
+@pytest.mark.soak
 def test_a_local_dask_cluster_finds_the_same(run: Run, alone: tuple[str, Experiment]) -> None:
     with run.command(workers=2, MLAB_CLUSTER="dask") as process:
         status, answer = run.ended(process)
