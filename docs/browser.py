@@ -27,3 +27,9 @@ def browsing(width: int = 1400, height: int = 900) -> Iterator[Page]:
             yield page
         finally:
             browser.close()
+
+
+def visit(page: Page, address: str) -> None:
+    """Show an address as if for the first time: the part behind a # alone would load nothing anew."""
+    page.goto("about:blank")
+    page.goto(address)

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 from playwright.sync_api import Page
 
-from docs.browser import browsing
+from docs.browser import browsing, visit
 from docs.figures import IMAGES
 from mlab.identity import State
 from mlab.pages import Pages
@@ -69,8 +69,7 @@ def _look(page: Page, pages: Pages, state: State, runs: list[Experiment]) -> Non
 
 def _shot(page: Page, address: str, awaited: str, name: str, height: int = HEIGHT) -> None:
     """A picture of the upper part of a page, once it shows a text."""
-    page.goto("about:blank")
-    page.goto(address)
+    visit(page, address)
     page.get_by_text(awaited).first.wait_for()
     page.wait_for_timeout(1500.0)  # what is drawn after the data are there
     page.screenshot(path=IMAGES / f"{name}.png", clip={"x": 0, "y": 0, "width": WIDTH, "height": height})

@@ -181,8 +181,6 @@ def _serve(port: int, users: Path | None) -> None:
 
     threading.Thread(target=end_with_the_last, daemon=True).start()
     server.run()
-    sys.stderr.flush()
-    os._exit(0)
 
 
 def _unused(users: Path | None) -> bool:

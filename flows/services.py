@@ -138,7 +138,7 @@ def open_pages(state: State, ports: dict[str, int], started: Started) -> Pages:
         made = (Path(sys.executable).name, "-m", "mlab.tracking.destination")
         Program("MLflow", made, {"MLFLOW_TRACKING_URI": ""}, "").start(state).wait()
     ensure(state, started, prefect(state, ports["Prefect"]), mlflow(state, ports["MLflow"]))
-    pages = Pages(*(f"http://{HOST}:{ports[name]}" for name in PORTS))
+    pages = Pages.local(ports["Prefect"], ports["MLflow"])
     pages.serve(state)
     address_file(state).write_text(f"{pages.prefect}/api")
     return pages

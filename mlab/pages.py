@@ -40,6 +40,11 @@ class Pages:
             mlflow = f"{told.scheme}://{host}{told.path}".rstrip("/")
         return cls(prefect, mlflow)
 
+    @classmethod
+    def local(cls, prefect: int, mlflow: int) -> Self:
+        """Those on two ports of this machine."""
+        return cls(f"http://127.0.0.1:{prefect}", f"http://127.0.0.1:{mlflow}")
+
     def serve(self, state: State) -> None:
         """Remember them: links to them are good as long as something serves there."""
         state.pages.write_bytes(orjson.dumps({"prefect": self.prefect, "mlflow": self.mlflow}))

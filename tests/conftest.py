@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -29,9 +30,7 @@ def shared_furniture(common: Path) -> None:
 @pytest.fixture(scope="module")
 def quick() -> Iterator[None]:
     """The searches of this process are short ones, for a file of tests of everything around them."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in runs.SMALLER.items():
-            patch.setattr(refinement, name, value)
+    with mock.patch.multiple(refinement, **runs.SMALLER):
         yield
 
 
@@ -40,12 +39,6 @@ def prefect_url(common: Path) -> Iterator[str]:
     """A Prefect server for all tests that tell one of their runs, so that none has to wait for one of its own."""
     with runs.shared_prefect(State(common / "shown")) as url:
         yield url
-
-
-@pytest.fixture(scope="session")
-def home(common: Path, prefect_url: str) -> Path:
-    """The home of that server."""
-    return State(common / "shown").prefect
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,6 +14,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
+from unittest import mock
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
@@ -80,8 +81,7 @@ def _traced(root: Path, line: Connection) -> None:
 
 def quick() -> None:
     """Make the search of this process a short one: what is tested is everything around it."""
-    for name, value in runs.SMALLER.items():
-        setattr(refinement, name, value)
+    mock.patch.multiple(refinement, **runs.SMALLER).start()
 
 
 def named(store: Store, name: str) -> Experiment | None:

@@ -56,10 +56,8 @@ class Prefect:
 
     def api(self, method: str, path: str, body: Any = None) -> Any:
         """What Prefect answers, once its SQLite is not locked: until then it says 503, and every client asks again."""
-        deadline = time.monotonic() + SECONDS
-        while (
-            answer := CLIENT.request(method, f"{self.url}/{path}", json=body)
-        ).status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        deadline, url = time.monotonic() + SECONDS, f"{self.url}/{path}"
+        while (answer := CLIENT.request(method, url, json=body)).status_code == httpx.codes.SERVICE_UNAVAILABLE:
             assert time.monotonic() < deadline
             time.sleep(0.5)
         answer.raise_for_status()
@@ -142,7 +140,7 @@ def serving(state: State) -> Iterator[tuple[Served, list[str]]]:
     """All of it over a new folder, on free ports, until the end of the block; and what was printed."""
     runs.furnish(state)
     ports = runs.free_port(), runs.free_port()
-    pages = Pages(*(f"http://127.0.0.1:{port}" for port in ports))
+    pages = Pages.local(*ports)
     with runs.python("-c", "import time; time.sleep(3600)", state=state.root) as bystander:
         served = Served(state, pages, bystander)
         try:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 
-import httpx
 import psutil
 import pytest
 
@@ -19,6 +16,7 @@ from mlab.records import Experiment
 from mlab.store import Store
 from tests import runs
 from tests.runs import TINY, command_line
+from tests.served import Prefect
 
 pytestmark = pytest.mark.integration
 
@@ -31,21 +29,23 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> State:
     return runs.furnish(State(tmp_path_factory.mktemp("orphans")))
 
 
-def flow_run(home: Path, run: Experiment) -> tuple[str, str]:
-    """Type and message of a flow run's state, as Prefect's database has them."""
-    with closing(sqlite3.connect(f"file:{home / 'prefect.db'}?mode=ro", uri=True)) as database:
-        query = """SELECT flow_run.id, state.type, state.message FROM flow_run
-            JOIN flow_run_state AS state ON state.id = flow_run.state_id"""
-        found = {name.replace("-", ""): (kind, message) for name, kind, message in database.execute(query)}
-    return found[(run.flow_run_id or "").replace("-", "")]
+@pytest.fixture
+def prefect(prefect_url: str, state: State) -> Prefect:
+    return Prefect(prefect_url, state)
+
+
+def flow_run(prefect: Prefect, run: Experiment) -> tuple[str, str]:
+    """Type and message of a flow run's state."""
+    state = prefect.api("GET", f"flow_runs/{run.flow_run_id}")["state"]
+    return state["type"], state["message"] or ""
 
 
 @contextmanager
-def shown(state: State, prefect_url: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def shown(prefect: Prefect) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """A long run that Prefect shows already, and its id."""
     with (
-        Store.open(state.database) as store,
-        runs.python(*command_line(overrides=LONG), state=state.root, PREFECT_API_URL=prefect_url) as process,
+        Store.open(prefect.state.database) as store,
+        runs.python(*command_line(overrides=LONG), state=prefect.state.root, PREFECT_API_URL=prefect.url) as process,
     ):
         before = len(store.experiments())
         runs.wait_until(lambda: len(store.experiments()) > before)
@@ -55,36 +55,34 @@ def shown(state: State, prefect_url: str) -> Iterator[tuple[subprocess.Popen[byt
 
 
 @pytest.mark.parametrize("asked", ["CANCELLING", pytest.param("CANCELLED", marks=pytest.mark.soak)])
-def test_a_run_that_is_cancelled_in_prefect_stops_at_once(
-    asked: str, home: Path, prefect_url: str, state: State
-) -> None:
-    with shown(state, prefect_url) as (process, run_id), Store.open(state.database) as store:
+def test_a_run_that_is_cancelled_in_prefect_stops_at_once(asked: str, prefect: Prefect) -> None:
+    with shown(prefect) as (process, run_id), Store.open(prefect.state.database) as store:
         name = runs.stored(store, run_id).flow_run_id
-        there = f"{prefect_url}/flow_runs/{name}"
-        assert httpx.get(there).json()["deployment_id"], "Prefect's pages have no button for what belongs to none"
-        httpx.post(f"{there}/set_state", json={"state": {"type": asked}, "force": True}).raise_for_status()
+        there = f"flow_runs/{name}"
+        assert prefect.api("GET", there)["deployment_id"], "Prefect's pages have no button for what belongs to none"
+        prefect.api("POST", f"{there}/set_state", {"state": {"type": asked}, "force": True})
         sent = time.monotonic()
         assert process.wait(SECONDS) == 143
         assert time.monotonic() - sent < 8
 
         assert runs.stored(store, run_id).status == "STOPPED"
-        runs.wait_until(lambda: flow_run(home, runs.stored(store, run_id))[0] == "CANCELLED", 30)
-        runs.wait_until(lambda: httpx.get(there).json()["tags"] == ["config:long", "STOPPED"], 30)
-        assert f"--resume {run_id}" in (flow_run(home, runs.stored(store, run_id))[1] or "")
+        runs.wait_until(lambda: flow_run(prefect, runs.stored(store, run_id))[0] == "CANCELLED", 30)
+        runs.wait_until(lambda: prefect.api("GET", there)["tags"] == ["config:long", "STOPPED"], 30)
+        assert f"--resume {run_id}" in flow_run(prefect, runs.stored(store, run_id))[1]
 
 
-def test_a_killed_run_is_crashed_in_prefect_at_once(home: Path, prefect_url: str, state: State) -> None:
-    with shown(state, prefect_url) as (process, run_id), Store.open(state.database) as store:
+def test_a_killed_run_is_crashed_in_prefect_at_once(prefect: Prefect) -> None:
+    with shown(prefect) as (process, run_id), Store.open(prefect.state.database) as store:
         process.kill()
-        runs.wait_until(lambda: flow_run(home, runs.stored(store, run_id))[0] == "CRASHED", 30)
+        runs.wait_until(lambda: flow_run(prefect, runs.stored(store, run_id))[0] == "CRASHED", 30)
 
-        assert f"--resume {run_id}" in flow_run(home, runs.stored(store, run_id))[1]
+        assert f"--resume {run_id}" in flow_run(prefect, runs.stored(store, run_id))[1]
 
 
 def test_the_next_start_ends_what_was_killed_together_with_whoever_could_have_told(
-    home: Path, prefect_url: str, state: State
+    prefect: Prefect,
 ) -> None:
-    with shown(state, prefect_url) as (process, run_id), Store.open(state.database) as store:
+    with shown(prefect) as (process, run_id), Store.open(prefect.state.database) as store:
         everyone = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
         for one in everyone:
             one.suspend()  # none of them sees another die
@@ -92,15 +90,15 @@ def test_the_next_start_ends_what_was_killed_together_with_whoever_could_have_to
             one.kill()
         process.wait()
         assert runs.stored(store, run_id).status == "RUNNING"
-        assert flow_run(home, runs.stored(store, run_id))[0] == "RUNNING"
+        assert flow_run(prefect, runs.stored(store, run_id))[0] == "RUNNING"
 
         command = command_line("--json", overrides=TINY)
-        with runs.python(*command, state=state.root, PREFECT_API_URL=prefect_url) as next_one:
+        with runs.python(*command, state=prefect.state.root, PREFECT_API_URL=prefect.url) as next_one:
             out, err = next_one.communicate(timeout=SECONDS)
 
         assert next_one.returncode == 0, err
         assert json.loads(out)["status"] == "COMPLETED"
         orphan = runs.stored(store, run_id)
         assert orphan.status == "STOPPED"
-        runs.wait_until(lambda: flow_run(home, orphan)[0] == "CRASHED", 30)
-        assert "is gone" in flow_run(home, orphan)[1]
+        runs.wait_until(lambda: flow_run(prefect, orphan)[0] == "CRASHED", 30)
+        assert "is gone" in flow_run(prefect, orphan)[1]

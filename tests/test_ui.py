@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from playwright.sync_api import Page, expect
 
-from docs.browser import CHROMIUM, browsing
+from docs.browser import CHROMIUM, browsing, visit
 from flows import ui
 from flows.server import address_file
 from mlab.identity import State
@@ -29,6 +28,7 @@ from mlab.tracking.destination import Destination
 from mlab.tracking.rounds import follow
 from tests import runs
 from tests.runs import TINY, command_line
+from tests.served import Prefect
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -81,7 +81,7 @@ class Shown:
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     state = runs.furnish(State(tmp_path_factory.mktemp("ui")))
     ports = runs.free_port(), runs.free_port()
-    pages = Pages(*(f"http://127.0.0.1:{port}" for port in ports))
+    pages = Pages.local(*ports)
     pages.serve(state)
     with pytest.MonkeyPatch.context() as environment, Store.open(state.database) as store:
         environment.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -114,9 +114,8 @@ class Browser:
     shown: Shown
 
     def open(self, address: str) -> None:
-        """Show a page as if for the first time."""
-        self.page.goto("about:blank")
-        self.page.goto(address)
+        """Show a page."""
+        visit(self.page, address)
 
     def compare(self, chosen: list[Run]) -> None:
         """Show the comparison of some runs, which MLflow opens for those that are ticked."""
@@ -219,7 +218,8 @@ def test_both_pages_show_the_runs_and_end_together(shown: Shown) -> None:
 
     assert address_file(shown.state).read_text() == f"{shown.pages.prefect}/api"
     answer = joined(shown)
-    assert [run["name"] for run in asked(f"{shown.pages.prefect}/api/flow_runs/filter")] == [
+    prefect = Prefect(f"{shown.pages.prefect}/api", shown.state)
+    assert [run["name"] for run in prefect.api("POST", "flow_runs/filter", {})] == [
         f"tiny, 2 cells, {answer['run_id'][-6:]}"
     ]
     mlflow_knows(shown, before | {answer["run_id"]})
@@ -229,17 +229,14 @@ def test_both_pages_show_the_runs_and_end_together(shown: Shown) -> None:
 
 def mlflow_knows(shown: Shown, run_ids: set[str]) -> None:
     """MLflow lists these runs as finished, each with its best score."""
-    api = f"{shown.pages.mlflow}/api/2.0/mlflow"
-    (experiment,) = [
-        one for one in asked(f"{api}/experiments/search", max_results=9)["experiments"] if one["name"] != "Default"
-    ]
-    found = asked(f"{api}/runs/search", experiment_ids=[experiment["experiment_id"]], max_results=50)["runs"]
-    parents = [run for run in found if {"key": "status", "value": "COMPLETED"} in run["data"]["tags"]]
-    tags = [{tag["key"]: tag["value"] for tag in run["data"]["tags"]} for run in parents]
+    client = MlflowClient(shown.pages.mlflow)
+    (experiment,) = [one for one in client.search_experiments() if one.name != "Default"]
+    found = client.search_runs([experiment.experiment_id])
+    parents = [run for run in found if run.data.tags.get("status") == "COMPLETED"]
 
-    assert {tag["run_id"] for tag in tags} == run_ids
-    assert all(run["info"]["status"] == "FINISHED" for run in found)
-    assert all("best_score" in {metric["key"] for metric in run["data"]["metrics"]} for run in parents)
+    assert {run.data.tags["run_id"] for run in parents} == run_ids
+    assert all(run.info.status == "FINISHED" for run in found)
+    assert all("best_score" in run.data.metrics for run in parents)
 
 
 def joined(shown: Shown) -> Any:
@@ -266,10 +263,3 @@ def ended(shown: Shown) -> None:
     runs.wait_until(lambda: not any(runs.alive(one.pid) for one in family), 10)
     assert not runs.answers(f"{shown.pages.prefect}/api/health")
     assert not runs.answers(f"{shown.pages.mlflow}/health")
-
-
-def asked(url: str, **body: Any) -> Any:
-    """The JSON answer to a JSON question."""
-    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own servers
-        return json.loads(answer.read())
