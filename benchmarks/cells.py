@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlab import engine
 from mlab.config import Config, load
-from mlab.engine import Nobody, Watcher
-from mlab.identity import State
-from mlab.records import CellResult, Json
+from mlab.core.records import CellResult, Json
+from mlab.core.state import State
+from mlab.search import engine
+from mlab.search.engine import Nobody, Watcher
 from mlab.store import Store
 
 BEST_KNOWN = Path(__file__).parent.parent / "tests" / "data" / "best_known.json"

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.record import save, show
-from mlab import memory
-from mlab.ladder import Array
-from mlab.penalties import Wave
-from mlab.scoring import CHUNK, Objective, evaluate, scores
+from mlab.model.ladder import Array
+from mlab.model.penalties import Wave
+from mlab.model.scoring import CHUNK, Objective, evaluate, scores
+from mlab.search import malloc
 from tests import scalar
 
 ORDERS = 20
@@ -90,7 +90,7 @@ def measured(count: int, *, growing: bool) -> dict[str, Any]:
 
 def main() -> None:
     """Measure, print and save."""
-    memory.keep()
+    malloc.keep()
     rows = [measured(count, growing=growing) for growing in (True, False) for count in (64, 4096)]
     show(f"Evaluator, {ORDERS} orders, median of {ROUNDS} rounds", rows)
     save("evaluator", {"orders": ORDERS, "rows": rows})

@@ -28,15 +28,15 @@ import psutil
 
 from benchmarks.record import save, show
 from flows.server import healthy
-from mlab import engine
 from mlab.config import load
-from mlab.engine import Nobody
-from mlab.events import recorder
-from mlab.identity import State
-from mlab.records import Json
+from mlab.core.events import recorder
+from mlab.core.records import Json
+from mlab.core.state import State
+from mlab.search import engine
+from mlab.search.engine import Nobody
 from mlab.store import Store
 from mlab.tracking import Courier, Debt
-from mlab.tracking.destination import Destination
+from mlab.tracking.client import Destination
 
 SEARCH = ("ladder.overlap_pct=20", "ladder.num_orders=10", "search.max_batches=30", "search.patience=30")
 """Long enough for a courier to get ready and to deliver for some time."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.cells import Target, searched, targets
 from benchmarks.record import save, show
-from mlab.records import Cell, CellResult, Json
+from mlab.core.records import Cell, CellResult, Json
 
 MARKS = (1.0, 0.1)
 """Gaps in percent that the search is timed to."""

@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.refinement [--seconds 2] [--seeds 3] [--methods annealing,random ...]``
 
-All work on the growths of :class:`mlab.space.Space`, are kept within its limits, price and score ladders by the
+All work on the growths of :class:`mlab.model.space.Space`, are kept within its limits, price and score ladders by the
 same code, and start again as often as the time allows. The last of the annealing methods is the project's search; all
 but Optuna's own, a ladder a trial, score whole populations at once.
 
@@ -28,14 +28,13 @@ from optuna.distributions import FloatDistribution
 
 from benchmarks.cells import Target, targets
 from benchmarks.record import save, show
-from mlab import memory
-from mlab.ladder import Array
-from mlab.penalties import Wave
-from mlab.records import Cell, Trial
-from mlab.refinement import GENERATIONS, Refinement
-from mlab.scoring import Objective, scores
-from mlab.search import Study
-from mlab.space import Limits, Space
+from mlab.core.records import Cell, Trial
+from mlab.model.annealing import GENERATIONS, Refinement
+from mlab.model.ladder import Array
+from mlab.model.penalties import Wave
+from mlab.model.scoring import Objective, scores
+from mlab.model.space import Limits, Space
+from mlab.search import Study, malloc
 
 CHECKPOINTS = (0.1, 0.25)
 """Shares of the time after which the best is noted, besides its end."""
@@ -219,7 +218,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2, help="repetitions; the table shows their mean")
     parser.add_argument("--methods", default="", help="all, or some by the beginnings of their names, with commas")
     asked = parser.parse_args()
-    memory.keep()
+    malloc.keep()
     names = [name for name in METHODS if name.startswith(tuple(asked.methods.split(",")))]
     problems = [Problem.of(target) for target in targets()]
     rows = []

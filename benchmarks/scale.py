@@ -23,8 +23,8 @@ import psutil
 from benchmarks.cells import searched
 from benchmarks.record import save, show
 from mlab.config import load
-from mlab.records import Cell, CellResult
-from mlab.search import Study
+from mlab.core.records import Cell, CellResult
+from mlab.search.study import Study
 from mlab.store import Store
 
 MILLIONS = 10

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.record import save, show
-from mlab.identity import State
-from mlab.records import Json
+from mlab.core.records import Json
+from mlab.core.state import State
 from mlab.store import Store
 
 GRID = ("ladder.overlap_pct=[10, 15, 20, 25, 30]", "ladder.num_orders=[5, 10, 15]")

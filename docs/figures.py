@@ -12,10 +12,11 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mlab import config, engine
-from mlab.identity import State
-from mlab.records import Candidate, CellResult, Experiment
+from mlab import config
+from mlab.core.records import Candidate, CellResult, Experiment
+from mlab.core.state import State
 from mlab.report import plots, terminal
+from mlab.search import engine
 from mlab.store import Store
 
 IMAGES = Path(__file__).parent / "images"

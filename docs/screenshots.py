@@ -14,9 +14,9 @@ from playwright.sync_api import Page
 
 from docs.browser import browsing, visit
 from docs.figures import IMAGES
-from mlab.identity import State
-from mlab.pages import Pages
-from mlab.records import Experiment
+from mlab.core.records import Experiment
+from mlab.core.state import State
+from mlab.core.urls import Pages
 from mlab.store import Store
 
 GRID = ("ladder.overlap_pct=[10,20]", "ladder.num_orders=[8,12]")
@@ -38,7 +38,7 @@ def main() -> None:
             for name, kind in KINDS.items():
                 settings = (f"name={name}", kind, *GRID)
                 _python("flows.run", *(part for setting in settings for part in ("--set", setting)))
-            _python("mlab.console", "report")
+            _python("mlab.cli", "report")
             with Store.open(state.database) as store:
                 runs = store.experiments()
             with browsing(WIDTH, HEIGHT) as page:

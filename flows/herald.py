@@ -19,9 +19,9 @@ from types import TracebackType
 from typing import IO, Self
 
 from flows.server import SETTINGS, api, turn
-from mlab.errors import LabError
-from mlab.identity import State
-from mlab.records import Status
+from mlab.core.errors import LabError
+from mlab.core.records import Status
+from mlab.core.state import State
 
 PATIENCE_S = 5.0
 """Seconds that the end of a run waits for Prefect to be told: that takes two, and more where Prefect still starts."""
@@ -108,10 +108,10 @@ class Command:
 
     def going(self, status: Status) -> bool:
         """Whether it still searches. Where somebody has cancelled the flow run, it is told to stop, once."""
-        from flows import telling
+        from flows import mirror
 
         going = status in {"PENDING", "RUNNING"} and os.getppid() == self._pid
-        if going and not self._told_to_stop and telling.cancelled() and os.getppid() == self._pid:
+        if going and not self._told_to_stop and mirror.cancelled() and os.getppid() == self._pid:
             self._told_to_stop = True
             os.kill(self._pid, signal.SIGTERM)
         return going
@@ -134,12 +134,12 @@ def _main(run_id: str, workers: int, start: int, orphans: Sequence[str]) -> int:
         from prefect.flow_engine import run_flow
         from prefect.logging.handlers import APILogWorker
 
-        from flows import optimize, telling
+        from flows import mirror, optimize
 
         with turn(state), get_client(sync_client=True) as client:
             # Where several create the same flow at once, Prefect's server hangs for a minute.
             told = optimize.of_command_line(client, optimize.config_of(state, run_id), run_id, workers)
-        telling.bury(orphans)
+        mirror.bury(orphans)
         optimize.searcher.set(command)
         try:
             run_flow(optimize.optimize, told, return_type="state")

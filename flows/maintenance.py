@@ -12,11 +12,11 @@ from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFi
 from prefect.client.schemas.objects import StateType
 from prefect.states import Completed, Failed
 
-from flows import telling
-from mlab import upkeep
-from mlab.identity import State
+from flows import mirror
+from mlab import maintenance
+from mlab.core.state import State
+from mlab.maintenance import Policy, Report
 from mlab.store import Store
-from mlab.upkeep import Policy, Report
 
 TOLD_S = 3600.0
 """For so long after the end of a run whoever tells Prefect of it may still be at that."""
@@ -34,10 +34,10 @@ def maintain(policy: Policy = Policy(), dry_run: bool = False) -> Any:  # noqa: 
         A state that says what was done, failed where a step did.
     """
     state = State.here()
-    report = upkeep.upkeep(state, policy, dry=dry_run)
+    report = maintenance.upkeep(state, policy, dry=dry_run)
     show(report, dry=dry_run)
     if not dry_run:
-        telling.bury([*report.orphans, *silent(state)])
+        mirror.bury([*report.orphans, *silent(state)])
     if report.faults:
         return Failed(message="; ".join(report.faults))
     done = "; ".join(f"{step.name}: {step.done}" for step in report.steps if step.changed) or report.verdict

@@ -28,17 +28,18 @@ from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Crashed, Failed, Pending
 from pydantic import Field
 
-from flows import cluster, telling
+from flows import mirror
 from flows.search import SearchProcess
-from flows.watching import LOOK_S, Lookout
-from mlab import engine, events
 from mlab.config import Config, from_tree
-from mlab.errors import ConfigError
-from mlab.events import EventLog
-from mlab.identity import State
-from mlab.pages import Pages
-from mlab.records import CellResult, Experiment, Status
+from mlab.core import events
+from mlab.core.errors import ConfigError
+from mlab.core.events import EventLog
+from mlab.core.records import CellResult, Experiment, Status
+from mlab.core.state import State
+from mlab.core.urls import Pages
 from mlab.report import markdown, summary
+from mlab.search import engine, pools
+from mlab.search.polling import LOOK_S, Lookout
 from mlab.store import Store
 
 COMMAND_LINE = "command-line"
@@ -72,7 +73,7 @@ searcher: ContextVar[Searcher | None] = ContextVar("searcher", default=None)
 def optimize(
     config: Config = Config(),  # noqa: B008 - frozen
     resume: str | None = None,
-    workers: Annotated[int, Field(ge=1, le=cluster.MOST)] = 1,
+    workers: Annotated[int, Field(ge=1, le=pools.MOST)] = 1,
 ) -> Any:
     """Search every cell of ``config`` for the ladder with the fastest exit.
 
@@ -85,13 +86,13 @@ def optimize(
         The object that ``python -m flows.run --json`` prints, or the state of a run that did not complete.
     """
     state = State.here()
-    cluster.Setting.here()
+    pools.Setting.here()
     with Store.open(state.database) as store:
         search = searcher.get() or _process(state, store, config, resume, workers)
         experiment = _stored(store, search.run_id)
         store.set_flow_run(experiment.exp_id, str(flow_run.id))
         log = state.events(experiment.run_id)
-        told = telling.Telling(from_tree(experiment.config, f"run {experiment.run_id}"), experiment, Pages.of(state))
+        told = mirror.Telling(from_tree(experiment.config, f"run {experiment.run_id}"), experiment, Pages.of(state))
         try:
             with search:
                 try:
@@ -113,14 +114,14 @@ def of_command_line(client: SyncPrefectClient, config: Config, run_id: str, work
     except ObjectNotFound:
         deployment = client.create_deployment(flow_id, COMMAND_LINE, description=ABOUT, enforce_parameter_schema=False)
     parameters = optimize.serialize_parameters({"config": config, "resume": run_id, "workers": workers})
-    name = telling.name_of(config, run_id)
+    name = mirror.name_of(config, run_id)
     return client.create_flow_run_from_deployment(deployment, parameters=parameters, state=Pending(), name=name)
 
 
 def _process(state: State, store: Store, config: Config, resume: str | None, workers: int) -> SearchProcess:
     """A process for a new run, or for the stored one that is to be resumed: by name, or as this flow run is retried."""
     own = str(flow_run.id)  # a flow run that is retried is an orphan's, and lives
-    telling.bury([name for orphan in store.reconcile() if (name := orphan.flow_run_id) and name != own])
+    mirror.bury([name for orphan in store.reconcile() if (name := orphan.flow_run_id) and name != own])
     resume = resume or store.run_of_flow(own)
     if resume is None:
         run_id, start = engine.open_experiment(state, store, config).run_id, 0
@@ -152,7 +153,7 @@ def _ended(store: Store, run_id: str) -> tuple[Experiment, list[CellResult]]:
     return experiment, store.cells(experiment.exp_id)
 
 
-def follow(store: Store, search: Searcher, log: EventLog, told: telling.Telling) -> None:
+def follow(store: Store, search: Searcher, log: EventLog, told: mirror.Telling) -> None:
     """Show Prefect how the search goes, until it has ended, and what was found."""
     with told:
         import_module("mlab.report.plots")  # loads matplotlib, which nobody should wait for at the end

@@ -16,17 +16,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from flows import cluster
 from flows.herald import Herald
-from flows.signals import Terminated, heed_termination
 from mlab import config as configs
 from mlab.config import Config
-from mlab.errors import ConfigError, LabError
-from mlab.events import EventLog
-from mlab.identity import LATEST, RUN_ID, State
+from mlab.core.errors import ConfigError, LabError
+from mlab.core.events import EventLog
+from mlab.core.process import Terminated, heed_termination
+from mlab.core.state import LATEST, RUN_ID, State
+from mlab.search import pools
 
 if TYPE_CHECKING:
-    from mlab.records import Experiment
+    from mlab.core.records import Experiment
     from mlab.store import Store
     from mlab.tracking import Courier
 
@@ -57,10 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _failed(error: Exception) -> int:
     """Tell an error; one of the program itself that ended no run leaves a crash snapshot of its own."""
     if not isinstance(error, LabError | OSError) and not hasattr(error, "__notes__"):
-        from mlab import snapshot
+        from mlab.core import crash
 
         with suppress(OSError):
-            snapshot.write(State.here(), error, None, None, {}, {})
+            crash.write(State.here(), error, None, None, {}, {})
     print(f"error: {_words(error)}", file=sys.stderr)
     return error.exit_status if isinstance(error, LabError) else 1
 
@@ -68,9 +68,9 @@ def _failed(error: Exception) -> int:
 def _words(error: Exception) -> str:
     if isinstance(error, LabError) and not hasattr(error, "__notes__"):
         return str(error)  # said at once, without loading anything
-    from mlab import snapshot
+    from mlab.core import crash
 
-    return snapshot.words(error)
+    return crash.words(error)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -107,13 +107,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _workers(text: str) -> int:
     number = int(text) if text.isascii() and text.isdigit() else 0
-    if not 1 <= number <= cluster.MOST:
-        raise ConfigError("command line", "--workers", f"must be a whole number from 1 to {cluster.MOST}", text)
+    if not 1 <= number <= pools.MOST:
+        raise ConfigError("command line", "--workers", f"must be a whole number from 1 to {pools.MOST}", text)
     return number
 
 
 def _run(options: argparse.Namespace) -> int:
-    cluster.Setting.here()
+    pools.Setting.here()
     state = State.here()
     if options.resume is None:
         config = configs.load(options.config or DEFAULT, options.overrides)
@@ -122,7 +122,7 @@ def _run(options: argparse.Namespace) -> int:
         options.resume = _resumed(state, options.resume)
         config, what = None, f"resume {options.resume}"
     # Imported here, because what is wrong with the input is said at once.
-    from mlab.report.trace import following
+    from mlab.report.live import following
     from mlab.store import Store
 
     with following(sys.stderr), Store.open(state.database) as store:
@@ -141,7 +141,7 @@ def _resumed(state: State, name: str) -> str:
         raise ConfigError("command line", "--resume", f"there are no stored runs in {state.root}", name)
     if name != LATEST:
         return name
-    from mlab.console.choice import chosen
+    from mlab.cli.choice import chosen
     from mlab.store import Store
 
     with Store.open(state.database) as store:
@@ -158,8 +158,8 @@ def _check_resumable(state: State, store: Store, run_id: str) -> None:
 def _search(
     state: State, store: Store, config: Config | None, options: argparse.Namespace, orphans: Sequence[str]
 ) -> int:
-    from mlab import engine
-    from mlab.events import emit
+    from mlab.core.events import emit
+    from mlab.search import engine
 
     emit("APP.START", "martingale lab", config=str(options.config or DEFAULT), resume=options.resume)
     start = 0

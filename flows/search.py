@@ -17,19 +17,19 @@ from concurrent.futures import FIRST_COMPLETED, Executor, wait
 from types import TracebackType
 from typing import Self
 
-from flows import cluster
-from flows.cluster import Setting
 from flows.server import answers
-from flows.signals import Terminated, heed_termination
-from flows.watching import LOOK_S, Lookout
-from mlab import engine, events
 from mlab.config import Config
-from mlab.engine import Nobody, Watcher
-from mlab.errors import LabError
-from mlab.identity import State
-from mlab.records import Experiment, Status
+from mlab.core import events
+from mlab.core.errors import LabError
+from mlab.core.process import Terminated, heed_termination
+from mlab.core.records import Experiment, Status
+from mlab.core.state import State
+from mlab.search import engine, pools
+from mlab.search.engine import Nobody, Watcher
+from mlab.search.polling import LOOK_S, Lookout
+from mlab.search.pools import Setting
+from mlab.search.worker import Assignment, assignments
 from mlab.store import Store
-from mlab.worker import Assignment, assignments
 
 STOP_S = 10.0
 """Longest time that a search takes to stop in order."""
@@ -65,7 +65,7 @@ def search(
     try:
         # The workers outlive the execution: what they still do when that has ended is refused by the store.
         with (
-            cluster.workers(setting, workers) as pool,
+            pools.workers(setting, workers) as pool,
             engine.execution(state, store, experiment, config) as run,
         ):
             claimed()
@@ -73,7 +73,7 @@ def search(
                 for cell in config.cells():
                     run.search(cell, watcher)
             else:
-                with cluster.losses(setting, experiment.run_id):
+                with pools.losses(setting, experiment.run_id):
                     _hand_out(pool, assignments(run, workers), Lookout(store, experiment.exp_id, watcher))
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
@@ -137,7 +137,7 @@ class SearchProcess:
 def _hand_out(pool: Executor, todo: list[Assignment], lookout: Lookout) -> None:
     """Have workers search cells, and look now and then how far they are; the first failure ends it."""
     lookout.look()
-    waiting = {pool.submit(cluster.search_cell, assignment) for assignment in todo}
+    waiting = {pool.submit(pools.search_cell, assignment) for assignment in todo}
     while waiting:
         done, waiting = wait(waiting, LOOK_S, FIRST_COMPLETED)
         events.relay()

@@ -22,10 +22,10 @@ import httpx
 from flows import services
 from flows.server import address_file
 from flows.services import Program
-from mlab import background
-from mlab.errors import LabError
-from mlab.identity import State
-from mlab.pages import Pages
+from mlab.core import pidfiles
+from mlab.core.errors import LabError
+from mlab.core.state import State
+from mlab.core.urls import Pages
 
 PLANNED_S = 90.0
 """Longest time until Prefect's scheduler has planned what was deployed: it looks once a minute."""
@@ -81,12 +81,12 @@ def start(state: State, options: argparse.Namespace) -> None:
 def stop(state: State) -> None:
     """End what was started here, and nothing else; searches under way are stopped and can be resumed."""
     with _alone(state):
-        found = {name: one for name in background.NAMES if (one := background.running(state, name))}
+        found = {name: one for name in pidfiles.NAMES if (one := pidfiles.running(state, name))}
         for name, one in found.items():
             services.end(one.process.pid)
             print(f"ended {name}", flush=True)
-        for name in background.NAMES:
-            background.forget(state, name)
+        for name in pidfiles.NAMES:
+            pidfiles.forget(state, name)
         if "Prefect" in found:
             address_file(state).unlink(missing_ok=True)
     if not found:
@@ -94,7 +94,7 @@ def stop(state: State) -> None:
 
 
 def _remember(state: State, program: Program, process: subprocess.Popen[bytes]) -> None:
-    background.remember(state, program.name, process.pid, program.port)
+    pidfiles.remember(state, program.name, process.pid, program.port)
 
 
 def _deploy(state: State, worker: Program) -> None:

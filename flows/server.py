@@ -20,9 +20,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mlab.errors import LabError
-from mlab.identity import State
-from mlab.redaction import RedactedStream
+from mlab.core.errors import LabError
+from mlab.core.redaction import RedactedStream
+from mlab.core.state import State
 
 STARTUP_S = 120.0
 """Longest start: the very first one on a slow disk also creates Prefect's database."""

@@ -16,11 +16,11 @@ from typing import TypeAlias
 import psutil
 
 from flows.server import SETTINGS, STARTUP_S, address_file, wait
-from mlab import background
-from mlab.errors import LabError
-from mlab.identity import State
-from mlab.pages import Pages
-from mlab.store.holder import Holder
+from mlab.core import pidfiles
+from mlab.core.errors import LabError
+from mlab.core.process import Holder
+from mlab.core.state import State
+from mlab.core.urls import Pages
 
 HOST = "127.0.0.1"
 PORTS = {"Prefect": 4200, "MLflow": 5000}
@@ -135,7 +135,7 @@ def open_pages(state: State, ports: dict[str, int], started: Started) -> Pages:
     """
     if not (state.mlflow_database.exists() or os.environ.get("MLFLOW_BACKEND_STORE_URI")):
         # Made whole before anybody uses it: a run that begins now might.
-        made = (Path(sys.executable).name, "-m", "mlab.tracking.destination")
+        made = (Path(sys.executable).name, "-m", "mlab.tracking.client")
         Program("MLflow", made, {"MLFLOW_TRACKING_URI": ""}, "").start(state).wait()
     ensure(state, started, prefect(state, ports["Prefect"]), mlflow(state, ports["MLflow"]))
     pages = Pages.local(ports["Prefect"], ports["MLflow"])
@@ -160,7 +160,7 @@ def ensure(state: State, started: Started, *programs: Program) -> None:
     """
     waiting: list[tuple[Program, Holder | None]] = []
     for program in programs:
-        if found := background.running(state, program.name):
+        if found := pidfiles.running(state, program.name):
             waiting.append((program, found.process))
         else:
             process = program.start(state)
@@ -172,7 +172,7 @@ def ensure(state: State, started: Started, *programs: Program) -> None:
 
 def _port(state: State, name: str, wanted: int | None) -> int:
     """Where a server is to listen: where it did, for a worker may look for it there."""
-    found = background.known(state, name)
+    found = pidfiles.known(state, name)
     if found is not None and wanted not in {None, found.port}:
         raise LabError(f"{name} listens on port {found.port} already: make stop-serve ends it")
     port = found.port if found else PORTS[name] if wanted is None else wanted

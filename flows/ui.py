@@ -12,8 +12,8 @@ from types import FrameType
 
 from flows import services
 from flows.server import address_file
-from mlab.errors import LabError
-from mlab.identity import State
+from mlab.core.errors import LabError
+from mlab.core.state import State
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

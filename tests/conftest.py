@@ -9,8 +9,8 @@ from unittest import mock
 
 import pytest
 
-from mlab import refinement
-from mlab.identity import State
+from mlab.core.state import State
+from mlab.model import annealing
 from tests import runs
 
 
@@ -30,7 +30,7 @@ def shared_furniture(common: Path) -> None:
 @pytest.fixture(scope="module")
 def quick() -> Iterator[None]:
     """The searches of this process are short ones, for a file of tests of everything around them."""
-    with mock.patch.multiple(refinement, **runs.SMALLER):
+    with mock.patch.multiple(annealing, **runs.SMALLER):
         yield
 
 

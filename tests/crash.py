@@ -21,9 +21,10 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.pool import Pool
 
 from benchmarks.workers import fingerprint
-from mlab import engine, refinement
-from mlab.identity import State
-from mlab.records import Experiment
+from mlab.core.records import Experiment
+from mlab.core.state import State
+from mlab.model import annealing
+from mlab.search import engine
 from mlab.store import Store
 from tests import runs
 
@@ -81,7 +82,7 @@ def _traced(root: Path, line: Connection) -> None:
 
 def quick() -> None:
     """Make the search of this process a short one: what is tested is everything around it."""
-    mock.patch.multiple(refinement, **runs.SMALLER).start()
+    mock.patch.multiple(annealing, **runs.SMALLER).start()
 
 
 def named(store: Store, name: str) -> Experiment | None:

@@ -6,8 +6,8 @@ import math
 from itertools import accumulate, pairwise
 from typing import Any
 
-from mlab.identity import candidate_id
-from mlab.records import Candidate, Cell, CellResult, Experiment
+from mlab.core.records import Candidate, Cell, CellResult, Experiment
+from mlab.core.state import candidate_id
 
 RUN_ID = "20260314-092653-589793"
 

@@ -21,11 +21,11 @@ from unittest import mock
 import psutil
 
 from flows import server
-from mlab import engine
 from mlab.config import Config, load
-from mlab.events import recorder
-from mlab.identity import State
-from mlab.records import Cell, CellResult, Experiment
+from mlab.core.events import recorder
+from mlab.core.records import Cell, CellResult, Experiment
+from mlab.core.state import State
+from mlab.search import engine
 from mlab.store import Store
 
 ROOT = Path(__file__).parents[1]
@@ -158,7 +158,7 @@ def furnish(state: State) -> State:
         fcntl.flock(lock, fcntl.LOCK_EX)
         made = State(furniture / "state")
         if not made.mlflow_database.exists():
-            command = "from mlab.tracking import destination as d; d._make_database(d.State.here())"
+            command = "from mlab.tracking import client as c; c._make_database(c.State.here())"
             with python("-c", command, state=made.root) as making, prefect_server(made.prefect) as (_, running):
                 running.terminate()
                 running.wait(30.0)

@@ -13,12 +13,12 @@ from uuid import UUID
 import httpx
 
 from benchmarks.workers import fingerprint
-from mlab import background
 from mlab.config import from_tree
-from mlab.events import recorder
-from mlab.identity import State
-from mlab.pages import Pages
-from mlab.records import Experiment
+from mlab.core import pidfiles
+from mlab.core.events import recorder
+from mlab.core.records import Experiment
+from mlab.core.state import State
+from mlab.core.urls import Pages
 from mlab.store import Store
 from tests import runs
 
@@ -41,7 +41,7 @@ SOONER = {
 
 CLAIM = """
 import sys
-from mlab.identity import State
+from mlab.core.state import State
 from mlab.store import Store
 Store.open(State.here().database).claim(sys.argv[1])
 """
@@ -131,7 +131,7 @@ class Served:
         return out.decode().splitlines()
 
     def processes(self) -> dict[str, int]:
-        found = {name: background.running(self.state, name) for name in background.NAMES}
+        found = {name: pidfiles.running(self.state, name) for name in pidfiles.NAMES}
         return {name: one.process.pid for name, one in found.items() if one}
 
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from flows import run
 from mlab.config import Config, from_tree, load
 from mlab.config.wording import fields
-from mlab.errors import ConfigError
+from mlab.core.errors import ConfigError
 
 SECONDS = 1.0
 """Longest that a refusal may take, beyond the imports."""

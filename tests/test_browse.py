@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mlab import console
-from mlab.events import recorder
-from mlab.identity import State
+from mlab import cli
+from mlab.core.events import recorder
+from mlab.core.state import State
 from mlab.store import Store
 from tests import runs
 
@@ -38,7 +38,7 @@ def shell(folder: tuple[State, str, str], monkeypatch: pytest.MonkeyPatch) -> It
 
 def mlab(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:
     capsys.readouterr()
-    assert console.main(arguments) == status, capsys.readouterr().err
+    assert cli.main(arguments) == status, capsys.readouterr().err
     shown = capsys.readouterr()
     if status:
         assert shown.err.startswith("error: ")

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mlab.config import Config, dump, from_tree, load
-from mlab.config.feasibility import conflict, largest_first_pct, smallest_last_pct
 from mlab.config.wording import fields
-from mlab.errors import ConfigError
-from mlab.records import Cell
-from mlab.scoring import Objective
-from mlab.space import Limits, Space, broken_limits
+from mlab.core.errors import ConfigError
+from mlab.core.records import Cell
+from mlab.model.limits import conflict, largest_first_pct, smallest_last_pct
+from mlab.model.scoring import Objective
+from mlab.model.space import Limits, Space, broken_limits
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 

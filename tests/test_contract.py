@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlab.contract import contract, risk
-from mlab.ladder import Sizing
-from mlab.penalties import Wave
-from mlab.reference import needs
-from mlab.scoring import Evaluation, Objective, evaluate
+from mlab.model.contract import contract, risk
+from mlab.model.ladder import Sizing
+from mlab.model.penalties import Wave
+from mlab.model.reference import needs
+from mlab.model.scoring import Evaluation, Objective, evaluate
 
 GOAL = Objective("quote", "fill", 0.5, 0.3, 0.2, 0.1, Wave(50.0, 10.0), 40.0, 0.05)
 INDENT, VOLUME = [0.0, 5.0, 12.0, 20.0], [1.0, 1.5, 2.0, 2.5]

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, event
 
-from mlab import engine
-from mlab.errors import LabError, StoreError
-from mlab.identity import State
+from mlab.core.errors import LabError, StoreError
+from mlab.core.state import State
+from mlab.search import engine
 from mlab.store import Store
 from tests import runs
 

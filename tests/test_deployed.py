@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from benchmarks.workers import fingerprint
-from mlab.identity import State
+from mlab.core.state import State
 from mlab.store import Store
 from tests import runs
 from tests.served import LONGER, SECONDS, Served, serving, uncut

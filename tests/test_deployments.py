@@ -11,7 +11,7 @@ import yaml
 from flows import heartbeat
 from mlab import config
 from mlab.config import Config
-from mlab.upkeep import Policy
+from mlab.maintenance import Policy
 from tests.runs import ROOT
 
 FILE = yaml.safe_load((ROOT / "prefect.yaml").read_text())

@@ -15,9 +15,9 @@ import yaml
 from benchmarks.readme import fresh
 from docs.reference import PAGE, config_page
 from mlab import __version__
+from mlab.cli.app import mlab
 from mlab.config import load
-from mlab.console.app import mlab
-from mlab.events import NAMES
+from mlab.core.events import NAMES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlab import batch, engine, events, snapshot
 from mlab.config import Config, load
-from mlab.errors import EvaluationError, RunBusy, StoreError
-from mlab.identity import State
-from mlab.records import Cell, CellResult, Experiment
-from mlab.scoring import Evaluation
+from mlab.core import crash, events
+from mlab.core.errors import EvaluationError, RunBusy, StoreError
+from mlab.core.records import Cell, CellResult, Experiment
+from mlab.core.state import State
+from mlab.model.scoring import Evaluation
+from mlab.search import batch, engine
 from mlab.store import Store
 from tests.scalar import Settings
 from tests.scalar import contract as scalar_contract
@@ -271,9 +272,9 @@ def test_a_failed_evaluation_ends_the_run_with_a_snapshot(
     assert [event["event"] for event in trace][-3:] == ["EVAL.ERROR", "ORCH.ERROR", "DB.UPSERT_EXP"]
     assert len(trace[-3]["inputs"]) == 4
     assert "Traceback" in trace[-2]["traceback"]
-    snapshot = json.loads(Path(trace[-2]["snapshot"]).read_text())
-    assert snapshot["run_id"] == experiment.run_id
-    assert {name: snapshot["application_state"][name] for name in ("cells", "cells_finished", "batches_saved")} == {
+    crash = json.loads(Path(trace[-2]["snapshot"]).read_text())
+    assert crash["run_id"] == experiment.run_id
+    assert {name: crash["application_state"][name] for name in ("cells", "cells_finished", "batches_saved")} == {
         "cells": 2, "cells_finished": 0, "batches_saved": 1,
     }  # fmt: skip
     with Store.open(state.database) as store:
@@ -295,7 +296,7 @@ def test_a_failed_evaluation_can_be_skipped_and_is_never_ranked(
     assert all(trial.score is None and trial.error and trial.params for trial in failed)
     assert all(candidate.batch != 1 for candidate in results if candidate.cell.index == 0)
     assert names(state, experiment.run_id).count("EVAL.ERROR") == 1
-    (path,) = snapshot.of_run(state, experiment.run_id)
+    (path,) = crash.of_run(state, experiment.run_id)
     assert "20 % x 6" not in (text := path.read_text())
     assert "10 % x 6, batch 1" in text
 

@@ -15,8 +15,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from mlab import events
-from mlab.events import NAMES, QUIET, EventLog, Name, Recorder, bound, emit
+from mlab.core import events
+from mlab.core.events import NAMES, QUIET, EventLog, Name, Recorder, bound, emit
 
 VOCABULARY = re.findall(
     r"\S+",

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from mlab.events import QUIET
-from mlab.identity import State
-from mlab.pages import Pages
+from mlab.core.events import QUIET
+from mlab.core.state import State
+from mlab.core.urls import Pages
 from tests import runs
 from tests.runs import command_line
 from tests.served import Prefect

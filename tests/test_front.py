@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlab.records import Candidate, Cell, CellResult
+from mlab.core.records import Candidate, Cell, CellResult
+from mlab.model.front import MEANING, Need, at_fills, front, on_path
 from mlab.report import markdown, summary, terminal
-from mlab.report.front import MEANING, Need, at_fills, front, on_path
 from tests.ladders import experiment, failed, nine_cells
 
 

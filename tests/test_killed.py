@@ -15,7 +15,7 @@ from time import perf_counter
 
 import pytest
 
-from mlab.identity import State
+from mlab.core.state import State
 from mlab.store import Store
 from tests import crash, runs
 from tests.crash import Outcome

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlab.identity import State
+from mlab.core.state import State
 from mlab.store import Store
 from tests import runs
 from tests.served import Prefect
@@ -19,7 +19,7 @@ SECONDS = 120
 MAINTAIN = """
 import sys
 from flows import maintenance
-from mlab import upkeep
+from mlab import maintenance as upkeep
 maintenance.TOLD_S = upkeep.COURIER_S = -1.0
 print(maintenance.maintain(dry_run=sys.argv[1] == "dry", return_state=True).type.value)
 """

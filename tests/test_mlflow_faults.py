@@ -13,15 +13,15 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
-from mlab import engine
-from mlab.events import recorder
-from mlab.identity import State
+from mlab.core.events import recorder
+from mlab.core.lock import Taken, alone
+from mlab.core.state import State
+from mlab.search import engine
 from mlab.store import Store
-from mlab.tracking import Courier, Debt, courier, rounds
-from mlab.tracking.destination import Destination
+from mlab.tracking import Courier, Debt, publisher, sidecar
+from mlab.tracking.client import Destination
 from mlab.tracking.faults import Faults, worded
-from mlab.tracking.lock import Taken, alone
-from mlab.tracking.rounds import follow, settle
+from mlab.tracking.publisher import follow, settle
 from tests import runs
 from tests.mlflow_server import Fault, Server, always, serving
 from tests.runs import Watch
@@ -46,7 +46,7 @@ def store(state: State) -> Iterator[Store]:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for a courier however busy the machine is."""
-    monkeypatch.setattr(courier, "PATIENCE_S", 120.0)
+    monkeypatch.setattr(sidecar, "PATIENCE_S", 120.0)
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +60,9 @@ def server(running: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]
     """The server, in good health until a test says otherwise, and a courier that loses no time."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", running.url)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
-    monkeypatch.setattr(rounds, "PERIOD_S", 0.05)
-    monkeypatch.setattr(rounds, "LONGEST_S", 0.1)
-    monkeypatch.setattr(rounds, "GLANCE_S", 0.02)
+    monkeypatch.setattr(publisher, "PERIOD_S", 0.05)
+    monkeypatch.setattr(publisher, "LONGEST_S", 0.1)
+    monkeypatch.setattr(publisher, "GLANCE_S", 0.02)
     yield running
     running.fault, running.hit = None, always
     running.stop()
@@ -143,8 +143,8 @@ def taken(state: State, exp_id: int) -> Iterator[subprocess.Popen[bytes]]:
     code = f"""if True:
         import time
         from pathlib import Path
-        from mlab.tracking.lock import alone
-        with alone(Path({str(rounds.lock(state))!r}), {exp_id}, 0.0):
+        from mlab.core.lock import alone
+        with alone(Path({str(publisher.lock(state))!r}), {exp_id}, 0.0):
             print(flush=True)
             time.sleep(600)"""
     with runs.python("-c", code, state=state.root) as process:
@@ -155,12 +155,12 @@ def taken(state: State, exp_id: int) -> Iterator[subprocess.Popen[bytes]]:
 
 def test_a_lock_is_for_one_run_and_dies_with_its_process(state: State) -> None:
     with taken(state, 7) as process:
-        with pytest.raises(Taken), alone(rounds.lock(state), 7, 0.3):
+        with pytest.raises(Taken), alone(publisher.lock(state), 7, 0.3):
             pass
-        with alone(rounds.lock(state), 8, 0.0):
+        with alone(publisher.lock(state), 8, 0.0):
             pass
         process.kill()
-        with alone(rounds.lock(state), 7, 10.0):
+        with alone(publisher.lock(state), 7, 10.0):
             pass
 
 
@@ -168,7 +168,7 @@ def test_a_lock_is_for_one_run_and_dies_with_its_process(state: State) -> None:
 def test_a_run_that_another_process_delivers_is_left_to_it(
     state: State, store: Store, server: Server, whole: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rounds, "TURN_S", 0.2)
+    monkeypatch.setattr(publisher, "TURN_S", 0.2)
     first, second = runs.searched(state, store), runs.searched(state, store)
     with taken(state, runs.stored(store, first).exp_id):
         assert follow(state, first) == "another process is at it"
@@ -402,7 +402,7 @@ def test_a_run_killed_with_its_courier_is_killed_in_mlflow_by_the_next_run_which
     orphan, _ = runs.opened(state, store)
     code = f"""if True:
         import time
-        from mlab.identity import State
+        from mlab.core.state import State
         from mlab.store import Store
         from mlab.tracking import Courier
         state = State.here()

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from mlab.identity import State
-from mlab.records import Experiment
+from mlab.core.records import Experiment
+from mlab.core.state import State
 from mlab.store import Store
 from tests import runs
 from tests.runs import TINY, command_line

@@ -19,8 +19,8 @@ import pytest
 
 from benchmarks.workers import fingerprint
 from flows.herald import Herald
-from mlab.identity import State
-from mlab.records import Experiment
+from mlab.core.records import Experiment
+from mlab.core.state import State
 from mlab.store import Store
 from tests import runs
 from tests.runs import command_line

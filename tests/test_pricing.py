@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from mlab.ladder import Array, Need, Sizing
-from mlab.pricing import Gaps, Pricing
-from mlab.scoring import Objective, scores
+from mlab.model.ladder import Array, Need, Sizing
+from mlab.model.pricing import Gaps, Pricing
+from mlab.model.scoring import Objective, scores
 from tests import scalar
 
 FREE = Gaps(least=0.0, most=None)

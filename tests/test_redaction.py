@@ -19,11 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
-from mlab import events
 from mlab.config import Config
-from mlab.errors import ConfigError, StoreError
-from mlab.identity import State
-from mlab.redaction import HIDDEN, RedactedStream, Scrubbing, redacted, scrub
+from mlab.core import events
+from mlab.core.errors import ConfigError, StoreError
+from mlab.core.redaction import HIDDEN, RedactedStream, Scrubbing, redacted, scrub
+from mlab.core.state import State
 from mlab.store import Store
 from tests import runs
 

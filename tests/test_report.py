@@ -16,14 +16,14 @@ import pytest
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from mlab.events import emit
-from mlab.records import Candidate, CellResult
+from mlab.core.events import emit
+from mlab.core.records import Candidate, CellResult
+from mlab.model.front import at_fills, front, on_path
+from mlab.model.ranking import ranked
 from mlab.report import plots, risk, summary, terminal
-from mlab.report.front import at_fills, front, on_path
+from mlab.report.live import following
 from mlab.report.progress import Progress
-from mlab.report.ranking import ranked
 from mlab.report.schedule import PLAIN_BLOCKS, badges, bullets, sparkline
-from mlab.report.trace import following
 from tests.ladders import RUN_ID, candidate, equal_need, experiment, failed, nine_cells, result
 
 pytestmark = pytest.mark.usefixtures("quick")

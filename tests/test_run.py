@@ -11,12 +11,13 @@ from typing import NoReturn, Self
 import pytest
 
 from flows import run
-from flows.signals import Terminated
 from mlab import config as configs
-from mlab import engine, tracking
-from mlab.errors import EvaluationError, RunBusy
-from mlab.events import recorder
-from mlab.identity import State
+from mlab import tracking
+from mlab.core.errors import EvaluationError, RunBusy
+from mlab.core.events import recorder
+from mlab.core.process import Terminated
+from mlab.core.state import State
+from mlab.search import engine
 from mlab.store import Store
 from tests import runs
 from tests.runs import ROOT, TINY, command_line
@@ -306,7 +307,7 @@ def test_what_is_left_of_a_dead_process_can_be_resumed(
         experiment, _ = runs.opened(state, store)
         claim = f"""if True:
             from mlab.store import Store
-            from mlab.identity import State
+            from mlab.core.state import State
             Store.open(State.here().database).claim({experiment.run_id!r})"""
         with runs.python("-c", claim, state=state.root) as process:
             assert process.wait(30) == 0

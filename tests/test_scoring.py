@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlab import penalties, scoring
-from mlab.contract import contract, risk
-from mlab.errors import EvaluationError
-from mlab.ladder import Array, average_entry, need_at_fill, prices
-from mlab.penalties import Wave
-from mlab.scoring import Evaluation, Objective, evaluate, scores
+from mlab.core.errors import EvaluationError
+from mlab.model import penalties, scoring
+from mlab.model.contract import contract, risk
+from mlab.model.ladder import Array, average_entry, need_at_fill, prices
+from mlab.model.penalties import Wave
+from mlab.model.scoring import Evaluation, Objective, evaluate, scores
 from tests import scalar
 from tests.scalar import Settings
 

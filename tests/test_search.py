@@ -8,11 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from mlab.errors import StoreError
-from mlab.records import Cell, Outcome, Trial
-from mlab.refinement import GENERATIONS, Start
-from mlab.search import Study
-from mlab.search.study import PRUNERS, ROAM, SAMPLERS, SHAPE
+from mlab.core.errors import StoreError
+from mlab.core.records import Cell, Outcome, Trial
+from mlab.model.annealing import GENERATIONS, Start
+from mlab.search.study import PRUNERS, ROAM, SAMPLERS, SHAPE, Study
 
 CELL = Cell(3, 20.0, 10)
 SIZE = 4

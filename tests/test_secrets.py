@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from mlab import redaction
-from mlab.errors import EvaluationError
-from mlab.identity import State
-from mlab.refinement import Refinement
+from mlab.core import redaction
+from mlab.core.errors import EvaluationError
+from mlab.core.state import State
+from mlab.model.annealing import Refinement
 from mlab.store import Store
 from mlab.tracking import Courier
-from mlab.tracking.rounds import follow
+from mlab.tracking.publisher import follow
 from tests import runs
 from tests.planted import ENVIRONMENT, NOTES, SECRETS, failing
 from tests.runs import ROOT, TINY, command_line
@@ -93,12 +93,12 @@ def test_without_redaction_every_secret_would_be_found(tmp_path: Path, monkeypat
 
 
 OFF = """
-from mlab import redaction
+from mlab.core import redaction
 redaction._redacted = lambda value, _key, _known: value
 redaction._clean = lambda text, _known: text
 """
 FAILING = """
-from mlab.refinement import Refinement
+from mlab.model.annealing import Refinement
 from tests.planted import failing
 Refinement.generation = failing
 """
@@ -191,7 +191,7 @@ def test_the_password_of_an_mlflow_server_is_in_no_log(
 
 def test_the_password_of_a_prefect_server_is_not_shown(tmp_path: Path) -> None:
     code = (
-        "from flows import server; from mlab.identity import State; server.PATIENCE_S = 0.1\n"
+        "from flows import server; from mlab.core.state import State; server.PATIENCE_S = 0.1\n"
         "with server.api(State.here()): pass"
     )
     with runs.python("-c", code, state=tmp_path, log=subprocess.PIPE, PREFECT_API_URL=f"{LOST}/api") as process:

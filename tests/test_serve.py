@@ -18,13 +18,13 @@ from benchmarks.workers import fingerprint
 from flows import serve, services
 from flows.server import address_file
 from flows.services import Program
-from mlab import background
+from mlab.cli import doctor
 from mlab.config import from_tree
-from mlab.console import doctor
-from mlab.errors import LabError
-from mlab.identity import State
+from mlab.core import pidfiles
+from mlab.core.errors import LabError
+from mlab.core.process import Holder
+from mlab.core.state import State
 from mlab.store import Store
-from mlab.store.holder import Holder
 from tests import runs
 from tests.served import LONGER, SECONDS, Served, serving, uncut
 from tests.test_flow import mlflow_status
@@ -46,28 +46,28 @@ def sleeper(name: str = "MLflow") -> Program:
 def test_what_runs_in_the_background_is_known_by_its_process_and_ended_with_it(tmp_path: Path) -> None:
     state = State(tmp_path)
     process = sleeper().start(state)
-    background.remember(state, "MLflow", process.pid, 1)
-    found = background.running(state, "MLflow")
+    pidfiles.remember(state, "MLflow", process.pid, 1)
+    found = pidfiles.running(state, "MLflow")
     assert found is not None
     assert (found.process.pid, found.port) == (process.pid, 1)
-    assert background.running(state, "Prefect") is None
+    assert pidfiles.running(state, "Prefect") is None
 
     services.end(process.pid)
     process.wait(10)
 
-    assert background.running(state, "MLflow") is None
+    assert pidfiles.running(state, "MLflow") is None
 
 
 def test_a_process_that_has_the_id_of_one_that_died_is_another(tmp_path: Path) -> None:
     state = State(tmp_path)
     process = sleeper().start(state)
     try:
-        background.remember(state, "MLflow", process.pid, 1)
+        pidfiles.remember(state, "MLflow", process.pid, 1)
         record = state.services / "mlflow.json"
         noted = json.loads(record.read_text())
         noted["process"]["started"] += "0"
         record.write_text(json.dumps(noted))
-        assert background.running(state, "MLflow") is None
+        assert pidfiles.running(state, "MLflow") is None
     finally:
         process.kill()
         process.wait()
@@ -77,7 +77,7 @@ def test_the_doctor_says_what_has_died(tmp_path: Path) -> None:
     state = State(tmp_path)
     assert [found for found in doctor.examine(state) if found.name == "make serve"] == []
     process = sleeper().start(state)
-    background.remember(state, "MLflow", process.pid, 1)
+    pidfiles.remember(state, "MLflow", process.pid, 1)
     (alive,) = [found for found in doctor.examine(state) if found.name == "make serve"]
     process.kill()
     process.wait()
@@ -90,7 +90,7 @@ def test_the_doctor_says_what_has_died(tmp_path: Path) -> None:
 def test_a_server_that_died_comes_back_where_it_was(tmp_path: Path) -> None:
     state, port = State(tmp_path), runs.free_port()
     process = sleeper().start(state)
-    background.remember(state, "MLflow", process.pid, port)
+    pidfiles.remember(state, "MLflow", process.pid, port)
     process.kill()
     process.wait()
     options = argparse.Namespace(Prefect=runs.free_port(), MLflow=None)
@@ -102,7 +102,7 @@ def test_a_damaged_record_is_none(content: str, tmp_path: Path) -> None:
     state = State(tmp_path)
     state.services.mkdir(parents=True)
     (state.services / "prefect.json").write_text(content)
-    assert background.running(state, "Prefect") is None
+    assert pidfiles.running(state, "Prefect") is None
 
 
 def test_to_stop_where_nothing_is_served_says_so(
@@ -119,7 +119,7 @@ def test_a_server_is_not_moved_to_another_port(
     monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path))
     process = sleeper().start(State(tmp_path))
     try:
-        background.remember(State(tmp_path), "MLflow", process.pid, 1)
+        pidfiles.remember(State(tmp_path), "MLflow", process.pid, 1)
         free = str(runs.free_port())
         assert serve.main(["--prefect-port", free, "--mlflow-port", free]) == 1
     finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlab.identity import State
+from mlab.core.state import State
 from mlab.store import Store
 from tests import runs
 from tests.runs import TINY, command_line

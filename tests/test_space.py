@@ -10,13 +10,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mlab.config.feasibility import conflict
-from mlab.contract import contract
-from mlab.ladder import Array, Need, Sizing, accumulate
-from mlab.penalties import Wave
-from mlab.records import Cell
-from mlab.scoring import Objective, evaluate
-from mlab.space import Limits, Space, broken_limits, volumes
+from mlab.core.records import Cell
+from mlab.model.contract import contract
+from mlab.model.ladder import Array, Need, Sizing, accumulate
+from mlab.model.limits import conflict
+from mlab.model.penalties import Wave
+from mlab.model.scoring import Objective, evaluate
+from mlab.model.space import Limits, Space, broken_limits, volumes
 
 WAVE = Wave(50.0, 10.0)
 DEFAULT = Limits(0.05, 2.5, (1.0, 100.0), 1.0, 40.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlab.stopping import IMPROVEMENT, Patience, worth_keeping
+from mlab.search.stopping import IMPROVEMENT, Patience, worth_keeping
 
 
 def after(limit: int, *scores: float | None) -> Patience:

@@ -20,8 +20,8 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from mlab.errors import StoreError
-from mlab.identity import State
+from mlab.core.errors import StoreError
+from mlab.core.state import State
 from mlab.store import Store, database
 from tests import crash, runs
 from tests.crash import PROCESSES, Outcome

@@ -16,12 +16,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from mlab import identity
-from mlab.errors import LabError, RunBusy, StoreError
-from mlab.events import recorder
-from mlab.records import Batch, Candidate, Cell, CellResult, Experiment, Metric, Trial
-from mlab.store import Saved, Store, database, holder, rows
-from mlab.store.holder import Holder
+from mlab.core import process, state
+from mlab.core.errors import LabError, RunBusy, StoreError
+from mlab.core.events import recorder
+from mlab.core.process import Holder
+from mlab.core.records import Batch, Candidate, Cell, CellResult, Experiment, Metric, Trial
+from mlab.store import Saved, Store, database, rows
 from mlab.store.schema import Base
 
 RUN = "20260102-030405-abcdef"
@@ -41,7 +41,7 @@ def candidate(cell: Cell, batch: int, index: int, score: float, run: str = RUN) 
         "diagnostics": {"wci": 0.5, "sign_flips": 2, "gini": 0.25, "entropy": 0.75},
         "penalties": {"P_gini": 0.25, "P_wave": 0.0},
     }
-    name = identity.candidate_id(run, cell.index, batch, index)
+    name = state.candidate_id(run, cell.index, batch, index)
     return Candidate(name, cell, batch, 10 * batch + index, score, contract, {"need_before_fill": [0.0, 1.5, 9.25]})
 
 
@@ -426,7 +426,7 @@ def test_a_completed_run_stays_completed(store: Store, run: Experiment) -> None:
 
 @pytest.mark.parametrize("proc", ["/proc", "/nowhere"], ids=["linux", "elsewhere"])
 def test_a_process_is_not_mistaken_for_another_with_its_id(proc: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holder, "PROC", Path(proc))
+    monkeypatch.setattr(process, "PROC", Path(proc))
     here = Holder.here()
     assert here.alive
     assert not replace(here, started="1").alive
@@ -435,7 +435,7 @@ def test_a_process_is_not_mistaken_for_another_with_its_id(proc: str, monkeypatc
 
 @pytest.mark.parametrize("proc", ["/proc", "/nowhere"], ids=["linux", "elsewhere"])
 def test_the_dead_are_dead_even_before_they_are_buried(proc: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holder, "PROC", Path(proc))
+    monkeypatch.setattr(process, "PROC", Path(proc))
     gone = PROCESSES.Process(target=int)
     gone.start()
     pid = gone.pid or 0

@@ -17,8 +17,8 @@ import psutil
 import pytest
 
 from flows import run as command
-from mlab.errors import LabError, RunBusy
-from mlab.identity import State
+from mlab.core.errors import LabError, RunBusy
+from mlab.core.state import State
 from mlab.store import Holder, Store
 from tests import crash, runs
 from tests.crash import PROCESSES, Outcome

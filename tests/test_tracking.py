@@ -16,17 +16,18 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from mlab import config, engine
-from mlab.errors import EvaluationError
-from mlab.events import recorder
-from mlab.identity import State
-from mlab.pages import Pages
-from mlab.records import Experiment
+from mlab import config
+from mlab.core.errors import EvaluationError
+from mlab.core.events import recorder
+from mlab.core.records import Experiment
+from mlab.core.state import State
+from mlab.core.urls import Pages
 from mlab.report import markdown, summary, terminal
+from mlab.search import engine
 from mlab.store import Store
+from mlab.tracking.client import Destination
 from mlab.tracking.delivery import Delivery
-from mlab.tracking.destination import Destination
-from mlab.tracking.rounds import follow
+from mlab.tracking.publisher import follow
 from tests import runs
 from tests.runs import ROOT, Watch
 

@@ -21,11 +21,11 @@ from playwright.sync_api import Page, expect
 from docs.browser import CHROMIUM, browsing, visit
 from flows import ui
 from flows.server import address_file
-from mlab.identity import State
-from mlab.pages import Pages
+from mlab.core.state import State
+from mlab.core.urls import Pages
 from mlab.store import Store
-from mlab.tracking.destination import Destination
-from mlab.tracking.rounds import follow
+from mlab.tracking.client import Destination
+from mlab.tracking.publisher import follow
 from tests import runs
 from tests.runs import TINY, command_line
 from tests.served import Prefect

@@ -17,15 +17,17 @@ from uuid import uuid4
 import pytest
 from pydantic import ValidationError
 
-from mlab import console, engine, snapshot, upkeep
-from mlab.errors import StoreError
-from mlab.events import EventLog, recorder
-from mlab.identity import State
-from mlab.packing import packed
-from mlab.records import Candidate
-from mlab.report.ranking import ranked
+from mlab import cli, maintenance
+from mlab.core import crash
+from mlab.core.errors import StoreError
+from mlab.core.event_log import packed
+from mlab.core.events import EventLog, recorder
+from mlab.core.records import Candidate
+from mlab.core.state import State
+from mlab.maintenance import Policy, Report
+from mlab.model.ranking import ranked
+from mlab.search import engine
 from mlab.store import Store
-from mlab.upkeep import Policy, Report
 from tests import runs
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -73,7 +75,7 @@ def first(store: Store) -> str:
 
 
 def upkept(state: State, policy: Policy | None = None, *, dry: bool = False, after: timedelta = LATER) -> Report:
-    return upkeep.upkeep(state, policy, dry=dry, now=datetime.now(UTC) + after)
+    return maintenance.upkeep(state, policy, dry=dry, now=datetime.now(UTC) + after)
 
 
 def changed(report: Report) -> dict[str, int]:
@@ -125,7 +127,7 @@ def test_of_an_old_run_the_best_ladders_of_each_cell_are_kept_and_every_command_
 
 def _mlab(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:
     capsys.readouterr()
-    assert console.main(arguments) == status
+    assert cli.main(arguments) == status
     shown = capsys.readouterr()
     return shown.out + shown.err
 
@@ -156,7 +158,7 @@ def test_runs_of_which_mlflow_lacks_something_are_left_alone_and_it_is_said_why(
     run_id = runs.searched(state, store)
     exp_id, log = runs.stored(store, run_id).exp_id, state.events(run_id)
     held = store.results(exp_id)
-    monkeypatch.setattr(upkeep, "settled", lambda _state: "MLflow at http://me:hunter22@host: refused")
+    monkeypatch.setattr(maintenance, "settled", lambda _state: "MLflow at http://me:hunter22@host: refused")
     report = upkept(state, Policy(candidates_kept=1))
     (fault,) = report.faults
     assert fault.startswith("MLflow: still owed something of 1 run: MLflow at http://")
@@ -164,7 +166,7 @@ def test_runs_of_which_mlflow_lacks_something_are_left_alone_and_it_is_said_why(
     assert "hunter22" not in fault
     assert changed(report)["event logs"] == 2
     assert (store.results(exp_id), log.exists()) == (held, True)
-    monkeypatch.setattr(upkeep, "COURIER_S", -1.0)
+    monkeypatch.setattr(maintenance, "COURIER_S", -1.0)
     assert "1 of 7 steps failed" in _mlab(capsys, "upkeep", status=1)
 
     delivered(store, run_id)
@@ -175,7 +177,7 @@ def test_a_run_that_has_just_ended_is_left_to_its_courier(
     state: State, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs.searched(state, store)
-    monkeypatch.setattr(upkeep, "settled", lambda _state: pytest.fail("it is not asked"))
+    monkeypatch.setattr(maintenance, "settled", lambda _state: pytest.fail("it is not asked"))
     assert upkept(state, after=timedelta()).faults == []
 
 
@@ -187,7 +189,7 @@ def test_an_mlflow_that_hangs_does_not_hang_upkeep(
     hanging.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
     hanging.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(hanging))
-    monkeypatch.setattr(upkeep, "DELIVERY_S", 1.0)
+    monkeypatch.setattr(maintenance, "DELIVERY_S", 1.0)
     report = upkept(state, Policy(candidates_kept=1))
     assert report.faults == ["MLflow: still owed something of 1 run: MLflow was not done after 1 s"]
     assert not runs.alive(int((tmp_path / "pid").read_text()))
@@ -267,7 +269,7 @@ def test_runs_without_a_process_are_stopped_and_prefect_can_be_told(state: State
     experiment, _ = runs.opened(state, store)
     name = str(uuid4())
     store.set_flow_run(experiment.exp_id, name)
-    code = "import sys; from mlab.store import Store; from mlab.identity import State as S\n"
+    code = "import sys; from mlab.store import Store; from mlab.core.state import State as S\n"
     code += "Store.open(S.here().database).claim(sys.argv[1])"
     with runs.python("-c", code, experiment.run_id, state=state.root) as process:
         assert process.wait(60.0) == 0
@@ -291,11 +293,11 @@ def test_reports_of_runs_that_are_gone_are_removed_once_they_are_old(state: Stat
 
 def test_old_crash_snapshots_are_removed(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(4):
-        snapshot.write(state, ValueError("x"), None, None, {}, {})
-    monkeypatch.setattr(snapshot, "KEPT", 1)
+        crash.write(state, ValueError("x"), None, None, {}, {})
+    monkeypatch.setattr(crash, "KEPT", 1)
     assert changed(upkept(state, dry=True))["crash snapshots"] == 3
     assert changed(upkept(state))["crash snapshots"] == 3
-    assert len(snapshot.listed(state)) == 1
+    assert len(crash.listed(state)) == 1
 
 
 def test_a_log_that_cannot_be_packed_keeps_no_other_from_it(
@@ -309,18 +311,19 @@ def test_a_log_that_cannot_be_packed_keeps_no_other_from_it(
 
 
 def test_searches_and_other_upkeep_go_on_meanwhile(state: State, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upkeep, "settled", lambda _state: "")
+    monkeypatch.setattr(maintenance, "settled", lambda _state: "")
     longer = ("search.max_batches=4",)
     experiment, _ = runs.opened(state, store, *longer)
     recorder.close()
     code = (
-        "import sys; from mlab import engine; from mlab.engine import Nobody; from mlab.identity import State\n"
+        "import sys; from mlab.search import engine; from mlab.search.engine import Nobody\n"
+        "from mlab.core.state import State\n"
         "from mlab.store import Store; state = State.here()\n"
         "with Store.open(state.database) as store:\n"
         "    engine.run(state, store, *engine.find_experiment(state, store, sys.argv[1]), Nobody())\n"
     )
     other = (
-        "from datetime import *; from mlab import upkeep; from mlab.identity import State\n"
+        "from datetime import *; from mlab import maintenance as upkeep; from mlab.core.state import State\n"
         "upkeep.settled = lambda state: ''\n"
         "for kept in range(3, 0, -1):\n"
         "    for _ in range(3):\n"
@@ -356,7 +359,7 @@ def test_searches_and_other_upkeep_go_on_meanwhile(state: State, store: Store, m
 def test_the_database_is_not_vacuumed_while_a_run_is_searched(
     state: State, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "settled", lambda _state: "")
+    monkeypatch.setattr(maintenance, "settled", lambda _state: "")
     experiment, _ = runs.opened(state, store)
     store.claim(experiment.run_id)
     report = upkept(state, Policy(candidates_kept=1))

@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 
 from benchmarks.workers import fingerprint
-from flows.watching import Lookout
-from mlab import batch, engine, events
-from mlab.engine import Execution
-from mlab.errors import ConfigError, EvaluationError, LabError, RunBusy, WorkerLost
-from mlab.identity import State
-from mlab.records import Cell, CellResult
+from mlab.core import events
+from mlab.core.errors import ConfigError, EvaluationError, LabError, RunBusy, WorkerLost
+from mlab.core.records import Cell, CellResult
+from mlab.core.state import State
+from mlab.search import batch, engine
+from mlab.search.engine import Execution
+from mlab.search.polling import Lookout
+from mlab.search.worker import Assignment, assignments, search_cell
 from mlab.store import Holder, Store
-from mlab.worker import Assignment, assignments, search_cell
 from tests import runs
 from tests.runs import Watch
 

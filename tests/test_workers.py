@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from benchmarks.workers import fingerprint
-from mlab.identity import State
-from mlab.records import Experiment
+from mlab.core.records import Experiment
+from mlab.core.state import State
 from mlab.store import Store
 from tests import runs
 from tests.runs import command_line

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from mlab.config.wording import plain
-from mlab.errors import ConfigError
+from mlab.core.errors import ConfigError
 
 MAX_DEPTH = 16
 MAX_VALUES = 2000

@@ -12,10 +12,10 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from mlab.config.feasibility import conflict
-from mlab.ladder import Need, Sizing
-from mlab.records import Cell
-from mlab.redaction import redacted
+from mlab.core.records import Cell
+from mlab.core.redaction import redacted
+from mlab.model.ladder import Need, Sizing
+from mlab.model.limits import conflict
 
 MAX_CELLS = 400
 MAX_NOTES = 2000

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from mlab.config import document
 from mlab.config.models import Config
 from mlab.config.wording import complaint, plain
-from mlab.errors import ConfigError, one_line
+from mlab.core.errors import ConfigError, one_line
 
 MAX_BYTES = 64 * 1024
 DEFAULTS = "built-in defaults"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias, get_args
 from pydantic import BaseModel, ValidationError
 
 from mlab.config.models import Config
-from mlab.errors import one_line
+from mlab.core.errors import one_line
 
 Place: TypeAlias = tuple[int | str, ...]
 
@@ -47,7 +47,7 @@ WAYS: dict[int | str, tuple[type, ...]] = {"number": (int, float), "list": (list
 
 
 class Complaint(NamedTuple):
-    """One fault: the arguments of :class:`mlab.errors.ConfigError` after its source."""
+    """One fault: the arguments of :class:`mlab.core.errors.ConfigError` after its source."""
 
     field: str
     must: str

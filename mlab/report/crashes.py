@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mlab.records import Crash, Json
+from mlab.core.records import Crash, Json
 
 LAST_EVENTS = 12
 """Events that are shown of a crash; its file holds more."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 
-from mlab.records import Candidate, CellResult, Experiment
+from mlab.core.records import Candidate, CellResult, Experiment
+from mlab.model.front import MEANING, at_fills, on_path
 from mlab.report import risk, schedule, summary
-from mlab.report.front import MEANING, at_fills, on_path
 
 NEEDS = ("need at fills %", "need on path %")
 

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mlab.records import Candidate, CellResult
-from mlab.report.front import Need, at_fills, found, front, on_path
+from mlab.core.records import Candidate, CellResult
+from mlab.model.front import Need, at_fills, found, front, on_path
 
 BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#9AA0A6", "#30343A"
 """Blue and vermillion of Okabe and Ito, which every common kind of sight tells apart."""

@@ -10,7 +10,7 @@ from typing import Self, TextIO
 
 from rich import progress as bars
 
-from mlab.records import Cell, CellResult
+from mlab.core.records import Cell, CellResult
 from mlab.report.terminal import console
 
 

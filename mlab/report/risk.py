@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlab.records import Candidate
+from mlab.core.records import Candidate
 
 LIMITS = (
     "NeedPct is geometry, not probability: how far the price must rebound, not whether it will.",

@@ -6,9 +6,9 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from mlab.records import Candidate, CellResult, Experiment, Json
-from mlab.report.front import at_fills, found, front, on_path
-from mlab.report.ranking import ranked_by_cell
+from mlab.core.records import Candidate, CellResult, Experiment, Json
+from mlab.model.front import at_fills, found, front, on_path
+from mlab.model.ranking import ranked_by_cell
 from mlab.report.schedule import badges
 
 TOP = 10

@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mlab.errors import one_line
-from mlab.records import Candidate, CellResult, Experiment
+from mlab.core.errors import one_line
+from mlab.core.records import Candidate, CellResult, Experiment
+from mlab.model.front import MEANING, at_fills, front, on_path
+from mlab.model.ranking import ranked
 from mlab.report import risk
-from mlab.report.front import MEANING, at_fills, front, on_path
-from mlab.report.ranking import ranked
 from mlab.report.schedule import badges, bullets, sparkline
 
 WIDTH = 100

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mlab.records import Cell, CellResult, Experiment
+from mlab.core.records import Cell, CellResult, Experiment
+from mlab.model.front import at_fills, on_path
 from mlab.report import risk
-from mlab.report.front import at_fills, on_path
 from mlab.report.markdown import NEEDS, RANK, ladder_note
 
 HEAD = ("cell", "state", "batches", "ladders", "score", *NEEDS)

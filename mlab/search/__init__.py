@@ -1,5 +1,1 @@
-"""The search within a cell: Optuna chooses the starts. The only home of Optuna."""
-
-from mlab.search.study import Study
-
-__all__ = ["Study"]
+"""A run searched from its first cell to its last. The only home of Optuna; nothing in here knows Prefect."""

@@ -18,9 +18,9 @@ from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, CmaEsSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState
 
-from mlab.errors import StoreError
-from mlab.records import Cell, Outcome, Trial
-from mlab.refinement import GENERATIONS, Shape, Start
+from mlab.core.errors import StoreError
+from mlab.core.records import Cell, Outcome, Trial
+from mlab.model.annealing import GENERATIONS, Shape, Start
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=ExperimentalWarning, module=__name__)  # of the QMC sampler
@@ -33,7 +33,7 @@ SHAPE: dict[str, BaseDistribution] = {
     "place": FloatDistribution(-0.25, 1.25),  # a third of them right at an end
     "width": FloatDistribution(0.03, 1.0, log=True),
 }
-"""What a trial chooses: the fields of :class:`mlab.refinement.Start` and its shape, and their ranges."""
+"""What a trial chooses: the fields of :class:`mlab.model.annealing.Start` and its shape, and their ranges."""
 
 MEMORY = 96
 """Trials that a study of Optuna remembers at most; at that many the older half is forgotten.

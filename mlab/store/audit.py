@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from mlab.errors import StoreError
+from mlab.core.errors import StoreError
 from mlab.store.schema import CellRow, ExperimentRow, ResultRow, TrialRow
 
 REMEDY = "restore a copy, or begin a new run"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from mlab.errors import StoreError
-from mlab.records import Batch, Candidate, Json, Trial
+from mlab.core.errors import StoreError
+from mlab.core.records import Batch, Candidate, Json, Trial
 from mlab.store import rows
+from mlab.store.checksum import seal
 from mlab.store.schema import Base, ExperimentRow, OutboxRow, ResultRow, TrialRow
-from mlab.store.seal import seal
 
 RANK = (ResultRow.score, ResultRow.candidate_id)
 """Order of the results of a cell: the lowest score first, ties by id."""

@@ -18,8 +18,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from mlab.errors import StoreError
-from mlab.events import emit
+from mlab.core.errors import StoreError
+from mlab.core.events import emit
 
 BUSY_S = 30
 MIGRATIONS = Path(__file__).parent / "migrations"

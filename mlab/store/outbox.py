@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from mlab.records import Experiment, Metric
+from mlab.core.records import Experiment, Metric
 from mlab.store import rows, runs
 from mlab.store.schema import ExperimentRow, OutboxRow
 

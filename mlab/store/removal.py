@@ -7,7 +7,7 @@ from collections.abc import Set
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from mlab.errors import StoreError
+from mlab.core.errors import StoreError
 from mlab.store import runs
 from mlab.store.schema import CellRow, OutboxRow, ResultRow, TrialRow
 

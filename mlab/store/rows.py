@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import cast
 
-from mlab.records import Batch, Candidate, Cell, Experiment, Json, Outcome, Status, Trial
-from mlab.store.canonical import check, decoded, encoded
+from mlab.core.records import Batch, Candidate, Cell, Experiment, Json, Outcome, Status, Trial
+from mlab.store.canonical_json import check, decoded, encoded
 from mlab.store.schema import CellRow, ExperimentRow, ResultRow, TrialRow
 
 PARTS = ("sanity", "diagnostics", "penalties")

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mlab.errors import RunBusy, StoreError
-from mlab.records import Cell, Experiment, Json, Status
+from mlab.core.errors import RunBusy, StoreError
+from mlab.core.process import Holder
+from mlab.core.records import Cell, Experiment, Json, Status
 from mlab.store import rows
-from mlab.store.canonical import check, encoded
-from mlab.store.holder import Holder
+from mlab.store.canonical_json import check, encoded
 from mlab.store.schema import CellRow, ExperimentRow
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
-    """Constraints have names, so that a later revision can change them; checksums come from :mod:`mlab.store.seal`."""
+    """Constraints have names, so that a revision can change them; checksums are of :mod:`mlab.store.checksum`."""
 
     checksum: Mapped[str] = mapped_column(sort_order=1, server_default="")
 

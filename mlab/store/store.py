@@ -8,15 +8,15 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
-from mlab import identity
-from mlab.errors import StoreError
-from mlab.events import emit
-from mlab.records import Batch, Candidate, Cell, CellResult, Experiment, Json, Metric, Status, Trial
-from mlab.store import audit, commit, found, outbox, removal, rows, runs
-from mlab.store.canonical import check
+from mlab.core import state
+from mlab.core.errors import StoreError
+from mlab.core.events import emit
+from mlab.core.process import Holder
+from mlab.core.records import Batch, Candidate, Cell, CellResult, Experiment, Json, Metric, Status, Trial
+from mlab.store import audit, commit, outbox, queries, removal, rows, runs
+from mlab.store.canonical_json import check
 from mlab.store.commit import Saved
 from mlab.store.database import Database
-from mlab.store.holder import Holder
 from mlab.store.schema import CellRow
 
 
@@ -228,32 +228,32 @@ class Store:
     def experiment(self, run_id: str) -> Experiment | None:
         """A run by its id."""
         with self._database.reading() as session:
-            return found.experiment(session, run_id)
+            return queries.experiment(session, run_id)
 
     def run_of_flow(self, flow_run_id: str) -> str | None:
         """The id of the run that a Prefect flow run executes or executed last; None where there is none."""
         with self._database.reading() as session:
-            return found.run_of_flow(session, flow_run_id)
+            return queries.run_of_flow(session, flow_run_id)
 
     def experiments(self, limit: int | None = None, *, deleted: bool = False) -> list[Experiment]:
         """The runs that are not deleted, or those that are; newest first."""
         with self._database.reading() as session:
-            return found.experiments(session, limit, deleted=deleted)
+            return queries.experiments(session, limit, deleted=deleted)
 
     def cells(self, exp_id: int) -> list[CellResult]:
         """How far each cell of a run has come, in order."""
         with self._database.reading() as session:
-            return found.cells(session, exp_id)
+            return queries.cells(session, exp_id)
 
     def trials(self, exp_id: int, cell_index: int) -> list[Trial]:
         """The trials of a cell in the order in which they were asked."""
         with self._database.reading() as session:
-            return found.trials(session, exp_id, cell_index)
+            return queries.trials(session, exp_id, cell_index)
 
     def results(self, exp_id: int, cell_index: int | None = None, limit: int | None = None) -> list[Candidate]:
         """The candidates kept, by cell and within it best first; of one cell only where it is given."""
         with self._database.reading() as session:
-            return found.candidates(session, exp_id, cell_index, limit)
+            return queries.candidates(session, exp_id, cell_index, limit)
 
     # What MLflow is owed
 
@@ -308,7 +308,7 @@ def _emit_batch(
         name,
         f"{batch.cell.label}, batch {batch.index}: {fields['rows']} rows",
         exp_id=exp_id,
-        span_id=identity.span_id(batch.index),
+        span_id=state.span_id(batch.index),
         batch_idx=batch.index,
         overlap=batch.cell.overlap_pct,
         orders=batch.cell.num_orders,

@@ -5,8 +5,8 @@ A search never waits for MLflow: it stores what MLflow is owed, and the courier'
 
 import os
 
-from mlab.tracking.courier import Courier
-from mlab.tracking.debt import Debt
+from mlab.tracking.backlog import Debt
+from mlab.tracking.sidecar import Courier
 
 __all__ = ["Courier", "Debt"]
 

@@ -7,18 +7,18 @@ import os
 import sys
 from collections.abc import Sequence
 
-from mlab.errors import LabError
-from mlab.identity import State
-from mlab.redaction import RedactedStream, Scrubbing
+from mlab.core.errors import LabError
+from mlab.core.redaction import RedactedStream, Scrubbing
+from mlab.core.state import State
 from mlab.store import Store
-from mlab.tracking.courier import Caller
 from mlab.tracking.faults import Faults, say
+from mlab.tracking.sidecar import Caller
 
 
 def main(run_ids: Sequence[str]) -> None:
     """Deliver a run, then what is owed of others; what MLflow and this program have to say of it holds no secrets."""
     sys.stderr = RedactedStream(sys.stderr)
-    from mlab.tracking.rounds import follow, settle  # noqa: PLC0415 - MLflow's loggers keep the stream that they find
+    from mlab.tracking.publisher import follow, settle  # noqa: PLC0415 - MLflow's loggers keep the stream that they find
 
     logging.getLogger("mlab").setLevel(logging.CRITICAL)  # what goes wrong is said here, once
     state, caller, faults = State.here(), Caller(), Faults()

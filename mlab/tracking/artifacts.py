@@ -9,12 +9,13 @@ from pathlib import Path
 
 import orjson
 
-from mlab import config, snapshot
-from mlab.events import EventLog
-from mlab.identity import State
-from mlab.pages import Pages
-from mlab.records import Candidate, CellResult, Experiment
-from mlab.report import page, plots, schedule, summary
+from mlab import config
+from mlab.core import crash
+from mlab.core.events import EventLog
+from mlab.core.records import Candidate, CellResult, Experiment
+from mlab.core.state import State
+from mlab.core.urls import Pages
+from mlab.report import html, plots, schedule, summary
 
 
 def write_run(
@@ -29,9 +30,9 @@ def write_run(
 
     What has been drawn of winners, by candidate, becomes part of the report: the end of a run waits for this.
     """
-    pictures = {**drawn, page.FRONT: plots.svg(plots.front_plot(cells))}
+    pictures = {**drawn, html.FRONT: plots.svg(plots.front_plot(cells))}
     events = list(EventLog(state.events(run.run_id)).news())
-    report = page.html(run, cells, results, events, Pages.of(state), pictures)
+    report = html.html(run, cells, results, events, Pages.of(state), pictures)
     (folder / "report.html").write_text(report, encoding="utf-8")
     (folder / "config.yaml").write_text(config.dump(config.from_tree(run.config, run.run_id)))
     (folder / "results.csv").write_text(summary.as_csv(summary.rows(results)))
@@ -40,12 +41,12 @@ def write_run(
     (folder / "top.json").write_bytes(orjson.dumps(table))  # the layout of MLflow's tables
     (folder / "cells.svg").write_bytes(plots.svg(plots.cells_plot(cells)))
     (folder / "front.csv").write_text(summary.as_csv(summary.front_rows(cells)))
-    (folder / "front.svg").write_bytes(pictures[page.FRONT])
+    (folder / "front.svg").write_bytes(pictures[html.FRONT])
     log = state.events(run.run_id)
     if log.exists():
         shutil.copy(log, folder / "events.jsonl")
-    for crash in snapshot.of_run(state, run.run_id):
-        shutil.copy(crash, folder / crash.name)
+    for file in crash.of_run(state, run.run_id):
+        shutil.copy(file, folder / file.name)
 
 
 def write_winner(folder: Path, best: Candidate) -> bytes:

@@ -17,13 +17,13 @@ from mlflow.entities import Metric as MlflowMetric
 from mlflow.entities import Param, Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
-from mlab.identity import State
-from mlab.pages import Pages
-from mlab.records import Cell, CellResult, Experiment, Json, Metric, Status
+from mlab.core.records import Cell, CellResult, Experiment, Json, Metric, Status
+from mlab.core.state import State
+from mlab.core.urls import Pages
 from mlab.report import markdown
 from mlab.store import Store
 from mlab.tracking import artifacts
-from mlab.tracking.destination import Destination
+from mlab.tracking.client import Destination
 
 TABLES = {"mlflow.loggedArtifacts": '[{"path": "top.json", "type": "table"}]'}
 """Makes MLflow show the best ladders as a table, those of several runs beside each other."""

@@ -7,8 +7,8 @@ import re
 import sys
 from datetime import UTC, datetime
 
-from mlab.errors import LabError
-from mlab.redaction import redacted
+from mlab.core.errors import LabError
+from mlab.core.redaction import redacted
 
 LONGEST = 200
 """Characters of a fault that are shown."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from mlab.records import Json
+from mlab.core.records import Json
 
 RUNS = {
     "tags.`status`": 110, "metrics.`best_score`": 100, "metrics.`eval_count`": 100, "metrics.`elapsed_s`": 95,
@@ -39,7 +39,7 @@ METRICS = "Model metrics"
 
 
 def tags() -> dict[str, str]:
-    """The views as tags of the experiment; their keys are those of the addresses in :class:`mlab.pages.Pages`."""
+    """The views as tags of the experiment; their keys are those of the addresses in :class:`mlab.core.urls.Pages`."""
     newest = {"orderByKey": "attributes.start_time", "orderByAsc": False, "searchFilter": ""}
     by_cell = {"orderByKey": "tags.`cell`", "orderByAsc": True, "searchFilter": "tags.cell LIKE '%'"}
     drawn = [{**chart, "uuid": chart["type"], "metricSectionId": SECTION} for chart in (FRONT, COORDINATES)]

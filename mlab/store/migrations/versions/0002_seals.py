@@ -9,7 +9,7 @@ import orjson
 import sqlalchemy as sa
 from alembic import op
 
-from mlab.errors import StoreError
+from mlab.core.errors import StoreError
 
 revision = "0002"
 down_revision = "0001"

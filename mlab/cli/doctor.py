@@ -1,0 +1,200 @@
+"""``mlab doctor``: whether everything is as it should be, and if not, what to do."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib import metadata
+
+import click
+import psutil
+from packaging.requirements import Requirement
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from mlab.core import crash, pidfiles
+from mlab.core.errors import StoreError
+from mlab.core.redaction import redacted
+from mlab.core.state import State
+from mlab.report import terminal
+from mlab.store import Store
+
+PACKAGE = "martingale-lab"
+DISK_MB = 500
+"""Less free space than this is worth a word: MLflow, Prefect and a long search each take some."""
+
+RECURRING, WITHIN_DAYS = 3, 7
+"""Crashes of one kind within so many days that are worth a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found; ``remedy`` says what to do, and is empty where all is well."""
+
+    name: str
+    found: str
+    remedy: str = ""
+
+
+@click.command()
+@click.pass_context
+def doctor(context: click.Context) -> None:
+    """Check that all is well, and say what to do.
+
+    Versions, folder, disk, database, runs, debts to MLflow, servers and crashes. The exit status is 1 where something
+    is wrong.
+    """
+    findings = list(examine(State.here()))
+    out = terminal.console(sys.stdout)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for head in ("", "check", "found", "what to do"):
+        table.add_column(head, overflow="fold")
+    for one in findings:
+        table.add_row("!" if one.remedy else "ok", one.name, Text(one.found), Text(one.remedy))
+    out.print(table)
+    wrong = sum(bool(one.remedy) for one in findings)
+    out.print(f"{wrong} of {len(findings)} checks need attention." if wrong else "All is well.")
+    context.exit(1 if wrong else 0)
+
+
+def examine(state: State) -> Iterator[Finding]:
+    """All checks, each independent of the others."""
+    yield _versions()
+    yield _folder(state)
+    yield _disk(state)
+    yield from _database(state)
+    yield from _servers()
+    yield from _background(state)
+    yield _crashes(state)
+
+
+def _versions() -> Finding:
+    """Whether the packages are those that the program was made for."""
+    wrong = []
+    for text in metadata.requires(PACKAGE) or []:
+        requirement = Requirement(text)
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            version = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            version = "missing"
+        if version == "missing" or not requirement.specifier.contains(version, prereleases=True):
+            wrong.append(f"{requirement.name} is {version}, must be {requirement.specifier or 'there'}")
+    found = f"{PACKAGE} {metadata.version(PACKAGE)}, Python {sys.version.split()[0]}"
+    if wrong:
+        return Finding("versions", "; ".join(wrong), "in the checkout: make clean, then make run")
+    return Finding("versions", f"{found}, all packages as required")
+
+
+def _folder(state: State) -> Finding:
+    if not state.root.exists():
+        return Finding("state folder", f"{state.root} is not there yet; the first run makes it")
+    try:
+        with tempfile.TemporaryFile(dir=state.root) as file:
+            file.write(b"x")
+    except OSError as error:
+        remedy = "make it writable, or set MLAB_STATE_DIR"
+        return Finding("state folder", f"{state.root} cannot be written: {error.strerror}", remedy)
+    return Finding("state folder", f"{state.root} can be written")
+
+
+def _disk(state: State) -> Finding:
+    place = next(folder for folder in (state.root, *state.root.parents) if folder.exists())
+    free = psutil.disk_usage(str(place)).free // 2**20
+    remedy = (
+        f"free some: below {DISK_MB} MB a run may end with status 4; nothing saved is lost" if free < DISK_MB else ""
+    )
+    return Finding("disk", f"{free:,} MB free", remedy)
+
+
+def _database(state: State) -> Iterator[Finding]:
+    if not state.database.exists():
+        yield Finding("database", "no runs are stored yet")
+        return
+    try:
+        with Store.open(state.database) as store:
+            store.check_file()
+            yield _rows(store)
+            yield _orphans(store)
+            yield _owed(store)
+    except StoreError as error:
+        yield Finding("database", str(error), "see docs/faults.md; every command refuses it until then")
+
+
+def _rows(store: Store) -> Finding:
+    runs = store.experiments()
+    damaged = []
+    for run in runs:
+        try:
+            store.check_run(run.exp_id)
+        except StoreError as error:
+            damaged.append(str(error))
+    if damaged:
+        return Finding("database", "; ".join(damaged), "restore a copy of the file; those runs cannot be trusted")
+    status = Counter(run.status for run in runs)
+    found = ", ".join(f"{number} {name}" for name, number in sorted(status.items())) or "no runs"
+    return Finding("database", f"intact, every row as it was written: {found}")
+
+
+def _orphans(store: Store) -> Finding:
+    orphans = [run.run_id for run in store.orphans()]
+    if not orphans:
+        return Finding("runs", "none is left by a process that died")
+    remedy = f"the next run marks them STOPPED; go on with python -m flows.run --resume {orphans[-1]}"
+    return Finding("runs", f"left by a process that died: {', '.join(orphans)}", remedy)
+
+
+def _owed(store: Store) -> Finding:
+    owing = store.owing()
+    if not owing:
+        return Finding("MLflow is owed", "nothing")
+    numbers = sum(len(store.owed(run.exp_id)) for run in owing)
+    return Finding("MLflow is owed", f"{numbers:,} numbers and the endings of {len(owing)} runs", "mlab sync")
+
+
+def _servers() -> Iterator[Finding]:
+    """The servers that the environment names; a run that is named none has its own."""
+    for variable, page in (("PREFECT_API_URL", "/health"), ("MLFLOW_TRACKING_URI", "/health")):
+        url = os.environ.get(variable, "")
+        if url.startswith(("http://", "https://")):
+            shown = redacted(url)
+            remedy = "" if _answers(url.rstrip("/") + page) else "start that server, or unset it; runs go on without it"
+            yield Finding(variable, f"{shown} {'does not answer' if remedy else 'answers'}", remedy)
+
+
+def _background(state: State) -> Iterator[Finding]:
+    """What ``make serve`` has started, where it has."""
+    known = {name: found for name in pidfiles.NAMES if (found := pidfiles.known(state, name))}
+    dead = [name for name, found in known.items() if not found.alive]
+    if dead:
+        yield Finding("make serve", f"died: {', '.join(dead)}; searches on a schedule need all", "make serve")
+    elif known:
+        yield Finding("make serve", f"running: {', '.join(known)}")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5.0) as answer:  # noqa: S310 - http, as checked above
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError, ValueError):
+        return False
+
+
+def _crashes(state: State) -> Finding:
+    since = (datetime.now(UTC) - timedelta(days=WITHIN_DAYS)).isoformat()
+    recent = [one for one in crash.listed(state) if one.timestamp >= since]
+    kinds = Counter(one.fingerprint for one in recent)
+    recurring = [kind for kind, times in kinds.items() if times >= RECURRING]
+    found = f"{len(recent)} in the last {WITHIN_DAYS} days"
+    if recurring:
+        return Finding("crashes", f"{found}, {len(recurring)} kinds of them again and again", "mlab crashes ls")
+    return Finding("crashes", found)

@@ -1,0 +1,126 @@
+"""``mlab ls``, ``show``, ``compare``, ``trace``: what the stored runs found, and how it came about."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from mlab.cli.choice import chosen, logged, opened
+from mlab.core.errors import ConfigError
+from mlab.core.events import EventLog, emit
+from mlab.core.records import Candidate, Experiment, Json
+from mlab.core.state import CANDIDATE_ID
+from mlab.report import summary, tables, terminal
+from mlab.store import Store
+
+
+@click.command("ls")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Most runs to list.")
+@click.option("--deleted", is_flag=True, help="Those that were deleted and not purged yet.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_runs(limit: int, *, deleted: bool, as_json: bool) -> None:
+    """List runs, the newest first."""
+    with opened() as (_, store):
+        runs = store.experiments(limit, deleted=deleted)
+        cells = [store.cells(run.exp_id) for run in runs]
+    if as_json:
+        for run, found in zip(runs, cells, strict=True):
+            print(json.dumps(tables.run_row(run, found)))
+        return
+    out = terminal.console(sys.stdout)
+    out.print(tables.runs_table(runs, cells))
+    out.print("mlab show RUN tells what one found; a score ranks ladders within one cell only.")
+
+
+@click.command()
+@click.argument("run", default="latest")
+@click.option("--cell", metavar="CELL", help="One cell only, such as 20x10: overlap x orders.")
+@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Ladders listed of each cell.")
+@click.option("--json", "as_json", is_flag=True, help="The object that a run prints with --json.")
+def show(run: str, cell: str | None, top: int, *, as_json: bool) -> None:
+    """Show what a run found, cell by cell.
+
+    Of each cell the best ladders as a table, and the best of them order by order.
+    RUN is the id of a run, the end of one, or latest.
+    """
+    with opened() as (state, store):
+        experiment = chosen(store, run)
+        store.check_run(experiment.exp_id)
+        cells = store.cells(experiment.exp_id)
+        results = store.results(experiment.exp_id)
+        with logged(state, experiment):
+            emit("UI.RESULTS_LOAD", f"{len(results)} results shown", rows=len(results))
+    if cell is not None:
+        cells = [one for one in cells if tables.short(one.cell) == cell]
+        if not cells:
+            raise ConfigError("command line", "--cell", "must be a cell of the run, such as 20x10", cell)
+    if as_json:
+        print(json.dumps(summary.run_json(experiment, cells)))
+    else:
+        tables.show(terminal.console(sys.stdout), experiment, cells, results, top)
+
+
+@click.command()
+@click.argument("runs", metavar="[RUN RUN]", nargs=-1)
+def compare(runs: tuple[str, ...]) -> None:
+    """Compare two runs, cell by cell; the latest two where none are named.
+
+    Shows the fields in which their configs differ, and the best ladder of each cell that both have.
+    RUN is the id of a run, the end of one, or latest.
+    """
+    with opened() as (_, store):
+        one, other = _pair(store, runs)
+        for run in (one, other):
+            store.check_run(run.exp_id)
+        cells = [store.cells(run.exp_id) for run in (one, other)]
+    tables.compare(terminal.console(sys.stdout), one, other, cells[0], cells[1])
+
+
+def _pair(store: Store, names: tuple[str, ...]) -> list[Experiment]:
+    """The two runs to compare, the older first where none are named."""
+    if len(names) not in {0, 2}:
+        raise ConfigError("command line", "RUN", "must be two runs, or none for the latest two", " ".join(names))
+    pair = [chosen(store, name) for name in names] or store.experiments(limit=2)[::-1]
+    if len(pair) < 2:
+        raise ConfigError("command line", "RUN", "needs two stored runs; there is only one")
+    return pair
+
+
+@click.command()
+@click.argument("candidate")
+def trace(candidate: str) -> None:
+    """Follow one candidate by its id.
+
+    From the config by trial and events to its orders and to MLflow.
+    """
+    if not CANDIDATE_ID.fullmatch(candidate):
+        must = "must look like 20260131-235959-0a1b2c-c004-b0005-i007"
+        raise ConfigError("command line", "CANDIDATE", must, candidate)
+    with opened() as (state, store):
+        run = chosen(store, candidate[:22])
+        found = _found(store, run, candidate)
+        trial = next(one for one in store.trials(run.exp_id, found.cell.index) if one.number == found.trial)
+        events = _events(state.events(run.run_id), found)
+    tables.trace(terminal.console(sys.stdout), run, found, trial, events)
+
+
+def _found(store: Store, run: Experiment, name: str) -> Candidate:
+    for candidate in store.results(run.exp_id):
+        if candidate.candidate_id == name:
+            return candidate
+    raise ConfigError(
+        "command line",
+        "CANDIDATE",
+        "is not kept: better ones took its place, it was pruned, or mlab upkeep has removed it",
+        name,
+    )
+
+
+def _events(log: Path, candidate: Candidate) -> list[Json]:
+    """The events of the batch that a candidate came from."""
+    place = (candidate.cell.overlap_pct, candidate.cell.num_orders, candidate.batch)
+    news = EventLog(log).news()
+    return [one for one in news if (one.get("overlap"), one.get("orders"), one.get("batch_idx")) == place]

@@ -1,0 +1,61 @@
+"""``mlab upkeep``: what runs have left behind, brought in order and made smaller."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from mlab import maintenance as work
+from mlab.core.state import State
+from mlab.report import terminal
+
+
+def _policy(command: Callable[..., None]) -> Callable[..., None]:
+    """An option for each field of the policy, with its limits and its description."""
+    for name, field in reversed(work.Policy.model_fields.items()):
+        limits = {kind: getattr(one, kind) for one in field.metadata for kind in ("ge", "le") if hasattr(one, kind)}
+        option: Any = click.option(
+            f"--{name.replace('_', '-')}",
+            type=click.IntRange(limits["ge"], limits["le"]),
+            default=field.default,
+            show_default=True,
+            help=field.description,
+        )
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Change nothing, and say what would be done.")
+@_policy
+@click.pass_context
+def upkeep(context: click.Context, /, *, dry_run: bool, **policy: int) -> None:
+    """Bring in order what runs have left behind, and make it smaller.
+
+    Marks runs whose process is gone, delivers what MLflow is owed, packs old event logs, removes old crash snapshots,
+    reports of runs that are gone and all but the best candidates of old runs, and gives free space back to the disk.
+    The exit status is 1 where a step failed; the others are done all the same.
+    """
+    state = State.here()
+    if not state.database.exists():
+        print(f"No runs are stored in {state.root}.")
+        return
+    report = work.upkeep(state, work.Policy(**policy), dry=dry_run)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for head in ("", "what", "would be done" if dry_run else "done"):
+        table.add_column(head, overflow="fold")
+    for step in report.steps:
+        words = f"{step.done}\nfailed: {step.fault}" if step.fault else step.done
+        table.add_row("!" if step.fault else "ok", step.name, Text(words))
+    out = terminal.console(sys.stdout)
+    out.print(table)
+    out.print(report.verdict)
+    if dry_run and any(step.changed for step in report.steps):
+        out.print("Nothing was changed; mlab upkeep without --dry-run does it.")
+    context.exit(1 if report.faults else 0)

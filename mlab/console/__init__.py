@@ -1,5 +1,0 @@
-"""The command line beside a run: what is stored, what went wrong, and what to do about it."""
-
-from mlab.console.app import main, script
-
-__all__ = ["main", "script"]

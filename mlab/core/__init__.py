@@ -1,0 +1,1 @@
+"""The ground floor: what every other room stands on. No domain, and no library of a side system."""

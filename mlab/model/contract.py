@@ -1,0 +1,85 @@
+"""One ladder as plain JSON values: the contract of an evaluation, and the risk block beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mlab.core.records import Json
+from mlab.model import reference
+from mlab.model.ladder import Array, need_before_fill
+from mlab.model.penalties import variance
+from mlab.model.scoring import Evaluation, Objective
+
+MISMATCH_TOLERANCE = 1e-6
+FURTHER_FALLS_PCT = (10, 20, 30)
+
+
+def contract(evaluation: Evaluation, ladder: int, base_price: float, objective: Objective) -> Json:
+    """The contract of one ladder of a batch, exactly the keys that the spec fixes.
+
+    ``max_need`` and ``var_need`` are those at fills, whatever the score is built on.
+    """
+    schedule = _schedule(evaluation, ladder, base_price)
+    max_need = float(evaluation.max_need[ladder])
+    again = max(reference.needs(schedule["order_prices"], schedule["volume_pct"], objective.sizing))
+    mismatch = not abs(max_need - again) <= MISMATCH_TOLERANCE
+    penalties = {name: float(value[ladder]) for name, value in evaluation.penalties.items()}
+    penalties["P_need_mismatch"] = float(mismatch)
+    return {
+        "score": float(evaluation.score[ladder]) + objective.lambda_penalty * float(mismatch),
+        "max_need": max_need,
+        "var_need": float(evaluation.var_need[ladder]),
+        "tail": float(evaluation.tail[ladder]),
+        "schedule": schedule,
+        "sanity": {
+            "max_need_mismatch": mismatch,
+            "collapse_indents": bool(evaluation.collapses[ladder]),
+            "tail_overflow": bool(evaluation.overflows[ladder]),
+        },
+        "diagnostics": {
+            "wci": float(evaluation.wci[ladder]),
+            "sign_flips": int(evaluation.sign_flips[ladder]),
+            "gini": penalties["P_gini"],
+            "entropy": 1.0 - penalties["P_entropy"],
+        },
+        "penalties": penalties,
+    }
+
+
+def _schedule(evaluation: Evaluation, ladder: int, base_price: float) -> dict[str, list[float]]:
+    def column(rows: Array) -> list[float]:
+        values: list[float] = rows[:, ladder].tolist()
+        return values
+
+    return {
+        "indent_pct": column(evaluation.indent),
+        "volume_pct": column(evaluation.volume_pct),
+        "martingale_pct": column(evaluation.growth),
+        "needpct": column(evaluation.need),
+        "order_prices": column(evaluation.price * base_price),
+        "price_step_pct": column(evaluation.step),
+    }
+
+
+def risk(evaluation: Evaluation, ladder: int, objective: Objective) -> Json:
+    """What NeedPct at fills does not show. F20 to F22; losses in percent of the money deployed."""
+    share, prices = evaluation.volume_pct[:, ladder], evaluation.price[:, ladder]
+    money = np.cumsum(share if objective.sizing == "quote" else share * prices)
+    before = need_before_fill(evaluation.price[:, [ladder]], evaluation.average[:, [ladder]])
+    price, average = float(prices[-1]), float(evaluation.average[-1, ladder])
+
+    def loss(further_fall_pct: float) -> float:
+        return (1.0 - price * (1.0 - further_fall_pct / 100.0) / average) * 100.0
+
+    deployed: list[float] = (money / money[-1] * 100.0).tolist()
+    block: dict[str, Any] = {
+        "need_before_fill": before[:, 0].tolist(),
+        "max_need_path": float(max(before.max(), evaluation.need[:, ladder].max())),
+        "var_need_path": float(variance(before)[0]),
+        "capital_deployed_pct": deployed,
+        "loss_at_last_order_pct": loss(0.0),
+        "loss_below_last_pct": {str(fall): loss(fall) for fall in FURTHER_FALLS_PCT},
+    }
+    return block

@@ -1,0 +1,271 @@
+"""The prices that make the score least for given volumes. F6 to F8 of ``docs/model.md``.
+
+Shapes as in :mod:`mlab.model.ladder`; besides, one row for each of the orders 2..M:
+
+======== ======== ==================================================================================
+symbol   shape    meaning
+======== ======== ==================================================================================
+need     (K, B)   c_k, the rebound that the score counts for order k, as a share: 0.03 for 3 %
+ratio    (K, B)   volume of order k over what is held before it (fill) or after it (path)
+factor   (K, B)   A_k / A_{k-1}: how far order k lowers the average entry
+slope    (K, B)   -d ln P_M / d c_k: how much depth a little more need of order k buys
+======== ======== ==================================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlab.model.ladder import Array, Need, Sizing, accumulate, average_entry, compound
+from mlab.model.penalties import number
+from mlab.model.scoring import Objective
+
+STEPS = 6
+"""Newton steps from nothing: exact to 1e-4 of the score even where most gaps are bound."""
+
+NEAR_STEPS = 2
+"""Newton steps from the needs of a ladder that differs in a growth or two."""
+
+TIGHT_STEPS, TIGHT_SHARE = 4, 0.4
+"""Where gaps are about as small as allowed: so many more steps, and this share of each; whole ones overshoot."""
+
+EVEN = 1e6
+"""Weight from which on the largest need is all that counts, and all needs are equal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """Bounds on the distance between neighbouring orders, as shares of the base price; ``most`` None for none."""
+
+    least: float
+    most: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Needs of orders 2..M (K, B), and the line that they follow where no gap is bound.
+
+    That is ``min(top, base + pull * slope)``, the three of shape (B,).
+    """
+
+    need: Array
+    top: Array
+    base: Array
+    pull: Array
+
+    def of(self, ladders: NDArray[np.int64]) -> Needs:
+        """Those of some ladders, in that order."""
+        return Needs(self.need[:, ladders], self.top[ladders], self.base[ladders], self.pull[ladders])
+
+    def put(self, ladders: NDArray[np.int64], other: Needs) -> None:
+        """Replace those of some ladders."""
+        self.need[:, ladders] = other.need
+        self.top[ladders], self.base[ladders], self.pull[ladders] = other.top, other.base, other.pull
+
+
+@dataclass(frozen=True, slots=True)
+class Pricing:
+    """How the orders of one cell are priced once their volumes are known.
+
+    Attributes:
+        overlap: indent of the last order in percent, between 0 and 100.
+        sizing: what the volumes are, money or coins.
+        need: which needs the score counts, those at fills or those just before them.
+        weight: of the largest need over that of the variance, both of needs as shares.
+        gaps: bounds with ``(M - 1) * least < overlap / 100 <= (M - 1) * most``.
+    """
+
+    overlap: float
+    sizing: Sizing
+    need: Need
+    weight: float
+    gaps: Gaps
+
+    @classmethod
+    def of(cls, overlap: float, gaps: Gaps, objective: Objective) -> Pricing:
+        """From the weights of the score, which counts needs in percent."""
+        alpha, beta = objective.alpha, 100.0 * objective.beta
+        weight = alpha / beta if alpha < EVEN * beta else EVEN
+        return cls(overlap, objective.sizing, objective.need, weight, gaps)
+
+    @property
+    def _floor(self) -> float:
+        """Price of the last order over the base price."""
+        return 1.0 - self.overlap / 100.0
+
+    def indents(self, volume: Array) -> tuple[Array, Needs]:
+        """Where the orders stand, from their volumes alone.
+
+        Args:
+            volume: positive volumes in any unit, shape (M, B).
+
+        Returns:
+            Indents in percent, shape (M, B), the first 0, the last ``overlap``; and the needs they follow from.
+        """
+        price, needs = self.near(volume, self.first_needs(volume), STEPS)
+        self._keep_gaps(price)
+        indent = (1.0 - price) * 100.0
+        indent[-1] = self.overlap
+        return indent, needs
+
+    def near(self, volume: Array, known: Needs, steps: int = NEAR_STEPS) -> tuple[Array, Needs]:
+        """Prices over the base price (M, B), some steps from the needs of similar volumes; and the needs found.
+
+        Gaps are within their bounds but for what is left of the error of the steps.
+        """
+        ratio = self._ratio(volume)
+        needs = known = replace(known, need=self._capped(known.need, ratio))
+        for _ in range(steps):
+            needs = self._step(needs, ratio, tight=False)
+        price = self._prices(needs.need, ratio)
+        tight = np.flatnonzero((price[:-1] - price[1:]).min(axis=0) < self.gaps.least)
+        if tight.size:
+            some, found = np.ascontiguousarray(ratio[:, tight]), known.of(tight)
+            for _ in range(TIGHT_STEPS * steps):
+                found = self._step(found, some, tight=True)
+            needs.put(tight, found)
+            price[:, tight] = self._prices(found.need, some)
+        return price, needs
+
+    def first_needs(self, volume: Array) -> Needs:
+        """Where the steps begin: equal needs, but none beyond what gaps as wide as allowed lead to."""
+        ratio = self._ratio(volume)
+        need = np.tile(-np.log(self._floor) / (1.0 + ratio.sum(axis=0)), (len(ratio), 1))
+        if self.gaps.most is not None:
+            widest = np.maximum(1.0 - self.gaps.most * np.arange(len(volume)), self._floor)[:, None]
+            average, _ = average_entry(widest, volume, self.sizing)
+            np.minimum(need, (average[1:] if self.need == "fill" else average[:-1]) / widest[1:] - 1.0, out=need)
+        top = need.max(axis=0)
+        return Needs(need, top, top, np.zeros(len(top)))
+
+    def _ratio(self, volume: Array) -> Array:
+        held = accumulate(volume.copy())
+        if self.need == "fill":
+            return np.asarray(volume[1:] / held[:-1])
+        ratio = volume[1:] / held[1:]
+        ratio[-1] = 0.0  # the need before the last fill does not know its volume
+        return np.asarray(ratio)
+
+    def _chain(self, need: Array, ratio: Array) -> tuple[Array, Array]:
+        """Factors and slopes. F6."""
+        share = 1.0 / (1.0 + need)
+        if self.sizing == "quote":
+            pull, rate = need * ratio, ratio
+        else:
+            pull, rate = ratio - ratio * share, ratio * share * share
+        if (self.sizing == "quote") == (self.need == "fill"):
+            factor = 1.0 - pull
+            slope = rate / factor
+        else:
+            factor = 1.0 / (1.0 + pull)
+            slope = rate * factor
+        slope[-1] += share[-1]
+        return factor, slope
+
+    def _averages(self, factor: Array) -> Array:
+        """Average entry over the base price, shape (M, B). F6."""
+        return compound(np.concatenate([np.ones((1, factor.shape[1])), factor]))
+
+    def _prices(self, need: Array, ratio: Array) -> Array:
+        """Prices over the base price, shape (M, B), the last where it belongs. F6."""
+        average = self._averages(self._chain(need, ratio)[0])
+        price = np.ones(average.shape)
+        np.divide(average[1:] if self.need == "fill" else average[:-1], 1.0 + need, out=price[1:])
+        price[-1] = self._floor
+        return price
+
+    def _step(self, needs: Needs, ratio: Array, *, tight: bool) -> Needs:
+        """One Newton step towards the needs whose score is least. F7."""
+        factor, slope = self._chain(needs.need, ratio)
+        limits = None
+        if tight or self.gaps.most is not None:
+            limits = self._limits(needs.need, factor, ratio, tight=tight)
+        # What the needs have to add up to along the slopes, for the last price to end where it belongs.
+        depth = np.log(np.multiply.reduce(factor, axis=0) / ((1.0 + needs.need[-1]) * self._floor))
+        depth += np.einsum("kb,kb->b", slope, needs.need)
+        base, pull, top = self._line(needs, slope, depth, limits)
+        need = np.minimum(pull * slope + base, top)
+        if limits is not None:
+            np.clip(need, *limits, out=need)
+        need = self._capped(need, ratio)
+        if tight:
+            need = needs.need + TIGHT_SHARE * (need - needs.need)
+        return Needs(np.maximum(need, 0.0), top, base, pull)
+
+    def _capped(self, need: Array, ratio: Array) -> Array:
+        """The needs, lowered where a factor would be less than the last price: their product never is."""
+        if (self.sizing, self.need) == ("quote", "fill"):
+            return np.minimum(need, (1.0 - self._floor) / ratio)
+        return need
+
+    def _line(
+        self, needs: Needs, slope: Array, depth: Array, limits: tuple[Array, Array] | None
+    ) -> tuple[Array, Array, Array]:
+        """Base, pull and top for which the score is least, with the orders at the top and at limits as they are. F7."""
+        line = needs.pull * slope
+        line += needs.base
+        at_top = line >= needs.top
+        free = slope.copy()
+        still: Array | float = 1.0  # order 1 needs nothing, ever
+        fixed: Array | float = 0.0
+        if limits is not None:
+            wanted = np.minimum(line, needs.top, out=line)
+            held = np.clip(wanted, *limits)
+            bound = held != wanted
+            at_top &= ~bound
+            free[bound] = 0.0
+            held[~bound] = 0.0
+            still, fixed = 1.0 + number(bound), held.sum(axis=0)
+            depth -= np.einsum("kb,kb->b", slope, held)
+        at_top[-1] |= ~at_top.any(axis=0)
+        steep = np.where(at_top, slope, 0.0)
+        free -= steep
+        tops, high, low = number(at_top), steep.sum(axis=0), free.sum(axis=0)
+        square = np.einsum("kb,kb->b", free, free)
+        weight = self.weight * (len(slope) + 1) / 2.0
+        spread = (high + low) / still
+        lift = depth - weight / high * (square + low * spread) - fixed * spread
+        lift /= ((high + low) * spread + square) / high + high / tops
+        pull = (lift + weight) / high
+        base = (lift + pull * low + fixed) / still
+        return base, pull, base + lift / tops
+
+    def _limits(self, need: Array, factor: Array, ratio: Array, *, tight: bool) -> tuple[Array, Array]:
+        """Least and largest need that the bounds on gaps leave each order, the others as they are. F8."""
+        average = self._averages(factor)[:-1]
+        above = np.ones(need.shape)
+        np.divide(average[1:] if self.need == "fill" else average[:-1], 1.0 + need[:-1], out=above[1:])
+        below = np.arange(len(need) - 1.0, -1.0, -1.0)[:, None]  # orders that are still to come
+        deepest = self._floor + below * self.gaps.least
+        highest = above - self.gaps.least if tight else np.ones(1)
+        if self.gaps.most is not None:
+            deepest = np.maximum(deepest, above - self.gaps.most)
+            highest = np.minimum(highest, self._floor + below * self.gaps.most)
+        least, most = (self._need_at(price / average, ratio) for price in (highest, deepest))
+        least[-1], most[-1] = 0.0, np.inf  # its price is given
+        return least, most
+
+    def _need_at(self, price: Array, ratio: Array) -> Array:
+        """Need of an order at a price that is given over the average entry before it."""
+        if self.need == "path":
+            return np.asarray(1.0 / price - 1.0)
+        if self.sizing == "quote":
+            return np.asarray((1.0 - price) / (price + ratio))
+        return np.asarray((1.0 - price) / (price + price * ratio))
+
+    def _keep_gaps(self, price: Array) -> None:
+        """Move prices, in place, where rounding or an unfinished step has left a gap beyond its bounds."""
+        least, most = self.gaps.least, self.gaps.most or np.inf
+        gap = price[:-1] - price[1:]
+        broken = np.flatnonzero((gap.min(axis=0) < least) | (gap.max(axis=0) > most))
+        if broken.size:
+            some = price[:, broken]
+            for above, row in pairwise(some[:-1]):
+                np.clip(row, above - most, above - least, out=row)
+            for below, row in pairwise(some[:0:-1]):
+                np.clip(row, below + least, below + most, out=row)
+            price[:, broken] = some

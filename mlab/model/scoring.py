@@ -1,0 +1,162 @@
+"""The score J of a batch of ladders, and the evaluation: every number of the contract.
+
+Formulas are numbered as in ``docs/model.md``; shapes as in :mod:`mlab.model.ladder`: (M, B) an order a row and a
+ladder a column, (B,) a number a ladder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlab.core.errors import EvaluationError
+from mlab.model.ladder import Array, Need, Sizing, need_at_fill, need_before_fill
+from mlab.model.penalties import Position, Wave, penalties, sign_flips, tail, variance, weight_centre
+
+CHUNK = 81_920
+"""Orders evaluated at a time, 4,096 ladders of 20: many enough that calls cost little, few enough for the cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What the score is made of; ``wave`` is None where the wave rule is off."""
+
+    sizing: Sizing
+    need: Need
+    alpha: float
+    beta: float
+    gamma: float
+    lambda_penalty: float
+    wave: Wave | None
+    tail_cap_pct: float
+    min_indent_step_pct: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All numbers of the contract for a batch: those of orders are (M, B), those of ladders (B,)."""
+
+    score: Array
+    max_need: Array
+    var_need: Array
+    tail: Array
+    indent: Array
+    volume_pct: Array
+    growth: Array
+    need: Array
+    price: Array
+    step: Array
+    average: Array
+    penalties: dict[str, Array]
+    collapses: NDArray[np.bool_]
+    overflows: NDArray[np.bool_]
+    wci: Array
+    sign_flips: Array
+
+    @property
+    def finite(self) -> bool:
+        """Whether all numbers are: no NaN, no infinity."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        arrays = [*values.pop("penalties").values(), *values.values()]
+        return all(bool(np.isfinite(array).all()) for array in arrays)
+
+
+def evaluate(indent: Array, volume: Array, objective: Objective) -> Evaluation:
+    """Every field of the contract.
+
+    Args:
+        indent: depth of each order in percent, shape (M, B), M >= 2, below 100.
+        volume: positive volumes in any unit, shape (M, B).
+        objective: sizing, weights and thresholds.
+
+    Raises:
+        EvaluationError: a shape, a volume or an indent that no formula holds for, or a score that overflows.
+    """
+    parts = [_evaluated(indent[:, part], volume[:, part], objective) for part in _parts(indent, volume)]
+    return parts[0] if len(parts) == 1 else _joined(parts)
+
+
+def scores(indent: Array, volume: Array, objective: Objective) -> Array:
+    """The score alone, shape (B,): the search's inner pass, by the same formulas."""
+    parts = [_scored(indent[:, part], volume[:, part], objective) for part in _parts(indent, volume)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _evaluated(indent: Array, volume: Array, objective: Objective) -> Evaluation:
+    position = Position.of(indent, volume, objective.sizing)
+    penalty = penalties(position, objective.wave, objective.tail_cap_pct)
+    need = need_at_fill(position.price, position.average)
+    max_need, var_need = need.max(axis=0), variance(need)
+    worst = (max_need, var_need) if objective.need == "fill" else _worst(position, objective.need)
+    total = position.held[-1]
+    if not position.growth.max(initial=0.0) < np.inf:
+        raise EvaluationError("volumes are out of all proportion to each other")
+    return Evaluation(
+        score=_score(position, worst, penalty, objective),
+        max_need=max_need,
+        var_need=var_need,
+        tail=tail(position),
+        indent=position.indent,
+        volume_pct=position.volume * (100.0 / total),
+        growth=position.growth,
+        need=need,
+        price=position.price,
+        step=position.step,
+        average=position.average,
+        penalties=penalty,
+        collapses=position.step[1:].min(axis=0) < objective.min_indent_step_pct,
+        overflows=position.volume[-1] * (100.0 / total) > objective.tail_cap_pct,
+        wci=weight_centre(position),
+        sign_flips=sign_flips(need),
+    )
+
+
+def _scored(indent: Array, volume: Array, objective: Objective) -> Array:
+    position = Position.of(indent, volume, objective.sizing)
+    return _score(
+        position,
+        _worst(position, objective.need),
+        penalties(position, objective.wave, objective.tail_cap_pct),
+        objective,
+    )
+
+
+def _parts(indent: Array, volume: Array) -> list[slice]:
+    """The ladders in chunks, at least one."""
+    if indent.shape != volume.shape or indent.ndim != 2 or len(indent) < 2:
+        raise EvaluationError(f"indent {indent.shape} and volume {volume.shape} must both be (orders >= 2, ladders)")
+    orders, ladders = indent.shape
+    width = max(1, CHUNK // orders)
+    return [slice(start, start + width) for start in range(0, max(1, ladders), width)]
+
+
+def _joined(parts: list[Evaluation]) -> Evaluation:
+    def along(values: list[Any]) -> Any:
+        return np.concatenate(values, axis=-1)
+
+    arrays = {
+        field.name: along([getattr(part, field.name) for part in parts])
+        for field in fields(Evaluation)
+        if field.name != "penalties"
+    }
+    penalty = {name: along([part.penalties[name] for part in parts]) for name in parts[0].penalties}
+    return Evaluation(**arrays, penalties=penalty)
+
+
+def _worst(position: Position, need: Need) -> tuple[Array, Array]:
+    """Largest need and variance of the needs that the score counts."""
+    measure = need_at_fill if need == "fill" else need_before_fill
+    rows = measure(position.price, position.average)
+    return rows.max(axis=0), variance(rows)
+
+
+def _score(position: Position, worst: tuple[Array, Array], penalty: dict[str, Array], objective: Objective) -> Array:
+    """J of F9."""
+    total: Array = objective.alpha * worst[0] + objective.beta * worst[1] + objective.gamma * tail(position)
+    total += objective.lambda_penalty * sum(penalty.values())
+    if not np.isfinite(total).all():
+        raise EvaluationError("the score is not a finite number: volumes or indents are out of all proportion")
+    return total

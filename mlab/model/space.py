@@ -1,0 +1,201 @@
+"""The ladders that keep the limits of one cell, built so that they cannot break them.
+
+A ladder is given by its M - 1 growths (K, B): the ratio of each volume to the one before. Prices follow
+from the volumes (:class:`mlab.model.pricing.Pricing`), so growths are all that is searched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlab.core.records import Cell, Json
+from mlab.model.ladder import Array, accumulate, compound
+from mlab.model.penalties import Wave
+from mlab.model.pricing import Gaps, Needs, Pricing
+from mlab.model.scoring import Objective
+
+GUARD = 1e-10
+"""Distance kept from every limit and threshold, as a share: optima sit on them, and rounding must not cross."""
+
+ROUNDING = 4e-13
+"""Rounding of a price over the base price, and of the indents that follow from it."""
+
+EXACT = 1e-12
+"""Rounding of a growth in percent, for where the least and the largest are one number and leave no room."""
+
+
+SCALE_STEPS = 30
+"""Halvings of the share that a shape is scaled by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What exchange and trader allow; units as in the config, ``max_gap_ratio`` None where gaps are free."""
+
+    min_indent_step_pct: float
+    max_gap_ratio: float | None
+    martingale_pct: tuple[float, float]
+    first_volume_min_pct: float
+    tail_cap_pct: float
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """All ladders of one cell that keep the limits.
+
+    Attributes:
+        growth_min: least ratio of a volume to the one before.
+        growth_max: largest such ratio.
+        total_max: bound on the sum of volumes where the first is 1 (first_volume_min_pct).
+        spread_min: for orders 1..M, least ratio of the volumes so far to the latest (tail_cap_pct). F24
+        rest: for orders 1..M, volumes from that order on, over its own, were all later steps minimal. F23
+        levels: growths at and beside the thresholds of the wave rule and at the ends, shape (L,).
+        pricing: where the orders stand once their volumes are known.
+    """
+
+    cell: Cell
+    growth_min: float
+    growth_max: float
+    total_max: float
+    spread_min: Array
+    rest: Array
+    levels: Array
+    pricing: Pricing
+
+    @classmethod
+    def of(cls, cell: Cell, limits: Limits, objective: Objective) -> Space:
+        """The space of ``cell``; the limits must leave room for at least the ladder of least growth."""
+        orders, depth = cell.num_orders, cell.overlap_pct / 100.0
+        low, high = (1.0 + bound / 100.0 for bound in limits.martingale_pct)
+        guard = min(GUARD, (high - low) / 4.0)
+        low, high = low + guard, high - guard
+        spread_min, rest = np.empty(orders), np.empty(orders)
+        spread_min[-1], rest[-1] = (1.0 + GUARD) * 100.0 / limits.tail_cap_pct, 1.0
+        for k in range(orders - 2, -1, -1):
+            spread_min[k] = low * (spread_min[k + 1] - 1.0)
+            rest[k] = 1.0 + low * rest[k + 1]
+        margin = max(GUARD * depth, ROUNDING)
+        widest = None if limits.max_gap_ratio is None else limits.max_gap_ratio * depth / (orders - 1) - margin
+        gaps = Gaps(least=limits.min_indent_step_pct / 100.0 + margin, most=widest)
+        return cls(
+            cell=cell,
+            growth_min=low,
+            growth_max=high,
+            total_max=(1.0 - GUARD) * 100.0 / limits.first_volume_min_pct,
+            spread_min=spread_min,
+            rest=rest,
+            levels=_levels(low, high, objective.wave),
+            pricing=Pricing.of(cell.overlap_pct, gaps, objective),
+        )
+
+    @property
+    def steps(self) -> int:
+        """K = M - 1, the growths of a ladder."""
+        return self.cell.num_orders - 1
+
+    def feasible(self, growth: Array) -> Array:
+        """The growths lowered, from the first order on, as far as the limits ask. F23 and F24, shape (K, B).
+
+        A lower growth always helps both limits, so each step may take what the least growth after it leaves.
+        """
+        kept = np.clip(growth, self.growth_min, self.growth_max)
+        beyond = np.flatnonzero(self._breaks(volumes(kept)))
+        if beyond.size:
+            kept[:, beyond] = self._lowered(kept[:, beyond])
+        return kept
+
+    def scaled(self, growth: Array) -> Array:
+        """The growths with all that is above the least scaled down as far as the limits ask, shape (K, B).
+
+        Where :meth:`feasible` gives early growths their way, this keeps the shape.
+        """
+        above = np.clip(growth, self.growth_min, self.growth_max) - self.growth_min
+        low, high = np.zeros(growth.shape[1]), np.ones(growth.shape[1])
+        share = high
+        for _ in range(SCALE_STEPS):
+            beyond = self._breaks(volumes(self.growth_min + share * above))
+            low, high = np.where(beyond, low, share), np.where(beyond, share, high)
+            share = (low + high) / 2.0
+        return self.feasible(self.growth_min + low * above)
+
+    def _breaks(self, volume: Array) -> NDArray[np.bool_]:
+        """Which ladders have too small a first order, or too large a last; the volumes are overwritten."""
+        last = volume[-1].copy()
+        total = accumulate(volume)[-1]
+        return np.asarray((total > self.total_max) | (total < self.spread_min[-1] * last))
+
+    def _lowered(self, growth: Array) -> Array:
+        kept = np.empty(growth.shape)
+        volume = np.ones(growth.shape[1])
+        total = np.ones(growth.shape[1])
+        for k, row in enumerate(growth, start=1):
+            bound = (self.total_max - total) / (volume * self.rest[k])
+            if self.spread_min[k] > 1.0:
+                bound = np.minimum(bound, total / volume / (self.spread_min[k] - 1.0))
+            kept[k - 1] = np.maximum(np.minimum(row, bound), self.growth_min)
+            volume = volume * kept[k - 1]
+            total = total + volume
+        return kept
+
+    def absorb(self, growth: Array, step: NDArray[np.int64], change: NDArray[np.bool_]) -> None:
+        """Set one step a ladder so that the first volume is just as small as allowed, in place. F25.
+
+        Args:
+            growth: shape (K, B).
+            step: the step that gives way, from 0, shape (B,).
+            change: where to do it for its own sake; it is also done where order 1 is too small, shape (B,).
+        """
+        held = accumulate(volumes(growth))
+        ladder = np.arange(growth.shape[1])
+        before, now = held[step, ladder], growth[step, ladder]
+        after = (held[-1] - before) / now
+        exact = np.clip((self.total_max - before) / after, self.growth_min, self.growth_max)
+        growth[step, ladder] = np.where(change | (held[-1] > self.total_max), exact, now)
+
+    def priced(self, growth: Array) -> tuple[Array, Array, Needs]:
+        """Indents in percent and volumes, the first 1, both (M, B), of growths that keep the limits; and the needs."""
+        volume = volumes(growth)
+        indent, needs = self.pricing.indents(volume)
+        return indent, volume, needs
+
+    def near(self, growth: Array, known: Needs) -> tuple[Array, Array, Needs]:
+        """The same by a shorter way, from the needs of similar ladders."""
+        volume = volumes(growth)
+        price, needs = self.pricing.near(volume, known)
+        return (1.0 - price) * 100.0, volume, needs
+
+
+def volumes(growth: Array) -> Array:
+    """Volumes with the first at 1, shape (M, B), from growths (K, B)."""
+    volume = np.empty((len(growth) + 1, growth.shape[1]))
+    volume[0], volume[1:] = 1.0, growth
+    return compound(volume)
+
+
+def broken_limits(schedule: Json, limits: Limits) -> list[str]:
+    """Names of the limits that a stored schedule breaks, judged by its own numbers; empty where all hold."""
+    indent, volume, growth = (np.asarray(schedule[key]) for key in ("indent_pct", "volume_pct", "martingale_pct"))
+    gaps = np.diff(indent)
+    low, high = limits.martingale_pct
+    widest = np.inf if limits.max_gap_ratio is None else limits.max_gap_ratio * indent[-1] / len(gaps)
+    held = {
+        "min_indent_step_pct": indent[0] == 0.0 and gaps.min() >= limits.min_indent_step_pct,
+        "max_gap_ratio": gaps.max() <= widest,
+        "martingale_pct": growth[1:].min() >= low - EXACT and growth[1:].max() <= high + EXACT,
+        "first_volume_min_pct": volume[0] >= limits.first_volume_min_pct,
+        "tail_cap_pct": volume[-1] <= limits.tail_cap_pct,
+        "volume_pct": abs(volume.sum() - 100.0) <= 1e-9,
+    }
+    return [name for name, holds in held.items() if not holds]
+
+
+def _levels(low: float, high: float, wave: Wave | None) -> Array:
+    """The growths where J jumps or ends, each from the sides on which a ladder may sit."""
+    levels = {low, high}
+    if wave is not None:
+        for threshold in (1.0 + wave.weak_pct / 100.0, 1.0 + wave.strong_pct / 100.0):
+            levels |= {threshold * (1.0 - GUARD), threshold * (1.0 + GUARD)}
+    return np.array(sorted(level for level in levels if low <= level <= high))

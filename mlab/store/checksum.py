@@ -1,0 +1,55 @@
+"""Every row carries a checksum of its content: it comes back as it was written, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Float, event, inspect
+
+from mlab.core.errors import StoreError
+from mlab.store.canonical_json import checksum
+from mlab.store.schema import Base, ResultRow, TrialRow
+
+UNSEALED = {"id", "checksum", "delivered"}
+"""Columns that no checksum covers: the database's own number, and what is struck off by the thousand."""
+
+
+def seal(table: type[Base], values: Mapping[str, Any]) -> str:
+    """The checksum of a row with these values."""
+    columns = table.__table__.columns
+    return checksum([_as_stored(column.type, values[column.name]) for column in columns if column.name not in UNSEALED])
+
+
+def _as_stored(kind: object, value: Any) -> Any:
+    """The value that comes back: a float where 20 was written into a column of floats, and no minus before a zero."""
+    return float(value) + 0.0 if isinstance(kind, Float) and value is not None else value
+
+
+@event.listens_for(Base, "before_insert", propagate=True)
+@event.listens_for(Base, "before_update", propagate=True)
+def _seal(_mapper: object, _connection: object, row: Base) -> None:
+    row.checksum = seal(type(row), _content(row))
+
+
+@event.listens_for(Base, "load", propagate=True)
+@event.listens_for(Base, "refresh", propagate=True)
+def _check(row: Base, *_context: object) -> None:
+    try:
+        intact = row.checksum == seal(type(row), _content(row))
+    except (TypeError, ValueError):  # the type of a value has changed
+        intact = False
+    if not intact:
+        raise StoreError(f"{_named(row)} is not as it was written (checksum); restore a copy, or begin a new run")
+
+
+def _content(row: Base) -> dict[str, Any]:
+    return {attribute.key: getattr(row, attribute.key) for attribute in inspect(type(row)).column_attrs}
+
+
+def _named(row: Base) -> str:
+    if isinstance(row, ResultRow):
+        return f"result {row.candidate_id}"
+    if isinstance(row, TrialRow):
+        return f"trial {row.number} of experiment {row.experiment_id}, cell {row.cell_index}"
+    return f"row {inspect(row).identity} of {row.__tablename__}"

@@ -1,0 +1,102 @@
+"""MLflow as runs are delivered to it: its database made whole, the experiment found, each run made once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from typing import Self
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
+
+from mlab.core.lock import alone
+from mlab.core.state import State
+from mlab.core.urls import EXPERIMENT, Pages
+from mlab.tracking import views
+
+TAGS = {
+    "mlflow.experimentKind": "custom_model_development",
+    "mlflow.note.content": "A score ranks ladders within one cell only: before you sort by score, "
+    "filter by overlap_pct and num_orders.",
+    **views.tags(),
+}
+"""Makes MLflow take the experiment for runs with metrics, not for traces of a language model; what it says of it."""
+
+OPENING_S = 60.0
+"""Longest wait for another process that makes MLflow's database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A client of MLflow, and the experiment that holds the runs."""
+
+    client: MlflowClient
+    experiment: str
+
+    @classmethod
+    def open(cls, state: State) -> Self:
+        """MLflow at ``MLFLOW_TRACKING_URI``, or its database in the state folder, made where there is none."""
+        if uri := os.environ.get("MLFLOW_TRACKING_URI"):
+            client = MlflowClient(uri)
+            return cls(client, _experiment(client, None))
+        with alone(state.root / "mlflow.lock", 0, OPENING_S):
+            if not state.mlflow_database.exists():
+                _make_database(state)
+            client = MlflowClient(f"sqlite:///{state.mlflow_database}")
+            return cls(client, _experiment(client, state.artifacts.as_uri()))
+
+    def run(self, key: str, name: str, began: int | None, tags: dict[str, str]) -> str:
+        """The run with the tag ``mlab.key``, made where there is none, running again where it was cut.
+
+        A request to make one may be carried out though its answer is lost, even after the next: what was made
+        twice is deleted, but for the one that has been written to.
+        """
+        found = self.client.search_runs([self.experiment], f"tags.`mlab.key` = '{key}'")
+        if not found:
+            tags = {**tags, "mlab.key": key, MLFLOW_RUN_NAME: name}
+            return str(self.client.create_run(self.experiment, began, tags).info.run_id)
+        kept, *doubles = sorted(found, key=lambda run: (-len(run.data.metrics), run.info.start_time, run.info.run_id))
+        for double in doubles:
+            self.client.delete_run(double.info.run_id)
+        if kept.info.status not in {"FINISHED", "RUNNING"}:
+            self.client.update_run(kept.info.run_id, status="RUNNING")
+        return str(kept.info.run_id)
+
+
+def _make_database(state: State) -> None:
+    """Let MLflow make its tables aside, and put them in place whole.
+
+    It makes them in a hundred steps, and never again finishes what was cut or what two processes did at once.
+    """
+    aside = state.root / "mlflow.new"
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    made = aside / state.mlflow_database.name
+    SqlAlchemyStore(f"sqlite:///{made}", state.artifacts.as_uri()).engine.dispose()  # type: ignore[no-untyped-call]
+    made.rename(state.mlflow_database)
+    aside.rmdir()
+
+
+def _experiment(client: MlflowClient, place: str | None) -> str:
+    """The id of our experiment: found, made, or restored where somebody has deleted it."""
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found is None:
+        try:
+            return str(client.create_experiment(EXPERIMENT, place, tags=TAGS))
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+                raise
+            return _experiment(client, place)  # another process was faster
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    for key in TAGS.keys() - found.tags.keys():  # what somebody has changed stays as it is
+        client.set_experiment_tag(found.experiment_id, key, TAGS[key])
+    return str(found.experiment_id)
+
+
+if __name__ == "__main__":  # for who wants the database before anything is delivered, and the address of its page
+    print(Pages.of(State.here()).experiment(Destination.open(State.here()).experiment))  # noqa: T201 - its answer

@@ -1,0 +1,170 @@
+"""The rounds of a courier: one run while it goes on, then what is owed of older ones. No fault of MLflow ends them.
+
+What was delivered to an MLflow that has been replaced since, or to a run that somebody deleted there, is struck off
+and gone: what is delivered later makes a new run, which holds the numbers from then on, the results and the ending.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TypeAlias
+
+from mlab.core.errors import StoreError
+from mlab.core.lock import alone
+from mlab.core.records import Experiment, Status
+from mlab.core.state import State
+from mlab.store import Store
+from mlab.tracking.backlog import Debt, Settlement
+from mlab.tracking.client import Destination
+from mlab.tracking.delivery import Delivery
+from mlab.tracking.faults import Faults, worded
+
+PERIOD_S = 2.0
+"""Seconds between two deliveries; more often would take from the search the half of its core that it shares."""
+
+LONGEST_S = 60.0
+"""Longest pause after faults: each doubles it."""
+
+GLANCE_S = 0.2
+"""Seconds between two looks at whether anything has changed."""
+
+TURN_S = 60.0
+"""How long the end of a run waits for another process that still delivers what was before."""
+
+Stage: TypeAlias = tuple[Status, str | None, str | None]
+
+
+def follow(state: State, run_id: str, over: Callable[[], bool] = lambda: True) -> str:
+    """Deliver a run while it goes on, and its end; after a fault try again, and once more when it is over.
+
+    Args:
+        state: where it lies.
+        run_id: the run.
+        over: whether nobody executes it any longer on whose behalf it is followed.
+
+    Returns:
+        Why MLflow is still owed something; empty where it is not.
+    """
+    faults, pause_s, why = Faults(), PERIOD_S, ""
+    with Store.open(state.database) as store, ExitStack() as stack:
+        follower = Follower(state, store, run_id, stack)
+        while True:
+            last = over()
+            try:
+                follower.deliver(last=last)
+                pause_s, why = PERIOD_S, ""
+            except Exception as fault:  # noqa: BLE001 - whatever MLflow and what is below it may raise
+                why = faults.note(f"run {run_id}", fault)
+                pause_s = min(2.0 * pause_s, LONGEST_S)
+            if last:
+                return why
+            deadline = time.monotonic() + pause_s
+            while time.monotonic() < deadline and not over() and not follower.news:
+                time.sleep(GLANCE_S)
+
+
+class Follower:
+    """One run, delivered again and again."""
+
+    def __init__(self, state: State, store: Store, run_id: str, stack: ExitStack) -> None:
+        self._state, self._store, self._run_id, self._stack = state, store, run_id, stack
+        self._locked = False
+        self._destination: Destination | None = None
+        self._delivery: Delivery | None = None
+        self._seen: Stage | None = None
+        self._ended: Stage | None = None
+
+    @property
+    def news(self) -> bool:
+        """Whether the run has begun or ended since the last delivery."""
+        try:
+            return _stage(self._run()) != self._seen
+        except StoreError:
+            return False  # the next delivery says so
+
+    def deliver(self, *, last: bool) -> None:
+        """Deliver what there is; of a run that has not begun nothing, of one that has ended all.
+
+        Args:
+            last: whether the process that executed the run, if it still runs, has left it behind.
+        """
+        run = self._abandoned() if last else self._run()
+        self._seen = _stage(run)
+        try:
+            self._destination = self._destination or Destination.open(self._state)
+            if run.status == "PENDING" or self._seen == self._ended:
+                return
+            self._lock(run.exp_id, patience_s=TURN_S if last else 0.0)
+            if self._delivery is None:
+                self._delivery = Delivery(self._state, self._store, self._destination, self._run_id)
+            self._delivery.progress()
+            if run.status != "RUNNING":
+                self._delivery.end()
+                self._delivery, self._ended = None, self._seen
+        except Exception:
+            self._destination = self._delivery = None  # found anew next time, whatever became of it
+            raise
+
+    def _run(self) -> Experiment:
+        run = self._store.experiment(self._run_id)
+        if run is None:
+            raise StoreError(f"there is no run {self._run_id} in {self._state.database}")
+        return run
+
+    def _abandoned(self) -> Experiment:
+        """The run; stopped, where it is RUNNING and its process is gone. One that dies takes a moment to be gone."""
+        run, deadline = self._run(), time.monotonic() + 5 * GLANCE_S
+        while run.status == "RUNNING" and time.monotonic() < deadline:
+            time.sleep(GLANCE_S)
+            self._store.reconcile()
+            run = self._run()
+        return run
+
+    def _lock(self, exp_id: int, patience_s: float) -> None:
+        if not self._locked:
+            self._stack.enter_context(alone(lock(self._state), exp_id, patience_s))
+            self._locked = True
+
+
+def settle(state: State, store: Store) -> Iterator[Settlement]:
+    """Deliver what is owed of runs that have ended, the oldest first, one at a time.
+
+    A run whose delivery fails does not keep the next from its own. Where MLflow is out of reach, none is tried.
+    """
+    owing = store.owing()
+    destination, why = None, ""
+    if owing:
+        try:
+            destination = Destination.open(state)
+        except Exception as fault:  # noqa: BLE001 - as above
+            why = worded(fault)
+    for run in owing:
+        before = Debt.of(store, run)
+        if not before:
+            continue  # another process was faster
+        if destination is not None:
+            why = _settle(state, store, destination, run)
+        yield Settlement(run.run_id, before, Debt.of(store, run), why)
+
+
+def _settle(state: State, store: Store, destination: Destination, run: Experiment) -> str:
+    """Deliver what is owed of one run; what went wrong, if anything did."""
+    try:
+        with alone(lock(state), run.exp_id, 0.0):
+            Delivery(state, store, destination, run.run_id).end()
+    except Exception as fault:  # noqa: BLE001 - as above
+        return worded(fault)
+    return ""
+
+
+def lock(state: State) -> Path:
+    """The file that is locked, a byte for each run, by who delivers it."""
+    return state.root / "tracking.lock"
+
+
+def _stage(run: Experiment) -> Stage:
+    """What changes when a run begins, ends, or ends again, and when Prefect, which may start late, has it too."""
+    return run.status, run.finished_at, run.flow_run_id

@@ -1,0 +1,93 @@
+"""Starts the process that delivers a run to MLflow, and waits for it at the end.
+
+The two hold one line: the courier's standard input. Either sees at its end that the other has hung up, or is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import stat
+import subprocess
+import sys
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from mlab.core.state import State
+
+PATIENCE_S = 30.0
+"""Seconds that the end of a run waits for the delivery."""
+
+STOPPED_PATIENCE_S = 2.0
+"""The same for a run that was stopped by a signal."""
+
+
+class Courier:
+    """Delivers one run to MLflow in the background; a context.
+
+    Attributes:
+        answer: after the block, why MLflow is still owed something, empty where it is not; None while the
+            courier is still at it.
+    """
+
+    def __init__(self, state: State, run_id: str) -> None:
+        self._state, self._run_id = state, run_id
+        self._process: subprocess.Popen[bytes] | None = None
+        self._line: socket.socket | None = None
+        self._patience_s = PATIENCE_S
+        self.answer: str | None = None
+
+    def __enter__(self) -> Self:
+        self._line, theirs = socket.socketpair()
+        try:
+            with theirs, (self._state.root / "tracking.log").open("ab") as log:
+                self._process = subprocess.Popen(  # noqa: S603 - our own module, and an id of our own making
+                    [sys.executable, "-m", "mlab.tracking", self._run_id],
+                    env=os.environ | {"MLAB_STATE_DIR": str(self._state.root)},
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                    start_new_session=True,  # an interrupt from the keyboard is for the search alone
+                )
+        except OSError as error:  # the search does without
+            self._line.close()
+            self._line, self.answer = None, f"the courier did not start: {error}"
+        return self
+
+    def hurry(self) -> None:
+        """Wait no longer than somebody does who has stopped the run."""
+        self._patience_s = STOPPED_PATIENCE_S
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Wait for the delivery; it goes on by itself where that takes too long."""
+        if error is not None and not isinstance(error, Exception):
+            self.hurry()
+        if self._line is not None:
+            with self._line as line, suppress(OSError):
+                line.shutdown(socket.SHUT_WR)
+                line.settimeout(self._patience_s)
+                answer = line.recv(4096).decode()
+                self.answer = answer.strip() if answer else "the courier died, see tracking.log"
+
+
+class Caller:
+    """The process that started this one as a courier, or a person who did: who it is has hung up from the start."""
+
+    def __init__(self) -> None:
+        self._line = socket.socket(fileno=os.dup(0)) if stat.S_ISSOCK(os.fstat(0).st_mode) else None
+
+    def gone(self) -> bool:
+        """Whether the run is over for the caller, or the caller for good."""
+        return self._line is None or bool(select.select([self._line], [], [], 0.0)[0])
+
+    def answer(self, why: str) -> None:
+        """Let the caller go.
+
+        Args:
+            why: MLflow is still owed something; empty where it is not.
+        """
+        with suppress(OSError):  # it has not waited
+            if self._line is not None:
+                self._line.sendall(f"{why}\n".encode())

@@ -1,0 +1,173 @@
+"""Annealing: repeatable, never worse than before, within the limits, and close to the best ladders known."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlab.core.records import Cell
+from mlab.model.annealing import GENERATIONS, MOVES, PROPOSALS, Refinement, Shape, Start
+from mlab.model.contract import contract
+from mlab.model.ladder import Array, Need, Sizing
+from mlab.model.penalties import Wave
+from mlab.model.scoring import Objective, evaluate, scores
+from mlab.model.space import Limits, Space, broken_limits
+from tests.test_space import limited_cells
+
+BEST_KNOWN = json.loads((Path(__file__).parent / "data" / "best_known.json").read_text())
+WAVE = Wave(50.0, 10.0)
+LIMITS = Limits(0.05, None, (1.0, 100.0), 1.0, 40.0)
+STARTS = [
+    Start(temperature, stride, Shape(place, width))
+    for place, width, temperature, stride in [
+        (0.0, 0.1, 0.002, 0.3),
+        (0.1, 0.3, 0.005, 0.1),
+        (0.5, 1.0, 0.001, 0.2),
+        (1.2, 0.1, 0.02, 0.4),
+        (-0.2, 0.5, 0.01, 0.1),
+        (0.3, 0.05, 0.003, 0.5),
+        (0.7, 0.2, 0.0005, 0.05),
+        (0.9, 0.03, 0.004, 0.2),
+    ]
+]
+LED = Start(0.002, 0.3)
+
+
+def refinement(
+    overlap: float = 20.0,
+    orders: int = 10,
+    sizing: Sizing = "quote",
+    need: Need = "fill",
+    limits: Limits = LIMITS,
+    starts: list[Start] = STARTS,
+    *,
+    seed: int = 0,
+    leader: Array | None = None,
+) -> Refinement:
+    objective = Objective(sizing, need, 0.5, 0.3, 0.2, 0.1, WAVE, limits.tail_cap_pct, limits.min_indent_step_pct)
+    space = Space.of(Cell(0, overlap, orders), limits, objective)
+    return Refinement(space, objective, starts, leader, np.random.SeedSequence([seed]))
+
+
+def exact_scores(annealing: Refinement) -> Array:
+    """Scores of the best ladders, priced again from nothing."""
+    indent, volume, _ = annealing.space.priced(annealing.best.growth)
+    return scores(indent, volume, annealing.objective)
+
+
+def test_same_seed_same_bits() -> None:
+    first, second, other = refinement(seed=7), refinement(seed=7), refinement(seed=8)
+    for annealing in (first, second, other):
+        annealing.generation()
+        annealing.stop(2)
+        annealing.generation()
+    assert first.best.growth.tobytes() == second.best.growth.tobytes()
+    assert first.best.score.tobytes() == second.best.score.tobytes()
+    assert first.best.growth.tobytes() != other.best.growth.tobytes()
+
+
+def test_best_never_rises_and_is_the_score_of_the_best() -> None:
+    annealing = refinement(orders=7)
+    start = best = annealing.best.score.copy()
+    for _ in range(GENERATIONS):
+        annealing.generation()
+        assert (annealing.best.score <= best).all()
+        best = annealing.best.score.copy()
+        np.testing.assert_allclose(exact_scores(annealing), best, rtol=1e-12)
+    assert (best < start).all()
+
+
+def test_a_stopped_trial_is_frozen_and_costs_nothing_more() -> None:
+    annealing = refinement()
+    annealing.generation()
+    annealing.stop(3)
+    kept, score, count = annealing.best.growth[:, 3].copy(), annealing.best.score[3], annealing.evaluations[3]
+    annealing.generation()
+    assert annealing.active.tolist() == [0, 1, 2, 4, 5, 6, 7]
+    assert np.array_equal(annealing.best.growth[:, 3], kept)
+    assert (annealing.best.score[3], annealing.evaluations[3]) == (score, count)
+    assert annealing.evaluations[0] == 1 + 2 * (MOVES * PROPOSALS + 1)
+
+
+def test_a_start_without_a_shape_begins_with_the_leader() -> None:
+    leader = np.linspace(1.9, 1.02, 9)
+    annealing = refinement(starts=[STARTS[0], LED], leader=leader)
+    assert np.array_equal(annealing.best.growth[:, 1], annealing.space.feasible(leader[:, None])[:, 0])
+    assert np.array_equal(annealing.best.growth[:, 0], refinement().best.growth[:, 0])
+    with pytest.raises(ValueError, match="leader"):
+        refinement(starts=[LED])
+
+
+def test_all_trials_may_be_stopped() -> None:
+    annealing = refinement(starts=STARTS[:2])
+    annealing.stop(0)
+    annealing.stop(1)
+    best = annealing.best.score.copy()
+    annealing.generation()
+    assert np.array_equal(annealing.best.score, best)
+
+
+@pytest.mark.parametrize("need", ["fill", "path"])
+@pytest.mark.parametrize("sizing", ["quote", "base"])
+@pytest.mark.parametrize("orders", [2, 3, 12])
+@pytest.mark.parametrize("ratio", [None, 1.2])
+def test_what_is_found_keeps_the_limits_as_stored(orders: int, sizing: Sizing, need: Need, ratio: float | None) -> None:
+    limits = Limits(0.05, ratio, (1.0, 100.0), 1.0, 45.0 if orders == 3 else 80.0)
+    annealing = refinement(30.0, orders, sizing, need, limits)
+    annealing.generation()
+    indent, volume, _ = annealing.space.priced(annealing.best.growth)
+    evaluation = evaluate(indent, volume, annealing.objective)
+    for ladder in range(len(STARTS)):
+        stored = contract(evaluation, ladder, 100.0, annealing.objective)
+        assert broken_limits(stored["schedule"], limits) == []
+        assert stored["score"] == pytest.approx(annealing.best.score[ladder], rel=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    limited_cells(),
+    st.sampled_from(["quote", "base"]),
+    st.sampled_from(["fill", "path"]),
+    st.sampled_from([(0.5, 0.3), (1.0, 0.0), (0.0, 1.0), (100.0, 0.3), (0.5, 100.0), (0.0, 0.0)]),
+    st.integers(0, 2**32 - 1),
+)
+def test_every_cell_that_a_config_may_ask_for_can_be_annealed(
+    limited: tuple[Cell, Limits], sizing: Sizing, need: Need, weights: tuple[float, float], seed: int
+) -> None:
+    cell, limits = limited
+    objective = Objective(sizing, need, *weights, 0.2, 0.1, WAVE, limits.tail_cap_pct, limits.min_indent_step_pct)
+    annealing = Refinement(Space.of(cell, limits, objective), objective, STARTS, None, np.random.SeedSequence([seed]))
+    before = annealing.best.score.copy()
+    with warnings.catch_warnings(action="error"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mlab.model.annealing.MOVES", 5)
+        patch.setattr("mlab.model.annealing.PROPOSALS", 8)
+        annealing.generation()
+    assert (annealing.best.score <= before).all()
+    indent, volume, _ = annealing.space.priced(annealing.best.growth)
+    evaluation = evaluate(indent, volume, objective)
+    for ladder in range(len(STARTS)):
+        assert broken_limits(contract(evaluation, ladder, 100.0, objective)["schedule"], limits) == []
+
+
+def test_limits_that_leave_one_ladder_only_give_that_ladder() -> None:
+    annealing = refinement(limits=Limits(0.05, None, (20.0, 20.0), 1.0, 40.0))
+    annealing.generation()
+    np.testing.assert_allclose(annealing.best.growth, 1.2, rtol=1e-12)
+
+
+@pytest.mark.parametrize("row", [BEST_KNOWN[i] for i in (0, 1, 5, 6, 9, 14)], ids=lambda r: str(r["best_J"])[:6])
+def test_one_batch_comes_within_half_a_percent_of_the_best_known(row: dict[str, Any]) -> None:
+    limits = Limits(0.05, row["max_gap_ratio"], (1.0, 100.0), 1.0, 40.0)
+    annealing = refinement(row["overlap_pct"], row["num_orders"], row["sizing"], row["need"], limits)
+    for _ in range(GENERATIONS):
+        annealing.generation()
+    found = annealing.best.score.min()
+    assert found <= row["best_J"] * 1.005
+    assert found >= row["best_J"] * (1.0 - 1e-6), "better than the best known: a fault in the evaluation, or a record"

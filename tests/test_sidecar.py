@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from mlab.core.state import State
+from mlab.store import Store
+from mlab.tracking import Courier, sidecar
+from tests import runs
+
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quick")]
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    return runs.furnish(State(tmp_path))
+
+
+@pytest.fixture
+def store(state: State) -> Iterator[Store]:
+    with Store.open(state.database) as opened:
+        yield opened
+
+
+def delivered(state: State) -> list[tuple[str, int]]:
+    """Status and artifacts' time of each MLflow run that has ended."""
+    if not state.mlflow_database.exists():
+        return []
+    with closing(sqlite3.connect(state.mlflow_database)) as database:
+        try:
+            return database.execute("SELECT status, end_time FROM runs WHERE end_time IS NOT NULL").fetchall()
+        except sqlite3.OperationalError:  # its tables are being made
+            return []
+
+
+def test_the_end_of_a_run_waits_for_its_delivery(state: State, store: Store) -> None:
+    experiment, config = runs.opened(state, store)
+    with Courier(state, experiment.run_id):
+        runs.execute(state, store, experiment, config)
+
+    assert [status for status, _ in delivered(state)] == ["FINISHED"] * 3
+    assert store.owed(experiment.exp_id) == []
+    assert runs.stored(store, experiment.run_id).mlflow_run_id is not None
+
+
+def test_a_courier_that_does_not_start_is_no_affair_of_the_run(state: State, store: Store) -> None:
+    (state.root / "tracking.log").mkdir()
+    experiment, config = runs.opened(state, store)
+    with Courier(state, experiment.run_id) as sidecar:
+        runs.execute(state, store, experiment, config)
+
+    assert runs.stored(store, experiment.run_id).status == "COMPLETED"
+    assert sidecar.answer is not None
+    assert sidecar.answer.startswith("the courier did not start: ")
+
+
+def test_a_courier_that_dies_is_told_from_one_that_is_still_at_it(state: State, store: Store) -> None:
+    experiment, _ = runs.opened(state, store)
+    with Courier(state, experiment.run_id) as sidecar:
+        assert sidecar._process is not None
+        sidecar._process.kill()
+
+    assert sidecar.answer == "the courier died, see tracking.log"
+
+
+@pytest.mark.parametrize(("ending", "patience"), [(KeyboardInterrupt, 0.2), (ValueError, 0.4)])
+def test_who_wants_to_stop_does_not_wait_for_long(
+    ending: type[BaseException], patience: float, state: State, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sidecar, "STOPPED_PATIENCE_S", 0.2)
+    monkeypatch.setattr(sidecar, "PATIENCE_S", 0.4)
+    experiment, _ = runs.opened(state, store)
+    store.claim(experiment.run_id)
+
+    def end() -> None:
+        with Courier(state, experiment.run_id) as busy:
+            processes.append(busy)
+            raise ending
+
+    processes: list[Courier] = []
+    began = time.monotonic()
+    with pytest.raises(ending):
+        end()
+
+    assert patience <= time.monotonic() - began < patience + 1.5
+    process = processes[0]._process
+    assert process is not None
+    assert process.poll() is None  # it goes on by itself
+    assert processes[0].answer is None
+    process.kill()
+    process.wait()
+
+
+def test_a_run_killed_without_a_word_is_killed_in_mlflow_too(state: State, store: Store) -> None:
+    experiment, _ = runs.opened(state, store)
+    code = f"""if True:
+        import time
+        from mlab.core.state import State
+        from mlab.store import Store
+        from mlab.tracking import Courier
+        state = State.here()
+        store = Store.open(state.database)
+        store.claim({experiment.run_id!r})
+        with Courier(state, {experiment.run_id!r}) as courier:
+            print(courier._process.pid, flush=True)
+            time.sleep(600)"""
+    with runs.python("-c", code, state=state.root) as process:
+        assert process.stdout is not None
+        follower = int(process.stdout.readline())
+        runs.wait_until(lambda: bool(runs.stored(store, experiment.run_id).mlflow_run_id))
+        process.kill()
+        process.wait()
+        runs.wait_until(lambda: [status for status, _ in delivered(state)] == ["KILLED"])
+        runs.wait_until(lambda: not runs.alive(follower))
+
+    assert store.reconcile() == []  # its courier has seen to that
+    assert runs.stored(store, experiment.run_id).status == "STOPPED"
