@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, MetaData, text
+from sqlalchemy import CheckConstraint, Float, ForeignKey, ForeignKeyConstraint, Index, MetaData, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -12,6 +12,8 @@ class Base(DeclarativeBase):
     """Constraints have names, so that a revision can change them; checksums are of :mod:`mlab.store.checksum`."""
 
     checksum: Mapped[str] = mapped_column(sort_order=1, server_default="")
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {float: Float()}  # not Double: as in the migrations
 
     metadata: ClassVar[MetaData] = MetaData(
         naming_convention={
