@@ -1,7 +1,7 @@
 """What a search loses where MLflow is in trouble: ``python -m benchmarks.faults [PAIRS]``.
 
-The same search with a courier beside it, in turn with an MLflow in good health and with one that is not: seconds from
-its first batch to its end, and the seconds of processor that its process and the courier's used. What else uses the
+The same search with a publisher beside it, in turn with an MLflow in good health and with one that is not: seconds from
+its first batch to its end, and the seconds of processor that its process and the publisher's used. What else uses the
 cores blurs them.
 """
 
@@ -35,11 +35,11 @@ from mlab.core.state import State
 from mlab.search import engine
 from mlab.search.engine import Nobody
 from mlab.store import Store
-from mlab.tracking import Courier, Debt
-from mlab.tracking.client import Destination
+from mlab.tracking import Backlog, Sidecar
+from mlab.tracking.client import Client
 
 SEARCH = ("ladder.overlap_pct=20", "ladder.num_orders=10", "search.max_batches=30", "search.patience=30")
-"""Long enough for a courier to get ready and to deliver for some time."""
+"""Long enough for a publisher to get ready and to deliver for some time."""
 
 MIDDLE = 20
 """Batches after which a server dies."""
@@ -156,24 +156,24 @@ def free_port() -> int:
 
 
 def measured(trouble: Trouble) -> Json:
-    """One search with a courier beside it, in a state folder of its own."""
+    """One search with a publisher beside it, in a state folder of its own."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         state = State(Path(folder))
-        Destination.open(state)
+        Client.open(state)
         with Store.open(state.database) as store, trouble(state) as happens:
             config = load(None, SEARCH)
             run = engine.open_experiment(state, store, config)
-            courier = Courier(state, run.run_id)
-            courier.hurry()
-            with courier:
+            beside = Sidecar(state, run.run_id)
+            beside.skip_wait()
+            with beside:
                 used = time.process_time()
                 engine.run(state, store, run, config, Watch(happens))
                 used = time.process_time() - used
             recorder.close()
-            owed = Debt.of(store, run)
+            left = Backlog.of(store, run)
         before = _used_by_children()
         for child in psutil.Process().children():
-            child.kill()  # the courier, which may still hope
+            child.kill()  # the publisher, which may still hope
             child.wait()
         events = [json.loads(line) for line in state.events(run.run_id).read_text().splitlines()]
         moments = [datetime.fromisoformat(event["ts"]) for event in events if event["event"].startswith("ORCH.")]
@@ -182,8 +182,8 @@ def measured(trouble: Trouble) -> Json:
             "MLflow": trouble.__name__,
             "search s": (moments[-1] - first).total_seconds(),
             "cpu s": used,
-            "courier cpu s": _used_by_children() - before,
-            "owed": owed.numbers,
+            "publisher cpu s": _used_by_children() - before,
+            "pending": left.numbers,
             "log lines": len((state.root / "tracking.log").read_text().splitlines()),
         }
 
@@ -205,9 +205,9 @@ def main() -> None:
             {"MLflow": trouble.__name__}
             | {
                 f"{name} ratio": float(np.median([one[f"{name} s"] / other[f"{name} s"] for one, other in both]))
-                for name in ("search", "cpu", "courier cpu")
+                for name in ("search", "cpu", "publisher cpu")
             }
-            | {name: max(one[name] for one, _ in both) for name in ("owed", "log lines")}
+            | {name: max(one[name] for one, _ in both) for name in ("pending", "log lines")}
         )
     show("Each search", rows)
     show("Against an MLflow in good health, median over the pairs", ratios)

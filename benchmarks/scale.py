@@ -150,7 +150,7 @@ def command() -> list[dict[str, Any]]:
 def _role(words: list[str]) -> str:
     """What a process of the command is for."""
     roles = {
-        "mlab.tracking": "MLflow's courier",
+        "mlab.tracking": "MLflow's publisher",
         "flows.herald": "Prefect's herald",
         "flows.server": "Prefect's server",
         "flows.run": "search",

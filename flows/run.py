@@ -28,7 +28,6 @@ from mlab.search import pools
 if TYPE_CHECKING:
     from mlab.core.records import Experiment
     from mlab.store import Store
-    from mlab.tracking import Courier
 
 DEFAULT = Path("configs/default.yaml")
 
@@ -178,15 +177,15 @@ def _told(
     state: State, store: Store, found: tuple[Experiment, Config], options: argparse.Namespace, herald: Herald
 ) -> int:
     """Search while MLflow and Prefect are told by processes of their own, and answer; the exit status."""
-    from mlab.tracking import Courier
+    from mlab.tracking import Sidecar, undelivered
 
     experiment, status = found[0], 0
-    courier = Courier(state, experiment.run_id)
+    sidecar = Sidecar(state, experiment.run_id)
     try:
-        with courier, herald:
+        with sidecar, herald:
             status = _followed(state, store, found, options.workers, herald)
             if status:
-                courier.hurry()
+                sidecar.skip_wait()
                 herald.hurry()
             if not options.json:
                 _answer(state, store, experiment, as_json=False)  # the rest is done while it is read
@@ -196,24 +195,11 @@ def _told(
         status = 128 + signal.SIGTERM
     if options.json:
         _answer(state, store, experiment, as_json=True)  # with the ids that the run has elsewhere
-    _say_what_is_owed(store, experiment, courier)
+    if line := undelivered(store, experiment, sidecar.answer):
+        _say(line)
     if herald.complaint:
         _say(herald.complaint)
     return status
-
-
-def _say_what_is_owed(store: Store, experiment: Experiment, courier: Courier) -> None:
-    """Say what MLflow lacks of a run, why, and what to do."""
-    from mlab.tracking import Debt
-
-    debt = Debt.of(store, experiment)
-    if not debt:
-        return
-    again = f"mlab sync, or --resume {experiment.run_id}"
-    if courier.answer is None:
-        _say(f"MLflow is still owed {debt}; the courier goes on in the background. What it leaves: {again}")
-    else:
-        _say(f"MLflow is still owed {debt} ({courier.answer}). Deliver it with {again}; the next run tries, too")
 
 
 def _followed(state: State, store: Store, found: tuple[Experiment, Config], workers: int, herald: Herald) -> int:

@@ -147,16 +147,16 @@ def _hand_out(pool: Executor, todo: list[Assignment], lookout: Lookout) -> None:
 
 
 def _main(run_id: str, workers: int) -> int:
-    from mlab.tracking import Courier
+    from mlab.tracking import Sidecar
 
     heed_termination()
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     state = State.here()
     try:
-        with Store.open(state.database) as store, Courier(state, run_id) as courier:
+        with Store.open(state.database) as store, Sidecar(state, run_id) as sidecar:
             status = search(state, store, engine.find_experiment(state, store, run_id), workers, Nobody())
             if status:
-                courier.hurry()
+                sidecar.skip_wait()
     except LabError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return error.exit_status

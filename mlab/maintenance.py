@@ -24,10 +24,10 @@ from mlab.model.ranking import ranked_by_cell
 from mlab.store import Store
 
 DELIVERY_S = 600.0
-"""Longest time that MLflow is given; what it is owed then, it is owed until the next time."""
+"""Longest time that MLflow is given; what is pending then waits until the next time."""
 
-COURIER_S = 600.0
-"""For so long after its end a run is left to its own courier."""
+PUBLISHER_S = 600.0
+"""For so long after its end a run is left to its own publisher."""
 
 WORTH = 0.2
 """Share of the database that has to be free before it is written anew."""
@@ -147,15 +147,15 @@ class Upkeep:
         return Done(len(found), f"STOPPED: {', '.join(run.run_id for run in found)}" if found else "")
 
     def deliver(self) -> Done:
-        """Deliver what MLflow is owed, in a process that may take so long and no longer."""
-        before = self._ago(COURIER_S)
+        """Deliver what is pending, in a process that may take so long and no longer."""
+        before = self._ago(PUBLISHER_S)
         owing = {run.exp_id for run in self._store.owing() if run.finished_at and run.finished_at < before}
         why, left = "", set[int]()
         if owing and not self._dry:
             why = settled(self._state)
             left = owing & {run.exp_id for run in self._store.owing()}
         told = len(owing) - len(left)
-        faults = [f"still owed something of {_runs(len(left))}{f': {why}' if why else ''}"] if left else []
+        faults = [f"not yet delivered: {_runs(len(left))}{f': {why}' if why else ''}"] if left else []
         return Done(told, f"{_runs(told)} delivered" if told else "", faults)
 
     def pack(self) -> Done:
@@ -245,7 +245,7 @@ class Upkeep:
 
 
 def settled(state: State) -> str:
-    """Have MLflow told what it is owed; why it still is, as far as that is known."""
+    """Have what is pending delivered to MLflow; why some of it still is, as far as that is known."""
     try:
         told = subprocess.run(
             [sys.executable, "-m", "mlab.tracking"],
@@ -260,8 +260,8 @@ def settled(state: State) -> str:
         ).stderr
     except subprocess.TimeoutExpired:
         return f"MLflow was not done after {DELIVERY_S:.0f} s"
-    owed = [line.partition("MLflow is still owed ")[2] for line in told.splitlines()]
-    return one_line(redacted(next(filter(None, owed), "")))
+    left = [line.partition("not yet delivered to MLflow: ")[2] for line in told.splitlines()]
+    return one_line(redacted(next(filter(None, left), "")))
 
 
 def _runs(count: int) -> str:

@@ -181,7 +181,7 @@ def test_a_candidate_is_the_same_in_database_events_and_mlflow(whole: Finished) 
         assert sum(cell["candidate_id"] in ladder for ladder in ladders) == 1
 
 
-def test_a_run_and_a_child_a_cell_are_finished_in_mlflow_and_nothing_is_owed(whole: Finished) -> None:
+def test_a_run_and_a_child_a_cell_are_finished_in_mlflow_and_nothing_is_pending(whole: Finished) -> None:
     assert query(whole.state.mlflow_database, "SELECT status FROM runs") == [("FINISHED",)] * 3
     assert query(whole.state.database, "SELECT count(*) FROM outbox WHERE NOT delivered") == [(0,)]
 

@@ -20,7 +20,7 @@ MAINTAIN = """
 import sys
 from flows import maintenance
 from mlab import maintenance as upkeep
-maintenance.TOLD_S = upkeep.COURIER_S = -1.0
+maintenance.TOLD_S = upkeep.PUBLISHER_S = -1.0
 print(maintenance.maintain(dry_run=sys.argv[1] == "dry", return_state=True).type.value)
 """
 
@@ -53,7 +53,7 @@ def test_the_flow_reports_what_it_did_and_fails_where_a_step_did(tmp_path: Path,
         rows = {row["what"]: row for row in json.loads(artifact["data"])}
         assert rows["runs without a process"]["done"] == f"STOPPED: {run_id}"
     assert done["description"] == "What was done. 1 of 7 steps failed."
-    assert "still owed something of 2 runs" in rows["MLflow"]["failed"]
+    assert "not yet delivered: 2 runs" in rows["MLflow"]["failed"]
     said = prefect.state_of(done["flow_run_id"])[1]
-    assert "MLflow: still owed something of 2 runs" in said
+    assert "MLflow: not yet delivered: 2 runs" in said
     assert "hunter22" not in said + str(done)

@@ -1,4 +1,4 @@
-"""Whatever befalls MLflow, a search goes on, and what MLflow is owed reaches it later, once."""
+"""Whatever befalls MLflow, a search goes on, and what is pending reaches it later, once."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from mlab.core.lock import Taken, alone
 from mlab.core.state import State
 from mlab.search import engine
 from mlab.store import Store
-from mlab.tracking import Courier, Debt, publisher, sidecar
-from mlab.tracking.client import Destination
+from mlab.tracking import Backlog, Sidecar, publisher, sidecar
+from mlab.tracking.client import Client
 from mlab.tracking.faults import Faults, worded
-from mlab.tracking.publisher import follow, settle
+from mlab.tracking.publisher import follow, publish_pending
 from tests import runs
 from tests.mlflow_server import Fault, Server, always, serving
 from tests.runs import Watch
@@ -29,7 +29,7 @@ from tests.runs import Watch
 pytestmark = pytest.mark.usefixtures("quick")
 
 NUMBERS = 2 * 2 * 11
-"""What a tiny run owes."""
+"""What a tiny run has for MLflow."""
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def store(state: State) -> Iterator[Store]:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for a courier however busy the machine is."""
-    monkeypatch.setattr(sidecar, "PATIENCE_S", 120.0)
+    """Wait for a publisher however busy the machine is."""
+    monkeypatch.setattr(sidecar, "DELIVERY_WAIT_S", 120.0)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def server(running: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """The server, in good health until a test says otherwise, and a courier that loses no time."""
+    """The server, in good health until a test says otherwise, and a publisher that loses no time."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", running.url)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
     monkeypatch.setattr(publisher, "PERIOD_S", 0.05)
@@ -80,12 +80,12 @@ def whole(running: Server, tmp_path_factory: pytest.TempPathFactory) -> list[tup
     return running.points(run_id)
 
 
-def debt(store: Store, run_id: str) -> Debt:
-    return Debt.of(store, runs.stored(store, run_id))
+def backlog(store: Store, run_id: str) -> Backlog:
+    return Backlog.of(store, runs.stored(store, run_id))
 
 
 def delivered_once(server: Server, store: Store, run_id: str, whole: object, status: str = "FINISHED") -> None:
-    assert not debt(store, run_id)
+    assert not backlog(store, run_id)
     assert server.points(run_id) == whole
     assert server.endings(run_id) == [("", status), ("/0", status), ("/1", status)]
 
@@ -121,17 +121,17 @@ def test_each_kind_of_fault_is_written_once(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize(
-    ("owed", "words"),
+    ("pending", "words"),
     [
-        (Debt(44, ending=True), "44 numbers and the ending with its artifacts"),
-        (Debt(1, ending=False), "1 number"),
-        (Debt(0, ending=True), "the ending with its artifacts"),
+        (Backlog(44, ending=True), "44 numbers and the ending with its artifacts"),
+        (Backlog(1, ending=False), "1 number"),
+        (Backlog(0, ending=True), "the ending with its artifacts"),
     ],
 )
-def test_a_debt_is_told_in_words(owed: Debt, words: str) -> None:
-    assert owed
-    assert str(owed) == words
-    assert not Debt(0, ending=False)
+def test_a_backlog_is_told_in_words(pending: Backlog, words: str) -> None:
+    assert pending
+    assert str(pending) == words
+    assert not Backlog(0, ending=False)
 
 
 # One at a time
@@ -172,19 +172,19 @@ def test_a_run_that_another_process_delivers_is_left_to_it(
     first, second = runs.searched(state, store), runs.searched(state, store)
     with taken(state, runs.stored(store, first).exp_id):
         assert follow(state, first) == "another process is at it"
-        one, other = settle(state, store)
+        one, other = publish_pending(state, store)
 
         assert str(one) == (
-            f"run {first}: MLflow is still owed {NUMBERS} numbers and the ending with its artifacts: "
+            f"run {first}: not yet delivered to MLflow: {NUMBERS} numbers and the ending with its artifacts: "
             "another process is at it"
         )
         assert str(other) == f"run {second}: delivered {NUMBERS} numbers and the ending with its artifacts"
         assert server.endings(first) == []
 
     delivered_once(server, store, second, whole)
-    assert [one.run_id for one in settle(state, store)] == [first]
+    assert [one.run_id for one in publish_pending(state, store)] == [first]
     delivered_once(server, store, first, whole)
-    assert list(settle(state, store)) == []
+    assert list(publish_pending(state, store)) == []
 
 
 @pytest.mark.integration
@@ -240,7 +240,7 @@ def test_whichever_request_fails_all_arrives_and_nothing_twice(
 
 @pytest.mark.integration
 @pytest.mark.parametrize("fault", ["refused", pytest.param("cut", marks=pytest.mark.soak)])
-def test_what_a_server_in_trouble_is_owed_is_said_and_settled_when_it_is_well(
+def test_what_a_server_in_trouble_lacks_is_said_and_delivered_when_it_is_well(
     fault: Fault, state: State, store: Store, server: Server, whole: object
 ) -> None:
     words = {"refused": "Connection refused", "cut": "Remote end closed connection without response"}
@@ -252,8 +252,8 @@ def test_what_a_server_in_trouble_is_owed_is_said_and_settled_when_it_is_well(
 
     assert follow(state, first) == f"MLflow at {server.url}: {words[fault]}"
     before = server.requests
-    assert [(one.left, one.why) for one in settle(state, store)] == [
-        (Debt(NUMBERS, ending=True), f"MLflow at {server.url}: {words[fault]}")
+    assert [(one.left, one.why) for one in publish_pending(state, store)] == [
+        (Backlog(NUMBERS, ending=True), f"MLflow at {server.url}: {words[fault]}")
     ] * 2
     assert server.requests - before <= 1  # one is enough to see that it is in trouble
     assert [runs.stored(store, run_id).status for run_id in (first, second)] == ["COMPLETED"] * 2
@@ -261,9 +261,9 @@ def test_what_a_server_in_trouble_is_owed_is_said_and_settled_when_it_is_well(
     server.fault = None
     server.stop()
     server.start()
-    assert [(one.run_id, one.before, bool(one.left), one.why) for one in settle(state, store)] == [
-        (first, Debt(NUMBERS, ending=True), False, ""),
-        (second, Debt(NUMBERS, ending=True), False, ""),
+    assert [(one.run_id, one.before, bool(one.left), one.why) for one in publish_pending(state, store)] == [
+        (first, Backlog(NUMBERS, ending=True), False, ""),
+        (second, Backlog(NUMBERS, ending=True), False, ""),
     ]
     for run_id in (first, second):
         delivered_once(server, store, run_id, whole)
@@ -271,7 +271,7 @@ def test_what_a_server_in_trouble_is_owed_is_said_and_settled_when_it_is_well(
 
 @contextmanager
 def followed(state: State, run_id: str) -> Iterator[list[str]]:
-    """A run that is followed while the block lasts; afterwards why it is still owed something."""
+    """A run that is followed while the block lasts; afterwards why something of it is pending."""
     ended: list[bool] = []
     why: list[str] = []
     thread = Thread(target=lambda: why.append(follow(state, run_id, lambda: bool(ended))))
@@ -298,10 +298,10 @@ def test_a_server_that_dies_and_comes_back_in_mid_run_gets_everything(
         with engine.execution(state, store, experiment, settings) as run:
             first, second = settings.cells()
             run.search(first, Watch(1, die))
-            assert debt(store, run_id).numbers > 0
+            assert backlog(store, run_id).numbers > 0
             runs.wait_until(lambda: "Connection refused" in capsys.readouterr().err)
             server.start()
-            runs.wait_until(lambda: debt(store, run_id).numbers == 0)
+            runs.wait_until(lambda: backlog(store, run_id).numbers == 0)
             run.search(second, Watch())
         recorder.close()
 
@@ -315,7 +315,7 @@ def test_a_run_that_somebody_deletes_in_mlflow_goes_on_in_a_new_one(state: State
     client = MlflowClient(server.url)
 
     def delete() -> None:
-        runs.wait_until(lambda: debt(store, experiment.run_id).numbers == 0)
+        runs.wait_until(lambda: backlog(store, experiment.run_id).numbers == 0)
         name = runs.stored(store, experiment.run_id).mlflow_run_id
         assert name is not None
         client.delete_run(name)
@@ -324,7 +324,7 @@ def test_a_run_that_somebody_deletes_in_mlflow_goes_on_in_a_new_one(state: State
         runs.execute(state, store, experiment, settings, Watch(2, delete, rest_s=0.3))
 
     assert why == [""]
-    assert not debt(store, experiment.run_id)
+    assert not backlog(store, experiment.run_id)
     assert server.endings(experiment.run_id) == [("", "FINISHED"), ("/0", "FINISHED"), ("/1", "FINISHED")]
     steps = {step for cell, key, step, _ in server.points(experiment.run_id) if (cell, key) == ("", "best_score")}
     assert steps == {2, 3}
@@ -332,13 +332,13 @@ def test_a_run_that_somebody_deletes_in_mlflow_goes_on_in_a_new_one(state: State
 
 @pytest.mark.integration
 def test_an_experiment_that_somebody_deletes_in_mlflow_is_restored(state: State, server: Server) -> None:
-    before = Destination.open(state)
-    before.client.delete_experiment(before.experiment)
+    before = Client.open(state)
+    before.mlflow.delete_experiment(before.experiment)
 
-    after = Destination.open(state)
+    after = Client.open(state)
 
     assert after.experiment == before.experiment
-    assert after.client.get_experiment(after.experiment).lifecycle_stage == "active"
+    assert after.mlflow.get_experiment(after.experiment).lifecycle_stage == "active"
 
 
 @pytest.mark.integration
@@ -358,7 +358,7 @@ def test_a_run_that_is_resumed_while_its_old_ending_is_delivered_is_followed_to_
         runs.execute(state, store, experiment, settings)
 
     assert why == [""]
-    assert not debt(store, run_id)
+    assert not backlog(store, run_id)
     assert server.endings(run_id) == [("", "FINISHED"), ("/0", "FINISHED"), ("/1", "FINISHED")]
     numbers = {(cell, key, step) for cell, key, step, _ in server.points(run_id)}
     assert numbers >= {(cell, key, step) for cell, key, step, _ in whole}  # and the summary of the first ending
@@ -369,8 +369,8 @@ def test_a_run_that_is_resumed_while_its_old_ending_is_delivered_is_followed_to_
 
 
 @pytest.mark.integration
-def test_a_locked_database_is_owed_until_it_is_free(state: State, store: Store, patient: None) -> None:
-    Destination.open(state)
+def test_a_locked_database_is_caught_up_when_it_is_free(state: State, store: Store, patient: None) -> None:
+    Client.open(state)
     experiment, settings = runs.opened(state, store)
     hold = f"""if True:
         import sqlite3, time
@@ -380,15 +380,18 @@ def test_a_locked_database_is_owed_until_it_is_free(state: State, store: Store, 
     with runs.python("-c", hold, state=state.root) as locker:
         assert locker.stdout is not None
         locker.stdout.readline()
-        with Courier(state, experiment.run_id) as busy:
+        with Sidecar(state, experiment.run_id) as busy:
             runs.execute(state, store, experiment, settings)
         assert busy.answer is not None
         assert "database is locked" in busy.answer
-        assert debt(store, experiment.run_id) == Debt(NUMBERS, ending=True)
+        assert backlog(store, experiment.run_id) == Backlog(NUMBERS, ending=True)
     assert "Traceback" not in (state.root / "tracking.log").read_text()
 
     runs.wait_until(lambda: busy._process is not None and busy._process.poll() is not None)
-    assert [bool(one.left) for one in settle(state, store)] in ([], [False])  # or the courier has seen it go free
+    assert [bool(one.left) for one in publish_pending(state, store)] in (
+        [],
+        [False],
+    )  # or the publisher did
     assert mlflow_runs(state) == {"FINISHED": 3}
 
 
@@ -396,7 +399,7 @@ def test_a_locked_database_is_owed_until_it_is_free(state: State, store: Store, 
 
 
 @pytest.mark.integration
-def test_a_run_killed_with_its_courier_is_killed_in_mlflow_by_the_next_run_which_does_not_wait_for_that(
+def test_a_run_killed_with_its_publisher_is_killed_in_mlflow_by_the_next_run_which_does_not_wait_for_that(
     state: State, store: Store, patient: None
 ) -> None:
     orphan, _ = runs.opened(state, store)
@@ -404,10 +407,10 @@ def test_a_run_killed_with_its_courier_is_killed_in_mlflow_by_the_next_run_which
         import time
         from mlab.core.state import State
         from mlab.store import Store
-        from mlab.tracking import Courier
+        from mlab.tracking import Sidecar
         state = State.here()
         Store.open(state.database).claim({orphan.run_id!r})
-        with Courier(state, {orphan.run_id!r}):
+        with Sidecar(state, {orphan.run_id!r}):
             time.sleep(600)"""
     with runs.python("-c", code, state=state.root):
         runs.wait_until(lambda: runs.stored(store, orphan.run_id).mlflow_run_id is not None)
@@ -415,7 +418,7 @@ def test_a_run_killed_with_its_courier_is_killed_in_mlflow_by_the_next_run_which
     store.reconcile()
 
     experiment, settings = runs.opened(state, store)
-    with Courier(state, experiment.run_id) as own:
+    with Sidecar(state, experiment.run_id) as own:
         runs.execute(state, store, experiment, settings)
     assert own.answer == ""
     assert [run.run_id for run in store.owing()] == [orphan.run_id]

@@ -63,7 +63,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
     monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setattr(run, "Herald", NoHerald)
     monkeypatch.setattr(NoHerald, "begun", 0)
-    monkeypatch.setattr(tracking, "Courier", Idle)
+    monkeypatch.setattr(tracking, "Sidecar", Idle)
     return State.here()
 
 
@@ -77,7 +77,7 @@ def search_ends_with(monkeypatch: pytest.MonkeyPatch, ending: BaseException) -> 
 
 
 class Idle(AbstractContextManager["Idle"]):
-    """A courier that delivers nothing."""
+    """A sidecar that delivers nothing."""
 
     answer = ""
 
@@ -87,7 +87,7 @@ class Idle(AbstractContextManager["Idle"]):
     def __exit__(self, *_error: object) -> None:
         pass
 
-    def hurry(self) -> None:
+    def skip_wait(self) -> None:
         pass
 
 

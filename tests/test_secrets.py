@@ -16,7 +16,7 @@ from mlab.core.errors import EvaluationError
 from mlab.core.state import State
 from mlab.model.annealing import Refinement
 from mlab.store import Store
-from mlab.tracking import Courier
+from mlab.tracking import Sidecar
 from mlab.tracking.publisher import follow
 from tests import runs
 from tests.planted import ENVIRONMENT, NOTES, SECRETS, failing
@@ -180,7 +180,7 @@ def test_the_password_of_an_mlflow_server_is_in_no_log(
     state = State(tmp_path / "state")
     with Store.open(state.database) as store:
         experiment, config = runs.opened(state, store)
-        with Courier(state, experiment.run_id):
+        with Sidecar(state, experiment.run_id):
             runs.execute(state, store, experiment, config)
 
     assert found(state.root) == held

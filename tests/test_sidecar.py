@@ -10,7 +10,7 @@ import pytest
 
 from mlab.core.state import State
 from mlab.store import Store
-from mlab.tracking import Courier, sidecar
+from mlab.tracking import Sidecar, sidecar
 from tests import runs
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quick")]
@@ -40,7 +40,7 @@ def delivered(state: State) -> list[tuple[str, int]]:
 
 def test_the_end_of_a_run_waits_for_its_delivery(state: State, store: Store) -> None:
     experiment, config = runs.opened(state, store)
-    with Courier(state, experiment.run_id):
+    with Sidecar(state, experiment.run_id):
         runs.execute(state, store, experiment, config)
 
     assert [status for status, _ in delivered(state)] == ["FINISHED"] * 3
@@ -48,41 +48,41 @@ def test_the_end_of_a_run_waits_for_its_delivery(state: State, store: Store) -> 
     assert runs.stored(store, experiment.run_id).mlflow_run_id is not None
 
 
-def test_a_courier_that_does_not_start_is_no_affair_of_the_run(state: State, store: Store) -> None:
+def test_a_publisher_that_does_not_start_is_no_affair_of_the_run(state: State, store: Store) -> None:
     (state.root / "tracking.log").mkdir()
     experiment, config = runs.opened(state, store)
-    with Courier(state, experiment.run_id) as sidecar:
+    with Sidecar(state, experiment.run_id) as sidecar:
         runs.execute(state, store, experiment, config)
 
     assert runs.stored(store, experiment.run_id).status == "COMPLETED"
     assert sidecar.answer is not None
-    assert sidecar.answer.startswith("the courier did not start: ")
+    assert sidecar.answer.startswith("the publisher did not start: ")
 
 
-def test_a_courier_that_dies_is_told_from_one_that_is_still_at_it(state: State, store: Store) -> None:
+def test_a_publisher_that_dies_is_told_from_one_that_is_still_at_it(state: State, store: Store) -> None:
     experiment, _ = runs.opened(state, store)
-    with Courier(state, experiment.run_id) as sidecar:
+    with Sidecar(state, experiment.run_id) as sidecar:
         assert sidecar._process is not None
         sidecar._process.kill()
 
-    assert sidecar.answer == "the courier died, see tracking.log"
+    assert sidecar.answer == "the publisher died, see tracking.log"
 
 
 @pytest.mark.parametrize(("ending", "patience"), [(KeyboardInterrupt, 0.2), (ValueError, 0.4)])
 def test_who_wants_to_stop_does_not_wait_for_long(
     ending: type[BaseException], patience: float, state: State, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sidecar, "STOPPED_PATIENCE_S", 0.2)
-    monkeypatch.setattr(sidecar, "PATIENCE_S", 0.4)
+    monkeypatch.setattr(sidecar, "STOPPED_WAIT_S", 0.2)
+    monkeypatch.setattr(sidecar, "DELIVERY_WAIT_S", 0.4)
     experiment, _ = runs.opened(state, store)
     store.claim(experiment.run_id)
 
     def end() -> None:
-        with Courier(state, experiment.run_id) as busy:
+        with Sidecar(state, experiment.run_id) as busy:
             processes.append(busy)
             raise ending
 
-    processes: list[Courier] = []
+    processes: list[Sidecar] = []
     began = time.monotonic()
     with pytest.raises(ending):
         end()
@@ -102,12 +102,12 @@ def test_a_run_killed_without_a_word_is_killed_in_mlflow_too(state: State, store
         import time
         from mlab.core.state import State
         from mlab.store import Store
-        from mlab.tracking import Courier
+        from mlab.tracking import Sidecar
         state = State.here()
         store = Store.open(state.database)
         store.claim({experiment.run_id!r})
-        with Courier(state, {experiment.run_id!r}) as courier:
-            print(courier._process.pid, flush=True)
+        with Sidecar(state, {experiment.run_id!r}) as sidecar:
+            print(sidecar._process.pid, flush=True)
             time.sleep(600)"""
     with runs.python("-c", code, state=state.root) as process:
         assert process.stdout is not None
@@ -118,5 +118,5 @@ def test_a_run_killed_without_a_word_is_killed_in_mlflow_too(state: State, store
         runs.wait_until(lambda: [status for status, _ in delivered(state)] == ["KILLED"])
         runs.wait_until(lambda: not runs.alive(follower))
 
-    assert store.reconcile() == []  # its courier has seen to that
+    assert store.reconcile() == []  # its publisher has seen to that
     assert runs.stored(store, experiment.run_id).status == "STOPPED"

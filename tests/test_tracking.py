@@ -25,7 +25,7 @@ from mlab.core.urls import Pages
 from mlab.report import markdown, summary, terminal
 from mlab.search import engine
 from mlab.store import Store
-from mlab.tracking.client import Destination
+from mlab.tracking.client import Client
 from mlab.tracking.delivery import Delivery
 from mlab.tracking.publisher import follow
 from tests import runs
@@ -61,7 +61,7 @@ def done(state: State, store: Store) -> str:
 
 def delivery(state: State, store: Store, experiment: Experiment) -> Delivery:
     """A delivery that is at work while the search goes on."""
-    return Delivery(state, store, Destination.open(state), experiment.run_id)
+    return Delivery(state, store, Client.open(state), experiment.run_id)
 
 
 def run_of(mlflow: MlflowClient, store: Store, run_id: str) -> Run:
@@ -210,7 +210,7 @@ def test_the_run_holds_config_results_pictures_and_events(done: str, mlflow: Mlf
     assert all(b"<svg" in found[name].read_bytes() for name in ("cells.svg", "front.svg"))
 
 
-def test_nothing_is_owed_and_delivering_again_changes_nothing(
+def test_nothing_is_pending_and_delivering_again_changes_nothing(
     done: str, state: State, mlflow: MlflowClient, store: Store
 ) -> None:
     exp_id = runs.stored(store, done).exp_id
@@ -238,11 +238,11 @@ def test_numbers_that_were_sent_but_not_struck_off_can_be_sent_again(
 
 
 def test_what_somebody_has_changed_on_the_page_of_the_experiment_stays(state: State, mlflow: MlflowClient) -> None:
-    experiment = Destination.open(state).experiment
+    experiment = Client.open(state).experiment
     mlflow.set_experiment_tag(experiment, "mlflow.note.content", "mine")
     mlflow.delete_experiment_tag(experiment, "mlflow.sharedViewState.cells")
 
-    Destination.open(state)
+    Client.open(state)
 
     tags = mlflow.get_experiment(experiment).tags
     assert tags["mlflow.note.content"] == "mine"

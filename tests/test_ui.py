@@ -24,7 +24,7 @@ from flows.server import address_file
 from mlab.core.state import State
 from mlab.core.urls import Pages
 from mlab.store import Store
-from mlab.tracking.client import Destination
+from mlab.tracking.client import Client
 from mlab.tracking.publisher import follow
 from tests import runs
 from tests.runs import TINY, command_line
@@ -89,7 +89,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
             run_id = runs.searched(state, store, f"score.need={need}")
             store.set_flow_run(runs.stored(store, run_id).exp_id, f"flow-of-{need}")
             assert follow(state, run_id) == ""
-        experiment = Destination.open(state).experiment
+        experiment = Client.open(state).experiment
     found = MlflowClient(f"sqlite:///{state.mlflow_database}").search_runs([experiment])
     cells = sorted((run for run in found if "cell" in run.data.tags), key=lambda run: run.data.tags["cell"])
     parents = [run for run in found if "cell" not in run.data.tags]

@@ -161,19 +161,19 @@ def test_runs_of_which_mlflow_lacks_something_are_left_alone_and_it_is_said_why(
     monkeypatch.setattr(maintenance, "settled", lambda _state: "MLflow at http://me:hunter22@host: refused")
     report = upkept(state, Policy(candidates_kept=1))
     (fault,) = report.faults
-    assert fault.startswith("MLflow: still owed something of 1 run: MLflow at http://")
+    assert fault.startswith("MLflow: not yet delivered: 1 run: MLflow at http://")
     assert "refused" in fault
     assert "hunter22" not in fault
     assert changed(report)["event logs"] == 2
     assert (store.results(exp_id), log.exists()) == (held, True)
-    monkeypatch.setattr(maintenance, "COURIER_S", -1.0)
+    monkeypatch.setattr(maintenance, "PUBLISHER_S", -1.0)
     assert "1 of 7 steps failed" in _mlab(capsys, "upkeep", status=1)
 
     delivered(store, run_id)
     assert {"event logs": 1, "candidates": 6}.items() <= changed(upkept(state, Policy(candidates_kept=1))).items()
 
 
-def test_a_run_that_has_just_ended_is_left_to_its_courier(
+def test_a_run_that_has_just_ended_is_left_to_its_publisher(
     state: State, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs.searched(state, store)
@@ -191,7 +191,7 @@ def test_an_mlflow_that_hangs_does_not_hang_upkeep(
     monkeypatch.setattr(sys, "executable", str(hanging))
     monkeypatch.setattr(maintenance, "DELIVERY_S", 1.0)
     report = upkept(state, Policy(candidates_kept=1))
-    assert report.faults == ["MLflow: still owed something of 1 run: MLflow was not done after 1 s"]
+    assert report.faults == ["MLflow: not yet delivered: 1 run: MLflow was not done after 1 s"]
     assert not runs.alive(int((tmp_path / "pid").read_text()))
     assert set(changed(report)) == {"event logs", "candidates", "database"}, "the others are done all the same"
 

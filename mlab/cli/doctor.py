@@ -49,7 +49,7 @@ class Finding:
 def doctor(context: click.Context) -> None:
     """Check that all is well, and say what to do.
 
-    Versions, folder, disk, database, runs, debts to MLflow, servers and crashes. The exit status is 1 where something
+    Versions, folder, disk, database, runs, what MLflow lacks, servers and crashes. The exit status is 1 where something
     is wrong.
     """
     findings = list(examine(State.here()))
@@ -125,7 +125,7 @@ def _database(state: State) -> Iterator[Finding]:
             store.check_file()
             yield _rows(store)
             yield _orphans(store)
-            yield _owed(store)
+            yield _pending(store)
     except StoreError as error:
         yield Finding("database", str(error), "see docs/faults.md; every command refuses it until then")
 
@@ -153,12 +153,13 @@ def _orphans(store: Store) -> Finding:
     return Finding("runs", f"left by a process that died: {', '.join(orphans)}", remedy)
 
 
-def _owed(store: Store) -> Finding:
-    owing = store.owing()
-    if not owing:
-        return Finding("MLflow is owed", "nothing")
-    numbers = sum(len(store.owed(run.exp_id)) for run in owing)
-    return Finding("MLflow is owed", f"{numbers:,} numbers and the endings of {len(owing)} runs", "mlab sync")
+def _pending(store: Store) -> Finding:
+    pending = store.owing()
+    if not pending:
+        return Finding("MLflow", "all is delivered")
+    numbers = sum(len(store.owed(run.exp_id)) for run in pending)
+    found = f"not yet delivered: {numbers:,} numbers and the ending of {len(pending)} run{'s' * (len(pending) != 1)}"
+    return Finding("MLflow", found, "mlab sync")
 
 
 def _servers() -> Iterator[Finding]:

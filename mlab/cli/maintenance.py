@@ -38,7 +38,7 @@ def _policy(command: Callable[..., None]) -> Callable[..., None]:
 def upkeep(context: click.Context, /, *, dry_run: bool, **policy: int) -> None:
     """Bring in order what runs have left behind, and make it smaller.
 
-    Marks runs whose process is gone, delivers what MLflow is owed, packs old event logs, removes old crash snapshots,
+    Marks runs whose process is gone, delivers what MLflow lacks, packs old event logs, removes old crash snapshots,
     reports of runs that are gone and all but the best candidates of old runs, and gives free space back to the disk.
     The exit status is 1 where a step failed; the others are done all the same.
     """

@@ -1,4 +1,4 @@
-"""``mlab sync``: what MLflow is owed, delivered now."""
+"""``mlab sync``: what is not yet delivered to MLflow, delivered now."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from mlab.store import Store
 @click.command()
 @click.pass_context
 def sync(context: click.Context) -> None:
-    """Deliver to MLflow what it is owed.
+    """Deliver to MLflow what it has not got yet.
 
-    Of runs that have ended; the exit status is 1 where something is still owed afterwards.
+    Of runs that have ended; the exit status is 1 where something is pending afterwards.
     """
     state = State.here()
     if not state.database.exists():
@@ -21,19 +21,20 @@ def sync(context: click.Context) -> None:
         return
     with Store.open(state.database) as store:
         store.reconcile()
-        owing = len(store.owing())
-        if not owing:
-            print("MLflow is owed nothing.")
+        pending = len(store.owing())
+        if not pending:
+            print("All is delivered to MLflow.")
             return
-        print(f"MLflow is owed something of {owing} runs; it takes some seconds to start.", flush=True)
-        context.exit(_settle(state, store))
+        runs = f"{pending} run{'s' * (pending != 1)}"
+        print(f"Delivering {runs} to MLflow, which takes some seconds to start.", flush=True)
+        context.exit(_publish(state, store))
 
 
-def _settle(state: State, store: Store) -> int:
-    from mlab.tracking.publisher import settle  # noqa: PLC0415 - late, for it loads MLflow
+def _publish(state: State, store: Store) -> int:
+    from mlab.tracking.publisher import publish_pending  # noqa: PLC0415 - late, for it loads MLflow
 
     left = 0
-    for settlement in settle(state, store):
-        print(settlement, flush=True)
-        left += bool(settlement.left)
+    for outcome in publish_pending(state, store):
+        print(outcome, flush=True)
+        left += bool(outcome.left)
     return 1 if left else 0

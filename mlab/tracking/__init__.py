@@ -1,14 +1,14 @@
 """MLflow's view of a run, caught up from the database by a process of its own. The only home of MLflow.
 
-A search never waits for MLflow: it stores what MLflow is owed, and the courier's process delivers it.
+A search never waits for MLflow: it stores what MLflow is to get, and the publisher delivers that.
 """
 
 import os
 
-from mlab.tracking.backlog import Debt
-from mlab.tracking.sidecar import Courier
+from mlab.tracking.backlog import Backlog, undelivered
+from mlab.tracking.sidecar import Sidecar
 
-__all__ = ["Courier", "Debt"]
+__all__ = ["Backlog", "Sidecar", "undelivered"]
 
 # MLflow reads some of this while it is imported, so that it has to be said before.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

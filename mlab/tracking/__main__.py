@@ -1,4 +1,4 @@
-"""``python -m mlab.tracking [RUN_ID]``: the courier's process; follows a run, delivers what is owed of others."""
+"""``python -m mlab.tracking [RUN_ID]``: the publisher; follows a run, then delivers what is pending of others."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from mlab.tracking.sidecar import Caller
 
 
 def main(run_ids: Sequence[str]) -> None:
-    """Deliver a run, then what is owed of others; what MLflow and this program have to say of it holds no secrets."""
+    """Deliver a run, then what is pending of others; what is said of it holds no secrets."""
     sys.stderr = RedactedStream(sys.stderr)
-    from mlab.tracking.publisher import follow, settle  # noqa: PLC0415 - MLflow's loggers keep the stream that they find
+    from mlab.tracking.publisher import follow, publish_pending  # noqa: PLC0415 - its loggers keep this stream
 
     logging.getLogger("mlab").setLevel(logging.CRITICAL)  # what goes wrong is said here, once
     state, caller, faults = State.here(), Caller(), Faults()
@@ -27,8 +27,8 @@ def main(run_ids: Sequence[str]) -> None:
             caller.answer(follow(state, run_id, caller.gone))
         os.nice(10)  # nobody waits for the rest
         with Store.open(state.database) as store:
-            for settlement in settle(state, store):
-                (faults.say_once if settlement.left else say)(str(settlement))
+            for outcome in publish_pending(state, store):
+                (faults.say_once if outcome.left else say)(str(outcome))
     except LabError as error:
         say(str(error))
 

@@ -1,24 +1,26 @@
-"""What MLflow is still owed of a run, in words."""
+"""What of a run has not been delivered to MLflow yet, in words."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from mlab.core.records import Experiment
-from mlab.store import Store
+
+if TYPE_CHECKING:
+    from mlab.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Debt:
-    """Numbers that have not been delivered, and whether MLflow lacks the ending: status, summary and artifacts."""
+class Backlog:
+    """Numbers that are pending, and whether the ending is: status, summary and artifacts."""
 
     numbers: int
     ending: bool
 
     @classmethod
     def of(cls, store: Store, run: Experiment) -> Self:
-        """What is owed of a run now."""
+        """What is pending of a run now."""
         return cls(len(store.owed(run.exp_id)), run.exp_id in {one.exp_id for one in store.owing()})
 
     def __bool__(self) -> bool:
@@ -32,16 +34,37 @@ class Debt:
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
-    """One run that was owed: before, what is left, and why."""
+class Outcome:
+    """One run of which something was pending: what, what still is, and why."""
 
     run_id: str
-    before: Debt
-    left: Debt
+    before: Backlog
+    left: Backlog
     why: str
 
     def __str__(self) -> str:
         """One line for people."""
         if not self.left:
             return f"run {self.run_id}: delivered {self.before}"
-        return f"run {self.run_id}: MLflow is still owed {self.left}: {self.why}"
+        return f"run {self.run_id}: {NOT_YET}{self.left}: {self.why}"
+
+
+NOT_YET = "not yet delivered to MLflow: "
+"""What comes after it is pending, and why."""
+
+
+def undelivered(store: Store, run: Experiment, answer: str | None) -> str:
+    """One line on what MLflow lacks of a run that is over, why, and what to do; empty where it lacks nothing.
+
+    Args:
+        store: the database, open.
+        run: the run.
+        answer: of its :class:`mlab.tracking.Sidecar`.
+    """
+    backlog = Backlog.of(store, run)
+    if not backlog:
+        return ""
+    what, again = f"N{NOT_YET[1:]}{backlog}", f"mlab sync, or --resume {run.run_id}"
+    if answer is None:
+        return f"{what}; the publisher goes on in the background. What it leaves: {again}"
+    return f"{what} ({answer}). Deliver it with {again}; the next run tries, too"

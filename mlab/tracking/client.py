@@ -31,23 +31,23 @@ OPENING_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
+class Client:
     """A client of MLflow, and the experiment that holds the runs."""
 
-    client: MlflowClient
+    mlflow: MlflowClient
     experiment: str
 
     @classmethod
     def open(cls, state: State) -> Self:
         """MLflow at ``MLFLOW_TRACKING_URI``, or its database in the state folder, made where there is none."""
         if uri := os.environ.get("MLFLOW_TRACKING_URI"):
-            client = MlflowClient(uri)
-            return cls(client, _experiment(client, None))
+            mlflow = MlflowClient(uri)
+            return cls(mlflow, _experiment(mlflow, None))
         with alone(state.root / "mlflow.lock", 0, OPENING_S):
             if not state.mlflow_database.exists():
                 _make_database(state)
-            client = MlflowClient(f"sqlite:///{state.mlflow_database}")
-            return cls(client, _experiment(client, state.artifacts.as_uri()))
+            mlflow = MlflowClient(f"sqlite:///{state.mlflow_database}")
+            return cls(mlflow, _experiment(mlflow, state.artifacts.as_uri()))
 
     def run(self, key: str, name: str, began: int | None, tags: dict[str, str]) -> str:
         """The run with the tag ``mlab.key``, made where there is none, running again where it was cut.
@@ -55,15 +55,15 @@ class Destination:
         A request to make one may be carried out though its answer is lost, even after the next: what was made
         twice is deleted, but for the one that has been written to.
         """
-        found = self.client.search_runs([self.experiment], f"tags.`mlab.key` = '{key}'")
+        found = self.mlflow.search_runs([self.experiment], f"tags.`mlab.key` = '{key}'")
         if not found:
             tags = {**tags, "mlab.key": key, MLFLOW_RUN_NAME: name}
-            return str(self.client.create_run(self.experiment, began, tags).info.run_id)
+            return str(self.mlflow.create_run(self.experiment, began, tags).info.run_id)
         kept, *doubles = sorted(found, key=lambda run: (-len(run.data.metrics), run.info.start_time, run.info.run_id))
         for double in doubles:
-            self.client.delete_run(double.info.run_id)
+            self.mlflow.delete_run(double.info.run_id)
         if kept.info.status not in {"FINISHED", "RUNNING"}:
-            self.client.update_run(kept.info.run_id, status="RUNNING")
+            self.mlflow.update_run(kept.info.run_id, status="RUNNING")
         return str(kept.info.run_id)
 
 
@@ -81,22 +81,22 @@ def _make_database(state: State) -> None:
     aside.rmdir()
 
 
-def _experiment(client: MlflowClient, place: str | None) -> str:
+def _experiment(mlflow: MlflowClient, place: str | None) -> str:
     """The id of our experiment: found, made, or restored where somebody has deleted it."""
-    found = client.get_experiment_by_name(EXPERIMENT)
+    found = mlflow.get_experiment_by_name(EXPERIMENT)
     if found is None:
         try:
-            return str(client.create_experiment(EXPERIMENT, place, tags=TAGS))
+            return str(mlflow.create_experiment(EXPERIMENT, place, tags=TAGS))
         except MlflowException as error:
             if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
                 raise
-            return _experiment(client, place)  # another process was faster
+            return _experiment(mlflow, place)  # another process was faster
     if found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
+        mlflow.restore_experiment(found.experiment_id)
     for key in TAGS.keys() - found.tags.keys():  # what somebody has changed stays as it is
-        client.set_experiment_tag(found.experiment_id, key, TAGS[key])
+        mlflow.set_experiment_tag(found.experiment_id, key, TAGS[key])
     return str(found.experiment_id)
 
 
 if __name__ == "__main__":  # for who wants the database before anything is delivered, and the address of its page
-    print(Pages.of(State.here()).experiment(Destination.open(State.here()).experiment))  # noqa: T201 - its answer
+    print(Pages.of(State.here()).experiment(Client.open(State.here()).experiment))  # noqa: T201 - its answer

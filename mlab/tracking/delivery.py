@@ -1,4 +1,4 @@
-"""What MLflow is owed of a run, delivered: one run, a child run a cell, metrics as they come, artifacts at the end.
+"""A run as it is delivered to MLflow: one run, a child run a cell, metrics as they come, artifacts at the end.
 
 Everything sent carries the time at which it was made and ends where it would have ended before, so that
 sending it again changes nothing.
@@ -23,7 +23,7 @@ from mlab.core.urls import Pages
 from mlab.report import markdown
 from mlab.store import Store
 from mlab.tracking import artifacts
-from mlab.tracking.client import Destination
+from mlab.tracking.client import Client
 
 TABLES = {"mlflow.loggedArtifacts": '[{"path": "top.json", "type": "table"}]'}
 """Makes MLflow show the best ladders as a table, those of several runs beside each other."""
@@ -38,9 +38,9 @@ MLFLOW_STATUS: dict[Status, str] = {"COMPLETED": "FINISHED", "FAILED": "FAILED",
 class Delivery:
     """One run on its way to MLflow. Runs are found by their tags, so that any process can take over."""
 
-    def __init__(self, state: State, store: Store, destination: Destination, run_id: str) -> None:
+    def __init__(self, state: State, store: Store, client: Client, run_id: str) -> None:
         self._state, self._store, self._run_id = state, store, run_id
-        self._destination, self._client = destination, destination.client
+        self._client, self._mlflow = client, client.mlflow
         self._finished: set[int] = set()
         self._drawn: dict[str, bytes] = {}
         self._parent = self._parent_run(self._stored())
@@ -60,10 +60,10 @@ class Delivery:
                 self._finished.add(result.cell.index)
 
     def _deliver_metrics(self, exp_id: int) -> None:
-        owed = [row for row in self._store.owed(exp_id) if row[1] in self._children]  # a cell may have begun since
-        steps = _steps(self._store.commits(exp_id)) if owed else {}
-        for start in range(0, len(owed), MOST):
-            part = owed[start : start + MOST]
+        pending = [row for row in self._store.owed(exp_id) if row[1] in self._children]  # a cell may have begun since
+        steps = _steps(self._store.commits(exp_id)) if pending else {}
+        for start in range(0, len(pending), MOST):
+            part = pending[start : start + MOST]
             by_run: dict[str, list[MlflowMetric]] = defaultdict(list)
             for _, cell, metric in part:
                 by_run[self._children[cell]].append(_metric(metric, metric.step))
@@ -71,7 +71,7 @@ class Delivery:
                 value = best if metric.key == "best_score" else metric.value
                 by_run[self._parent].append(_metric(replace(metric, value=value), step))
             for name, values in by_run.items():  # what comes first is what MLflow draws when it compares runs
-                self._client.log_batch(name, metrics=sorted(values, key=lambda value: value.key != "best_score"))
+                self._mlflow.log_batch(name, metrics=sorted(values, key=lambda value: value.key != "best_score"))
             self._store.delivered([key for key, _, _ in part])
 
     def end(self) -> None:
@@ -92,15 +92,15 @@ class Delivery:
         with tempfile.TemporaryDirectory() as folder:
             results = self._store.results(run.exp_id)
             artifacts.write_run(Path(folder), self._state, run, cells, results, self._drawn)
-            self._client.log_artifacts(self._parent, folder)
+            self._mlflow.log_artifacts(self._parent, folder)
         ended = artifacts.milliseconds(run.finished_at) if run.finished_at else None
-        self._client.set_terminated(self._parent, status, ended)
+        self._mlflow.set_terminated(self._parent, status, ended)
         self._store.delivered_ending(run)
 
     def _links(self, run: Experiment) -> dict[str, str]:
         """What is worth opening from the description of a run and of its cells."""
         pages = Pages.of(self._state)
-        links = {"report of the run": pages.report(self._parent, self._destination.experiment)}
+        links = {"report of the run": pages.report(self._parent, self._client.experiment)}
         return links | ({"Prefect flow run": pages.flow_run(run.flow_run_id)} if run.flow_run_id else {})
 
     def _stored(self) -> Experiment:
@@ -117,7 +117,7 @@ class Delivery:
             MLFLOW_GIT_COMMIT: _git_commit(),
         }
         began = artifacts.milliseconds(run.started_at)
-        mlflow_run = self._destination.run(run.run_id, f"{run.config['name']} {run.run_id}", began, tags)
+        mlflow_run = self._client.run(run.run_id, f"{run.config['name']} {run.run_id}", began, tags)
         if mlflow_run != run.mlflow_run_id:
             self._store.set_mlflow_run(run.exp_id, mlflow_run)
         self._log_params(mlflow_run, _flat(run.config))
@@ -126,7 +126,7 @@ class Delivery:
     def _child_run(self, run: Experiment, cell: Cell) -> str:
         tags = {"run_id": self._run_id, "cell": cell.key, MLFLOW_PARENT_RUN_ID: self._parent}
         name = f"{cell.label}, {run.config['name']} {self._run_id[-6:]}"
-        child = self._destination.run(f"{self._run_id}/{cell.index}", name, None, tags)
+        child = self._client.run(f"{self._run_id}/{cell.index}", name, None, tags)
         of_all = {"ladder.overlap_pct", "ladder.num_orders", "notes"}
         params = {key: value for key, value in _flat(run.config).items() if key not in of_all}
         params |= {"overlap_pct": f"{cell.overlap_pct:g}", "num_orders": cell.num_orders}
@@ -136,9 +136,9 @@ class Delivery:
 
     def _log_params(self, name: str, params: Json) -> Run:
         """Log the parameters that a run lacks: MLflow refuses to change one."""
-        run = self._client.get_run(name)
+        run = self._mlflow.get_run(name)
         lacking = [Param(key, _text(value)) for key, value in params.items() if key not in run.data.params]
-        self._client.log_batch(name, params=[param for param in lacking if param.value])
+        self._mlflow.log_batch(name, params=[param for param in lacking if param.value])
         return run
 
     def _publish_cell(self, result: CellResult, status: str) -> None:
@@ -150,13 +150,13 @@ class Delivery:
             self._publish(child, artifacts.winner_metrics(result), stamp, result.batches, tags)
             with tempfile.TemporaryDirectory() as folder:
                 self._drawn[name] = artifacts.write_winner(Path(folder), result.best)
-                self._client.log_artifacts(child, folder)
-        self._client.set_terminated(child, status)
+                self._mlflow.log_artifacts(child, folder)
+        self._mlflow.set_terminated(child, status)
 
     def _publish(self, name: str, values: dict[str, float], stamp: int, step: int, tags: dict[str, str]) -> None:
         """Final numbers and the description of a run, at a time and step that a repetition finds again."""
         metrics = [MlflowMetric(key, value, stamp, step) for key, value in values.items()]
-        self._client.log_batch(name, metrics=metrics, tags=[RunTag(key, text) for key, text in tags.items() if text])
+        self._mlflow.log_batch(name, metrics=metrics, tags=[RunTag(key, text) for key, text in tags.items() if text])
 
 
 def _steps(commits: Sequence[tuple[int, int, float | None]]) -> dict[tuple[int, int], tuple[int, float]]:

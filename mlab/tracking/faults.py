@@ -53,6 +53,6 @@ class Faults:
 
 
 def say(line: str) -> None:
-    """Write a line to the log of the courier."""
+    """Write a line to the log of the publisher."""
     sys.stderr.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {line}\n")
     sys.stderr.flush()

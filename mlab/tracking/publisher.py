@@ -1,4 +1,4 @@
-"""The rounds of a courier: one run while it goes on, then what is owed of older ones. No fault of MLflow ends them.
+"""The publisher: delivers one run while it goes on, then what is pending of others. No fault of MLflow ends it.
 
 What was delivered to an MLflow that has been replaced since, or to a run that somebody deleted there, is struck off
 and gone: what is delivered later makes a new run, which holds the numbers from then on, the results and the ending.
@@ -17,8 +17,8 @@ from mlab.core.lock import alone
 from mlab.core.records import Experiment, Status
 from mlab.core.state import State
 from mlab.store import Store
-from mlab.tracking.backlog import Debt, Settlement
-from mlab.tracking.client import Destination
+from mlab.tracking.backlog import Backlog, Outcome
+from mlab.tracking.client import Client
 from mlab.tracking.delivery import Delivery
 from mlab.tracking.faults import Faults, worded
 
@@ -46,7 +46,7 @@ def follow(state: State, run_id: str, over: Callable[[], bool] = lambda: True) -
         over: whether nobody executes it any longer on whose behalf it is followed.
 
     Returns:
-        Why MLflow is still owed something; empty where it is not.
+        Why something is not yet delivered; empty where all is.
     """
     faults, pause_s, why = Faults(), PERIOD_S, ""
     with Store.open(state.database) as store, ExitStack() as stack:
@@ -72,7 +72,7 @@ class Follower:
     def __init__(self, state: State, store: Store, run_id: str, stack: ExitStack) -> None:
         self._state, self._store, self._run_id, self._stack = state, store, run_id, stack
         self._locked = False
-        self._destination: Destination | None = None
+        self._client: Client | None = None
         self._delivery: Delivery | None = None
         self._seen: Stage | None = None
         self._ended: Stage | None = None
@@ -94,18 +94,18 @@ class Follower:
         run = self._abandoned() if last else self._run()
         self._seen = _stage(run)
         try:
-            self._destination = self._destination or Destination.open(self._state)
+            self._client = self._client or Client.open(self._state)
             if run.status == "PENDING" or self._seen == self._ended:
                 return
             self._lock(run.exp_id, patience_s=TURN_S if last else 0.0)
             if self._delivery is None:
-                self._delivery = Delivery(self._state, self._store, self._destination, self._run_id)
+                self._delivery = Delivery(self._state, self._store, self._client, self._run_id)
             self._delivery.progress()
             if run.status != "RUNNING":
                 self._delivery.end()
                 self._delivery, self._ended = None, self._seen
         except Exception:
-            self._destination = self._delivery = None  # found anew next time, whatever became of it
+            self._client = self._delivery = None  # found anew next time, whatever became of it
             raise
 
     def _run(self) -> Experiment:
@@ -129,32 +129,32 @@ class Follower:
             self._locked = True
 
 
-def settle(state: State, store: Store) -> Iterator[Settlement]:
-    """Deliver what is owed of runs that have ended, the oldest first, one at a time.
+def publish_pending(state: State, store: Store) -> Iterator[Outcome]:
+    """Deliver what is pending of runs that have ended, the oldest first, one at a time.
 
     A run whose delivery fails does not keep the next from its own. Where MLflow is out of reach, none is tried.
     """
-    owing = store.owing()
-    destination, why = None, ""
-    if owing:
+    pending = store.owing()
+    client, why = None, ""
+    if pending:
         try:
-            destination = Destination.open(state)
+            client = Client.open(state)
         except Exception as fault:  # noqa: BLE001 - as above
             why = worded(fault)
-    for run in owing:
-        before = Debt.of(store, run)
+    for run in pending:
+        before = Backlog.of(store, run)
         if not before:
             continue  # another process was faster
-        if destination is not None:
-            why = _settle(state, store, destination, run)
-        yield Settlement(run.run_id, before, Debt.of(store, run), why)
+        if client is not None:
+            why = _publish(state, store, client, run)
+        yield Outcome(run.run_id, before, Backlog.of(store, run), why)
 
 
-def _settle(state: State, store: Store, destination: Destination, run: Experiment) -> str:
-    """Deliver what is owed of one run; what went wrong, if anything did."""
+def _publish(state: State, store: Store, client: Client, run: Experiment) -> str:
+    """Deliver what is pending of one run; what went wrong, if anything did."""
     try:
         with alone(lock(state), run.exp_id, 0.0):
-            Delivery(state, store, destination, run.run_id).end()
+            Delivery(state, store, client, run.run_id).end()
     except Exception as fault:  # noqa: BLE001 - as above
         return worded(fault)
     return ""

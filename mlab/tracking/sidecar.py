@@ -1,6 +1,6 @@
 """Starts the process that delivers a run to MLflow, and waits for it at the end.
 
-The two hold one line: the courier's standard input. Either sees at its end that the other has hung up, or is gone.
+The two hold one line: the publisher's standard input. Either sees at its end that the other has hung up, or is gone.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from typing import Self
 
 from mlab.core.state import State
 
-PATIENCE_S = 30.0
-"""Seconds that the end of a run waits for the delivery."""
+DELIVERY_WAIT_S = 30.0
+"""Longest time that the end of a run waits for the delivery."""
 
-STOPPED_PATIENCE_S = 2.0
+STOPPED_WAIT_S = 2.0
 """The same for a run that was stopped by a signal."""
 
 
-class Courier:
+class Sidecar:
     """Delivers one run to MLflow in the background; a context.
 
     Attributes:
-        answer: after the block, why MLflow is still owed something, empty where it is not; None while the
-            courier is still at it.
+        answer: after the block, why something is not yet delivered, empty where all is; None while the publisher
+            is still at it.
     """
 
     def __init__(self, state: State, run_id: str) -> None:
         self._state, self._run_id = state, run_id
         self._process: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
-        self._patience_s = PATIENCE_S
+        self._wait_s = DELIVERY_WAIT_S
         self.answer: str | None = None
 
     def __enter__(self) -> Self:
@@ -53,27 +53,27 @@ class Courier:
                 )
         except OSError as error:  # the search does without
             self._line.close()
-            self._line, self.answer = None, f"the courier did not start: {error}"
+            self._line, self.answer = None, f"the publisher did not start: {error}"
         return self
 
-    def hurry(self) -> None:
+    def skip_wait(self) -> None:
         """Wait no longer than somebody does who has stopped the run."""
-        self._patience_s = STOPPED_PATIENCE_S
+        self._wait_s = STOPPED_WAIT_S
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Wait for the delivery; it goes on by itself where that takes too long."""
         if error is not None and not isinstance(error, Exception):
-            self.hurry()
+            self.skip_wait()
         if self._line is not None:
             with self._line as line, suppress(OSError):
                 line.shutdown(socket.SHUT_WR)
-                line.settimeout(self._patience_s)
+                line.settimeout(self._wait_s)
                 answer = line.recv(4096).decode()
-                self.answer = answer.strip() if answer else "the courier died, see tracking.log"
+                self.answer = answer.strip() if answer else "the publisher died, see tracking.log"
 
 
 class Caller:
-    """The process that started this one as a courier, or a person who did: who it is has hung up from the start."""
+    """The process that started this one as its publisher, or a person who did: who it is has hung up from the start."""
 
     def __init__(self) -> None:
         self._line = socket.socket(fileno=os.dup(0)) if stat.S_ISSOCK(os.fstat(0).st_mode) else None
@@ -86,7 +86,7 @@ class Caller:
         """Let the caller go.
 
         Args:
-            why: MLflow is still owed something; empty where it is not.
+            why: something is not yet delivered; empty where all is.
         """
         with suppress(OSError):  # it has not waited
             if self._line is not None:

@@ -1,0 +1,189 @@
+"""``mlab doctor`` and ``mlab sync``: what is wrong is found, and what MLflow lacks is delivered."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections import namedtuple
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mlab.cli import doctor
+from mlab.core.events import recorder
+from mlab.core.state import State
+from mlab.store import Store
+from tests import runs
+from tests.test_cli import crashed, mlab
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[State]:
+    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path / "state"))
+    for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI", "MLAB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    yield State(tmp_path / "state")
+    recorder.close()
+
+
+@pytest.fixture
+def run_id(state: State) -> str:
+    """A completed run of which MLflow knows everything."""
+    with Store.open(state.database) as store:
+        run_id = runs.searched(state, store)
+        run = runs.stored(store, run_id)
+        store.delivered([key for key, _, _ in store.owed(run.exp_id)])
+        store.delivered_ending(run)
+    return run_id
+
+
+# The doctor
+
+
+def test_a_healthy_folder_and_an_empty_one_need_nothing(
+    state: State, run_id: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    status, out, _ = mlab(capsys, "doctor")
+    assert (status, out.splitlines()[-1]) == (0, "All is well.")
+    assert "intact, every row as it was written: 1 COMPLETED" in out
+
+    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path / "empty"))
+    assert mlab(capsys, "doctor")[0] == 0
+    assert not (tmp_path / "empty").exists(), "the doctor makes nothing"
+
+
+def damage(state: State, _: pytest.MonkeyPatch) -> None:
+    with closing(sqlite3.connect(state.database)) as connection:
+        connection.execute("UPDATE results SET score = score / 2")
+        connection.commit()
+
+
+def truncate(state: State, _: pytest.MonkeyPatch) -> None:
+    with closing(sqlite3.connect(state.database)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with state.database.open("r+b") as file:
+        file.truncate(state.database.stat().st_size // 2)
+
+
+def orphan(state: State, _: pytest.MonkeyPatch) -> None:
+    code = (
+        "import os; from pathlib import Path; from tests import runs; from mlab.core.state import State\n"
+        "from mlab.store import Store; state = State(Path(os.environ['MLAB_STATE_DIR']))\n"
+        "store = Store.open(state.database)\n"
+        "runs.searched(state, store, watch=runs.Watch(1, lambda: os.kill(os.getpid(), 9)))"
+    )
+    killed = subprocess.run([sys.executable, "-c", code], cwd=runs.ROOT, timeout=60, check=False)  # noqa: S603
+    assert killed.returncode == -9
+
+
+def search(state: State, _: pytest.MonkeyPatch) -> None:
+    with Store.open(state.database) as store:
+        runs.searched(state, store)
+
+
+def crash_again_and_again(state: State, _: pytest.MonkeyPatch) -> None:
+    crashed(state, *[ValueError(str(number)) for number in range(3)])
+
+
+def fill_disk(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psutil, "disk_usage", lambda _: namedtuple("Usage", "free")(100 * 2**20))
+
+
+def other_version(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = metadata.version
+    monkeypatch.setattr(metadata, "version", lambda name: "3.0.0" if name == "sqlalchemy" else version(name))
+
+
+def no_prefect(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", f"http://me:hunter2@127.0.0.1:{runs.free_port()}/api")
+
+
+def no_mlflow(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{runs.free_port()}")
+
+
+@pytest.mark.parametrize(
+    ("harm", "found", "remedy"),
+    [
+        (damage, "is not as it was written", "restore a copy"),
+        (truncate, "damaged", "docs/faults.md"),
+        (orphan, "left by a process that died: 20", "--resume 20"),
+        (search, "numbers and the ending of 1 run", "mlab sync"),
+        (crash_again_and_again, "3 in the last 7 days, 1 kinds of them again and again", "mlab crashes ls"),
+        (fill_disk, "100 MB free", "free some"),
+        (other_version, "sqlalchemy is 3.0.0, must be <", "make clean"),
+        (no_prefect, "does not answer", "start that server"),
+        (no_mlflow, "does not answer", "start that server"),
+    ],
+)
+def test_the_doctor_finds_what_is_wrong_and_says_what_to_do(
+    state: State,
+    run_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+    harm: Callable[[State, pytest.MonkeyPatch], None],
+    found: str,
+    remedy: str,
+) -> None:
+    harm(state, monkeypatch)
+    wrong = [one for one in doctor.examine(state) if one.remedy]
+    assert [one for one in wrong if found in one.found and remedy in one.remedy], wrong
+    assert len(wrong) == 1
+    assert "hunter2" not in str(wrong)
+    if harm is orphan:
+        with Store.open(state.database) as store:
+            assert [run.status for run in store.experiments()] == ["RUNNING", "COMPLETED"], "looking changes nothing"
+
+
+def test_the_doctor_ends_with_1_where_something_is_wrong(
+    state: State, run_id: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_disk(state, monkeypatch)
+    status, out, _ = mlab(capsys, "doctor")
+    assert (status, out.splitlines()[-1]) == (1, "1 of 7 checks need attention.")
+
+
+def test_a_state_folder_that_cannot_be_written_is_found(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    found = {one.name: one for one in doctor.examine(State(tmp_path / "file"))}
+    assert "cannot be written" in found["state folder"].found
+    assert "MLAB_STATE_DIR" in found["state folder"].remedy
+
+
+# What is not yet delivered to MLflow
+
+
+def test_sync_with_nothing_pending_needs_no_mlflow(
+    state: State, capsys: pytest.CaptureFixture[str], run_id: str
+) -> None:
+    assert mlab(capsys, "sync")[:2] == (0, "All is delivered to MLflow.\n")
+
+
+@pytest.mark.integration
+def test_sync_delivers_what_is_pending_once_mlflow_is_there(
+    state: State, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.furnish(state)
+    search(state, monkeypatch)
+    orphan(state, monkeypatch)
+    no_mlflow(state, monkeypatch)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    status, out, _ = mlab(capsys, "sync")
+    assert status == 1
+    assert out.count("not yet delivered to MLflow") == 2, "that of the dead process, too"
+    assert out.count("Connection refused") == 2
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    status, out, _ = mlab(capsys, "sync")
+    assert status == 0
+    assert out.count(": delivered ") == 2
+    with closing(sqlite3.connect(state.mlflow_database)) as database:
+        query = "SELECT status FROM runs JOIN tags USING (run_uuid) WHERE key = 'mlab.key' AND value NOT LIKE '%/%'"
+        assert sorted(database.execute(query).fetchall()) == [("FINISHED",), ("KILLED",)]
+    assert mlab(capsys, "sync")[1] == "All is delivered to MLflow.\n"
