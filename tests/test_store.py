@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.event import listen, remove
 
 from mlab.core import process, state
 from mlab.core.errors import LabError, RunBusy, StoreError
@@ -90,6 +91,22 @@ def events(name: str) -> list[dict[str, Any]]:
     return [event for event in recorder.recent if event["event"] == name]
 
 
+@contextmanager
+def queries() -> Iterator[list[str]]:
+    """The statements that read, while the block runs."""
+    found: list[str] = []
+
+    def heard(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("SELECT"):
+            found.append(statement)
+
+    listen(Engine, "before_cursor_execute", heard)
+    try:
+        yield found
+    finally:
+        remove(Engine, "before_cursor_execute", heard)
+
+
 def scores(store: Store, run: Experiment, cell: int | None = None) -> list[float]:
     return [found.score for found in store.results(run.exp_id, cell)]
 
@@ -124,6 +141,25 @@ def test_the_run_counts_what_its_batches_found(store: Store, run: Experiment) ->
         CellResult(CELLS[0], first.candidates[1], 18, 4, 1, 1, finished=True, stopped_early=True),
         CellResult(CELLS[1], second.candidates[0], 11, 3, 1, 1, finished=False, stopped_early=False),
     ]
+
+
+def test_how_far_a_run_has_come_takes_as_many_queries_for_400_cells_as_for_one(store: Store) -> None:
+    cells = [Cell(index, 1.0 + index // 20, 3 + index % 20) for index in range(400)]
+    run = store.create_experiment(RUN, "dca", CONFIG, "", cells)
+    for index in (0, 7, 399):
+        store.commit_batch(run.exp_id, batch_of(cells[index], 0, 3.0 + index, 2.0 + index), 50, 1.0)
+
+    with queries() as all_of_them:
+        found = store.cells(run.exp_id)
+    with queries() as of_one:
+        one = store.cell(run.exp_id, 399)
+
+    assert (len(all_of_them), len(of_one)) == (2, 2)
+    assert [result.cell for result in found] == cells
+    assert {result.cell.index: result.best.score for result in found if result.best} == {0: 2.0, 7: 9.0, 399: 401.0}
+    assert one == found[399]
+    with pytest.raises(StoreError, match="no cell 400"):
+        store.cell(run.exp_id, 400)
 
 
 def test_results_are_listed_by_cell_then_score_then_id(store: Store, run: Experiment) -> None:
@@ -483,7 +519,7 @@ def test_the_schema_of_a_later_program_is_refused(store: Store, path: Path) -> N
 
 
 def test_every_connection_is_durable_and_patient(store: Store) -> None:
-    with store._database.writing() as session:
+    with store.database.writing() as session:
         pragmas = {
             name: session.connection().exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "busy_timeout", "foreign_keys", "synchronous")
@@ -538,7 +574,7 @@ def _locked(path: Path) -> None:
 def _limited(pragma: str) -> Callable[[Path], None]:
     def write(path: Path) -> None:
         with Store.open(path) as store:
-            with store._database.reading() as session:
+            with store.database.reading() as session:
                 session.connection().exec_driver_sql(f"PRAGMA {pragma}")
             store.create_experiment(RUN, "dca", {"filler": "x" * 100_000}, "", CELLS)
 

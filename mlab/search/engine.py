@@ -105,9 +105,9 @@ class Execution:
         exp_id = self.experiment.exp_id
         malloc.keep()
         with events.bound(overlap=cell.overlap_pct, orders=cell.num_orders):
-            if not self.store.cells(exp_id)[cell.index].finished:
+            if not self.store.cell(exp_id, cell.index).finished:
                 self.store.finish_cell(exp_id, cell.index, stopped_early=self._search(cell, watcher, turns))
-            result = self.store.cells(exp_id)[cell.index]
+            result = self.store.cell(exp_id, cell.index)
             if result.stopped_early:
                 emit("ORCH.EARLY_STOP", f"{cell.label} stopped after batch {result.batches}", score=_score(result))
         watcher.cell_done(result)

@@ -9,12 +9,13 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from mlab.core.errors import StoreError
+from mlab.store import runs
 from mlab.store.schema import CellRow, ExperimentRow, ResultRow, TrialRow
 
 REMEDY = "restore a copy, or begin a new run"
 
 
-def file(session: Session) -> None:
+def check_file(session: Session) -> None:
     """Check the whole file: its pages, its indexes, and that no row points nowhere.
 
     Raises:
@@ -28,7 +29,7 @@ def file(session: Session) -> None:
         raise StoreError(f"damaged: row {lost[1]} of {lost[0]} belongs to no row of {lost[2]}; {REMEDY}")
 
 
-def run(session: Session, experiment: ExperimentRow) -> None:
+def check_run(session: Session, exp_id: int) -> None:
     """Check one run: every row against its checksum, which loading it does, and all of them against each other.
 
     The rows are found without an index: a damaged one would hide some.
@@ -36,6 +37,7 @@ def run(session: Session, experiment: ExperimentRow) -> None:
     Raises:
         StoreError: names the first fault.
     """
+    experiment = runs.by_id(session, exp_id)
     for fault in _faults(session, experiment):
         raise StoreError(f"run {experiment.run_id} is damaged: {fault}; {REMEDY}")
 

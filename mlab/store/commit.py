@@ -71,13 +71,6 @@ def verify(session: Session, experiment: ExperimentRow, batch: Batch) -> int:
     return len(kept)
 
 
-def best(session: Session, exp_id: int, cell_index: int) -> Candidate | None:
-    """The best result of a cell; None where none was kept."""
-    query = select(ResultRow).where(ResultRow.experiment_id == exp_id, ResultRow.cell_index == cell_index)
-    row = session.scalar(query.order_by(*RANK).limit(1))
-    return rows.candidate(row) if row else None
-
-
 def _named(experiment: ExperimentRow, batch: Batch) -> str:
     return f"run {experiment.run_id}, cell {batch.cell.label}, batch {batch.index}"
 

@@ -43,12 +43,13 @@ def commits(session: Session, exp_id: int) -> list[tuple[int, int, float | None]
     return [(cell, batch, best) for cell, batch, best in session.execute(query)]
 
 
-def deliver(session: Session, outbox_ids: Sequence[int]) -> None:
+def delivered(session: Session, outbox_ids: Sequence[int]) -> None:
     """Strike off what has been delivered."""
-    session.execute(update(OutboxRow), [{"id": key, "delivered": True} for key in outbox_ids])
+    if outbox_ids:
+        session.execute(update(OutboxRow), [{"id": key, "delivered": True} for key in outbox_ids])
 
 
-def deliver_ending(session: Session, run: Experiment) -> None:
+def delivered_ending(session: Session, run: Experiment) -> None:
     """Remember that MLflow has been told how a run ended, unless it has gone on since."""
     row = runs.by_id(session, run.exp_id)
     if (row.status, row.finished_at) == (run.status, run.finished_at):

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
-from sqlalchemy import case, distinct, func, select
+from sqlalchemy import ColumnElement, case, distinct, func, select
 from sqlalchemy.orm import Session
 
 from mlab.core.records import Candidate, CellResult, Experiment, Trial
-from mlab.store import commit, rows
+from mlab.store import commit, rows, runs
 from mlab.store.schema import CellRow, ExperimentRow, ResultRow, TrialRow
+
+BEST = (
+    select(ResultRow.id)
+    .where(ResultRow.experiment_id == CellRow.experiment_id, ResultRow.cell_index == CellRow.cell_index)
+    .order_by(*commit.RANK)
+    .limit(1)
+)
+PROGRESS = (
+    select(
+        CellRow,
+        BEST.scalar_subquery(),
+        func.count(distinct(TrialRow.batch)),
+        func.count(TrialRow.number),
+        func.coalesce(func.sum(case((TrialRow.outcome == "PRUNED", 1), else_=0)), 0),
+        func.coalesce(func.sum(TrialRow.evaluations), 0),
+    )
+    .outerjoin(TrialRow)
+    .group_by(CellRow.experiment_id, CellRow.cell_index)
+    .order_by(CellRow.cell_index)
+)
+"""Cells, the id of the best result of each, and sums over its trials."""
 
 
 def experiment(session: Session, run_id: str) -> Experiment | None:
@@ -16,7 +37,7 @@ def experiment(session: Session, run_id: str) -> Experiment | None:
     return rows.experiment(row) if row else None
 
 
-def experiments(session: Session, limit: int | None, *, deleted: bool) -> list[Experiment]:
+def experiments(session: Session, limit: int | None = None, *, deleted: bool = False) -> list[Experiment]:
     """The runs that are not deleted, or those that are; newest first."""
     query = select(ExperimentRow).where(ExperimentRow.deleted == deleted)
     return [rows.experiment(row) for row in session.scalars(query.order_by(ExperimentRow.id.desc()).limit(limit))]
@@ -28,25 +49,33 @@ def run_of_flow(session: Session, flow_run_id: str) -> str | None:
     return session.scalar(query.order_by(ExperimentRow.id.desc()).limit(1))
 
 
+def cell(session: Session, exp_id: int, cell_index: int) -> CellResult:
+    """How far one cell of a run has come.
+
+    Raises:
+        StoreError: the run has no such cell.
+    """
+    found = _cells(session, CellRow.experiment_id == exp_id, CellRow.cell_index == cell_index)
+    if not found:
+        raise runs.no_cell(exp_id, cell_index)
+    return found[0]
+
+
 def cells(session: Session, exp_id: int) -> list[CellResult]:
     """How far each cell of a run has come, in order."""
-    query = (
-        select(
-            CellRow,
-            func.count(distinct(TrialRow.batch)),
-            func.count(TrialRow.number),
-            func.coalesce(func.sum(case((TrialRow.outcome == "PRUNED", 1), else_=0)), 0),
-            func.coalesce(func.sum(TrialRow.evaluations), 0),
-        )
-        .outerjoin(TrialRow)
-        .where(CellRow.experiment_id == exp_id)
-        .group_by(CellRow.cell_index)
-        .order_by(CellRow.cell_index)
-    )
+    return _cells(session, CellRow.experiment_id == exp_id)
+
+
+def _cells(session: Session, *which: ColumnElement[bool]) -> list[CellResult]:
+    """Two queries, however many cells there are."""
+    found = session.execute(PROGRESS.where(*which)).all()
+    best = {
+        row.id: row for row in session.scalars(select(ResultRow).where(ResultRow.id.in_([one[1] for one in found])))
+    }
     return [
         CellResult(
             cell=rows.cell(row),
-            best=commit.best(session, exp_id, row.cell_index),
+            best=rows.candidate(best[best_id]) if best_id else None,
             evaluations=evaluations,
             trials=trials,
             pruned=pruned,
@@ -54,7 +83,7 @@ def cells(session: Session, exp_id: int) -> list[CellResult]:
             finished=row.finished,
             stopped_early=row.stopped_early,
         )
-        for row, batches, trials, pruned, evaluations in session.execute(query).all()
+        for row, best_id, batches, trials, pruned, evaluations in found
     ]
 
 
@@ -64,7 +93,7 @@ def trials(session: Session, exp_id: int, cell_index: int) -> list[Trial]:
     return [rows.trial(row) for row in session.scalars(query.order_by(TrialRow.number))]
 
 
-def candidates(session: Session, exp_id: int, cell_index: int | None, limit: int | None) -> list[Candidate]:
+def results(session: Session, exp_id: int, cell_index: int | None = None, limit: int | None = None) -> list[Candidate]:
     """The candidates kept, by cell and within it best first; of one cell only where it is given."""
     query = select(ResultRow).where(ResultRow.experiment_id == exp_id)
     if cell_index is not None:

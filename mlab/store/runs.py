@@ -60,6 +60,23 @@ def by_run_id(session: Session, run_id: str) -> ExperimentRow:
     return row
 
 
+def cell(session: Session, exp_id: int, cell_index: int) -> CellRow:
+    """The row of a cell of a run.
+
+    Raises:
+        StoreError: there is none.
+    """
+    row = session.get(CellRow, (exp_id, cell_index))
+    if row is None:
+        raise no_cell(exp_id, cell_index)
+    return row
+
+
+def no_cell(exp_id: int, cell_index: int) -> StoreError:
+    """The error where a run lacks a cell."""
+    return StoreError(f"run {exp_id} has no cell {cell_index}; resume it with the config it began with")
+
+
 def free(session: Session, run_id: str) -> ExperimentRow:
     """The row of a run that may be executed.
 
@@ -72,6 +89,16 @@ def free(session: Session, run_id: str) -> ExperimentRow:
     if holder and holder.alive:
         raise _busy(row)
     return row
+
+
+def check_free(session: Session, run_id: str) -> None:
+    """See that a stored run may be executed.
+
+    Raises:
+        StoreError: there is no such run.
+        RunBusy: a living process, which the message names, executes it.
+    """
+    free(session, run_id)
 
 
 def claim(session: Session, run_id: str) -> Experiment:
@@ -116,8 +143,27 @@ def end(row: ExperimentRow, status: Status) -> Experiment:
     return rows.experiment(row)
 
 
-def orphans(session: Session) -> list[ExperimentRow]:
-    """The rows of runs that are RUNNING by name only: their process is gone."""
+def set_flow_run(session: Session, exp_id: int, flow_run_id: str) -> None:
+    """Remember the Prefect flow run of a run."""
+    by_id(session, exp_id).flow_run_id = flow_run_id
+
+
+def set_mlflow_run(session: Session, exp_id: int, mlflow_run_id: str) -> None:
+    """Remember the MLflow run of a run."""
+    by_id(session, exp_id).mlflow_run_id = mlflow_run_id
+
+
+def orphans(session: Session) -> list[Experiment]:
+    """The runs that are RUNNING by name only: their process is gone."""
+    return [rows.experiment(row) for row in _orphans(session)]
+
+
+def reconcile(session: Session) -> list[Experiment]:
+    """Mark as STOPPED the runs whose process died without a word; those runs."""
+    return [end(row, "STOPPED") for row in _orphans(session)]
+
+
+def _orphans(session: Session) -> list[ExperimentRow]:
     running = session.scalars(select(ExperimentRow).where(ExperimentRow.status == "RUNNING")).all()
     return [row for row in running if not ((holder := _holder(row)) and holder.alive)]
 
