@@ -14,15 +14,13 @@ import numpy as np
 
 from benchmarks.record import save, show
 from mlab.model.ladder import Array
-from mlab.model.penalties import Wave
-from mlab.model.scoring import CHUNK, Objective, evaluate, scores
+from mlab.model.scoring import CHUNK, evaluate, scores
 from mlab.search import malloc
 from tests import scalar
 
 ORDERS = 20
 REPEATS, ROUNDS = 5, 7
 SCALAR_LADDERS = 256
-OBJECTIVE = Objective("quote", "fill", 0.5, 0.3, 0.2, 0.1, Wave(50.0, 10.0), 40.0, 0.05)
 
 
 def ladders(count: int, *, growing: bool) -> tuple[Array, Array]:
@@ -67,8 +65,8 @@ def measured(count: int, *, growing: bool) -> dict[str, Any]:
     rounds = [
         (
             seconds(lambda: [scalar.contract(i, v, settings) for i, v in pairs]) / len(pairs),
-            seconds(lambda: evaluate(indent, volume, OBJECTIVE)) / count,
-            seconds(lambda: scores(indent, volume, OBJECTIVE)) / count,
+            seconds(lambda: evaluate(indent, volume)) / count,
+            seconds(lambda: scores(indent, volume)) / count,
             seconds(lambda: floor(volume)) / count,
         )
         for _ in range(ROUNDS)

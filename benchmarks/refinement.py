@@ -31,9 +31,10 @@ from benchmarks.record import save, show
 from mlab.core.records import Cell, Trial
 from mlab.model.annealing import GENERATIONS, Refinement
 from mlab.model.ladder import Array
-from mlab.model.penalties import Wave
-from mlab.model.scoring import Objective, scores
-from mlab.model.space import Limits, Space
+from mlab.model.limits import Limits
+from mlab.model.objective import Objective, Score
+from mlab.model.scoring import scores
+from mlab.model.space import Space
 from mlab.search import Study, malloc
 
 CHECKPOINTS = (0.1, 0.25)
@@ -55,15 +56,13 @@ class Problem:
 
     target: Target
     space: Space
-    objective: Objective
 
     @classmethod
     def of(cls, target: Target) -> Problem:
         """Under the default limits and weights."""
         row = target.row
-        limits = Limits(0.05, row["max_gap_ratio"], (1.0, 100.0), 1.0, 40.0)
-        objective = Objective(row["sizing"], row["need"], 0.5, 0.3, 0.2, 0.1, Wave(50.0, 10.0), 40.0, 0.05)
-        return cls(target, Space.of(Cell(0, row["overlap_pct"], row["num_orders"]), limits, objective), objective)
+        objective = Objective(Score(need=row["need"]), Limits(max_gap_ratio=row["max_gap_ratio"]), row["sizing"])
+        return cls(target, Space.of(Cell(0, row["overlap_pct"], row["num_orders"]), objective))
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -81,7 +80,7 @@ class Problem:
             nearest = levels[np.searchsorted((levels[1:] + levels[:-1]) / 2.0, log_growth)]
             log_growth = np.where(np.abs(log_growth - nearest) < snap, nearest, log_growth)
         indent, volume, _ = self.space.priced(self.space.feasible(np.exp(log_growth)))
-        return scores(indent, volume, self.objective)
+        return scores(indent, volume, self.space.objective)
 
 
 def annealing(
@@ -96,7 +95,7 @@ def annealing(
     while True:
         starts = study.ask(batch, size, led=led and leader is not None)
         random = np.random.SeedSequence([seed, batch])
-        refinement = Refinement(problem.space, problem.objective, starts, leader, random)
+        refinement = Refinement(problem.space, starts, leader, random)
         reports: list[list[float]] = [[] for _ in starts]
         for generation in range(GENERATIONS):
             yield _step(refinement)
@@ -181,7 +180,7 @@ def _step(refinement: Refinement) -> tuple[float, int]:
 def _means(problem: Problem, random: np.random.Generator, count: int) -> Array:
     """Logarithms of the growths of random shapes, shape (count, K)."""
     starts = Study(problem.space.cell, "random", "none", int(random.integers(2**31))).ask(0, count, led=False)
-    refinement = Refinement(problem.space, problem.objective, starts, None, np.random.SeedSequence(0))
+    refinement = Refinement(problem.space, starts, None, np.random.SeedSequence(0))
     return np.asarray(np.log(refinement.best.growth).T)
 
 

@@ -16,14 +16,14 @@ from mlab.core.records import Cell
 from mlab.model.annealing import GENERATIONS, MOVES, PROPOSALS, Refinement, Shape, Start
 from mlab.model.contract import contract
 from mlab.model.ladder import Array, Need, Sizing
-from mlab.model.penalties import Wave
-from mlab.model.scoring import Objective, evaluate, scores
-from mlab.model.space import Limits, Space, broken_limits
+from mlab.model.limits import Limits, broken_limits
+from mlab.model.objective import Objective, Score
+from mlab.model.scoring import evaluate, scores
+from mlab.model.space import Space
 from tests.test_space import limited_cells
 
 BEST_KNOWN = json.loads((Path(__file__).parent / "data" / "best_known.json").read_text())
-WAVE = Wave(50.0, 10.0)
-LIMITS = Limits(0.05, None, (1.0, 100.0), 1.0, 40.0)
+LIMITS = Limits(max_gap_ratio=None)
 STARTS = [
     Start(temperature, stride, Shape(place, width))
     for place, width, temperature, stride in [
@@ -51,15 +51,14 @@ def refinement(
     seed: int = 0,
     leader: Array | None = None,
 ) -> Refinement:
-    objective = Objective(sizing, need, 0.5, 0.3, 0.2, 0.1, WAVE, limits.tail_cap_pct, limits.min_indent_step_pct)
-    space = Space.of(Cell(0, overlap, orders), limits, objective)
-    return Refinement(space, objective, starts, leader, np.random.SeedSequence([seed]))
+    space = Space.of(Cell(0, overlap, orders), Objective(Score(need=need), limits, sizing))
+    return Refinement(space, starts, leader, np.random.SeedSequence([seed]))
 
 
 def exact_scores(annealing: Refinement) -> Array:
     """Scores of the best ladders, priced again from nothing."""
     indent, volume, _ = annealing.space.priced(annealing.best.growth)
-    return scores(indent, volume, annealing.objective)
+    return scores(indent, volume, annealing.space.objective)
 
 
 def test_same_seed_same_bits() -> None:
@@ -119,13 +118,13 @@ def test_all_trials_may_be_stopped() -> None:
 @pytest.mark.parametrize("orders", [2, 3, 12])
 @pytest.mark.parametrize("ratio", [None, 1.2])
 def test_what_is_found_keeps_the_limits_as_stored(orders: int, sizing: Sizing, need: Need, ratio: float | None) -> None:
-    limits = Limits(0.05, ratio, (1.0, 100.0), 1.0, 45.0 if orders == 3 else 80.0)
+    limits = Limits(max_gap_ratio=ratio, tail_cap_pct=45.0 if orders == 3 else 80.0)
     annealing = refinement(30.0, orders, sizing, need, limits)
     annealing.generation()
     indent, volume, _ = annealing.space.priced(annealing.best.growth)
-    evaluation = evaluate(indent, volume, annealing.objective)
+    evaluation = evaluate(indent, volume, annealing.space.objective)
     for ladder in range(len(STARTS)):
-        stored = contract(evaluation, ladder, 100.0, annealing.objective)
+        stored = contract(evaluation, ladder, 100.0, annealing.space.objective)
         assert broken_limits(stored["schedule"], limits) == []
         assert stored["score"] == pytest.approx(annealing.best.score[ladder], rel=1e-12)
 
@@ -142,8 +141,8 @@ def test_every_cell_that_a_config_may_ask_for_can_be_annealed(
     limited: tuple[Cell, Limits], sizing: Sizing, need: Need, weights: tuple[float, float], seed: int
 ) -> None:
     cell, limits = limited
-    objective = Objective(sizing, need, *weights, 0.2, 0.1, WAVE, limits.tail_cap_pct, limits.min_indent_step_pct)
-    annealing = Refinement(Space.of(cell, limits, objective), objective, STARTS, None, np.random.SeedSequence([seed]))
+    objective = Objective(Score(need=need, alpha=weights[0], beta=weights[1]), limits, sizing)
+    annealing = Refinement(Space.of(cell, objective), STARTS, None, np.random.SeedSequence([seed]))
     before = annealing.best.score.copy()
     with warnings.catch_warnings(action="error"), pytest.MonkeyPatch.context() as patch:
         patch.setattr("mlab.model.annealing.MOVES", 5)
@@ -157,14 +156,14 @@ def test_every_cell_that_a_config_may_ask_for_can_be_annealed(
 
 
 def test_limits_that_leave_one_ladder_only_give_that_ladder() -> None:
-    annealing = refinement(limits=Limits(0.05, None, (20.0, 20.0), 1.0, 40.0))
+    annealing = refinement(limits=Limits(max_gap_ratio=None, martingale_pct=(20.0, 20.0)))
     annealing.generation()
     np.testing.assert_allclose(annealing.best.growth, 1.2, rtol=1e-12)
 
 
 @pytest.mark.parametrize("row", [BEST_KNOWN[i] for i in (0, 1, 5, 6, 9, 14)], ids=lambda r: str(r["best_J"])[:6])
 def test_one_batch_comes_within_half_a_percent_of_the_best_known(row: dict[str, Any]) -> None:
-    limits = Limits(0.05, row["max_gap_ratio"], (1.0, 100.0), 1.0, 40.0)
+    limits = Limits(max_gap_ratio=row["max_gap_ratio"])
     annealing = refinement(row["overlap_pct"], row["num_orders"], row["sizing"], row["need"], limits)
     for _ in range(GENERATIONS):
         annealing.generation()

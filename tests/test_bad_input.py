@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from flows import run
 from mlab.config import Config, from_tree, load
 from mlab.config.wording import fields
-from mlab.core.errors import ConfigError
+from mlab.core.errors import ConfigError, EvaluationError
 
 SECONDS = 1.0
 """Longest that a refusal may take, beyond the imports."""
@@ -416,6 +416,13 @@ def written(tmp_path: Path) -> Callable[[str | bytes], Path]:
 
 def sets(*overrides: str) -> list[str]:
     return [part for override in overrides for part in ("--set", override)]
+
+
+def test_bad_values_are_value_errors_too() -> None:
+    """So that who calls from Python need not know our own errors."""
+    with pytest.raises(ValueError, match="must be at least 2"):
+        load(None, ["ladder.num_orders=1"])
+    assert issubclass(EvaluationError, ValueError)
 
 
 def test_hundreds_of_faults_are_known_and_every_field_has_some() -> None:

@@ -16,9 +16,9 @@ from mlab.config import Config, dump, from_tree, load
 from mlab.config.wording import fields
 from mlab.core.errors import ConfigError
 from mlab.core.records import Cell
-from mlab.model.limits import conflict, largest_first_pct, smallest_last_pct
-from mlab.model.scoring import Objective
-from mlab.model.space import Limits, Space, broken_limits
+from mlab.model.limits import Limits, broken_limits, conflict, possible_shares_pct
+from mlab.model.objective import Objective
+from mlab.model.space import Space
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
@@ -220,14 +220,13 @@ def test_shares_at_least_growth_are_the_best_of_a_brute_force_grid(orders: int, 
         volume = np.cumprod([1.0, *(1.0 + np.array(growths) / 100.0)])
         first.append(100.0 * volume[0] / volume.sum())
         last.append(100.0 * volume[-1] / volume.sum())
-    assert largest_first_pct(orders, growth_min) == pytest.approx(max(first), rel=1e-12)
-    assert smallest_last_pct(orders, growth_min) == pytest.approx(min(last), rel=1e-12)
+    assert possible_shares_pct(orders, growth_min) == pytest.approx((max(first), min(last)), rel=1e-12)
 
 
 def test_known_impossible_limits() -> None:
-    assert largest_first_pct(30, 20.0) < 0.1, "far under 1 %, as the specification says"
-    assert smallest_last_pct(2, 1.0) == pytest.approx(100 * 1.01 / 2.01)
-    assert largest_first_pct(200, 1000.0) > 0.0
+    assert possible_shares_pct(30, 20.0)[0] < 0.1, "far under 1 %, as the specification says"
+    assert possible_shares_pct(2, 1.0)[1] == pytest.approx(100 * 1.01 / 2.01)
+    assert possible_shares_pct(200, 1000.0)[0] > 0.0
 
 
 def accepts(overlap: float, orders: int, **limits: Any) -> bool:
@@ -244,8 +243,8 @@ def test_the_boundary_of_what_is_possible(orders: int, growth_min: float, nudge:
     open_limits = {
         "martingale_pct": [growth_min, 100], "first_volume_min_pct": 1e-4, "tail_cap_pct": 100, "min_indent_step_pct": 0
     }  # fmt: skip
-    first = largest_first_pct(orders, growth_min) * (1.0 - nudge)
-    last = smallest_last_pct(orders, growth_min) * (1.0 + nudge)
+    first, last = possible_shares_pct(orders, growth_min)
+    first, last = first * (1.0 - nudge), last * (1.0 + nudge)
     gap = 20.0 / (orders - 1) * (1.0 - nudge)
     assert accepts(20.0, orders, **open_limits | {"first_volume_min_pct": first}) is possible
     assert accepts(20.0, orders, **open_limits | {"tail_cap_pct": last}) is possible
@@ -266,11 +265,16 @@ def test_what_is_accepted_has_a_ladder_and_it_keeps_its_limits_as_stored(
     overlap: float, orders: int, growth: list[float], first: float, cap: float, gap: float, ratio: float | None
 ) -> None:
     cell = Cell(0, overlap, orders)
-    if conflict(cell, gap, growth[0], first, cap) is not None:
+    limits = Limits(
+        min_indent_step_pct=gap,
+        max_gap_ratio=ratio,
+        martingale_pct=(growth[0], growth[1]),
+        first_volume_min_pct=first,
+        tail_cap_pct=cap,
+    )
+    if conflict(cell, limits) is not None:
         return
-    limits = Limits(gap, ratio, (growth[0], growth[1]), first, cap)
-    objective = Objective("quote", "fill", 0.5, 0.3, 0.2, 0.1, None, cap, gap)
-    space = Space.of(cell, limits, objective)
+    space = Space.of(cell, Objective(limits=limits))
     least = space.feasible(np.full((orders - 1, 1), space.growth_min))
     indent, volume, _ = space.priced(least)
     volume /= volume.sum(axis=0)

@@ -10,11 +10,11 @@ import pytest
 
 from mlab.model.contract import contract, risk
 from mlab.model.ladder import Sizing
-from mlab.model.penalties import Wave
+from mlab.model.objective import Objective, Score
 from mlab.model.reference import needs
-from mlab.model.scoring import Evaluation, Objective, evaluate
+from mlab.model.scoring import Evaluation, evaluate
 
-GOAL = Objective("quote", "fill", 0.5, 0.3, 0.2, 0.1, Wave(50.0, 10.0), 40.0, 0.05)
+GOAL = Objective()
 INDENT, VOLUME = [0.0, 5.0, 12.0, 20.0], [1.0, 1.5, 2.0, 2.5]
 
 
@@ -107,7 +107,7 @@ def test_tail_overflow_is_flagged(volume: list[float], over: bool) -> None:
 
 
 def test_needs_of_the_contract_stay_those_at_fills_when_the_score_is_on_the_path() -> None:
-    path = Objective("quote", "path", 1.0, 0.0, 0.0, 0.0, None, 40.0, 0.05)
+    path = Objective(Score(need="path", alpha=1.0, beta=0.0, gamma=0.0, lambda_penalty=0.0))
     evaluation = evaluated(objective=path)
     ladder, block = contract(evaluation, 0, 100.0, path), risk(evaluation, 0, path)
     assert ladder["max_need"] == made()["max_need"] == max(ladder["schedule"]["needpct"])
@@ -125,7 +125,7 @@ def test_losses_by_hand() -> None:
 @pytest.mark.parametrize(("sizing", "deployed"), [("quote", [50.0, 100.0]), ("base", [200.0 / 3.0, 100.0])])
 def test_capital_deployed_is_money(sizing: Sizing, deployed: list[float]) -> None:
     """One coin at 100 and one at 50 are two thirds and one third of the money."""
-    goal = Objective(sizing, "fill", 0.5, 0.3, 0.2, 0.1, None, 40.0, 0.05)
+    goal = Objective(sizing=sizing)
     assert risk(evaluated([0.0, 50.0], [1.0, 1.0], goal), 0, goal)["capital_deployed_pct"] == pytest.approx(deployed)
 
 

@@ -10,8 +10,9 @@ import pytest
 from scipy.optimize import minimize
 
 from mlab.model.ladder import Array, Need, Sizing
+from mlab.model.objective import Objective, Score, Wave
 from mlab.model.pricing import Gaps, Pricing
-from mlab.model.scoring import Objective, scores
+from mlab.model.scoring import scores
 from tests import scalar
 
 FREE = Gaps(least=0.0, most=None)
@@ -22,7 +23,8 @@ ALL_FOUR = pytest.mark.parametrize(
 
 
 def goal(sizing: Sizing, need: Need, alpha: float = 0.5, beta: float = 0.3) -> Objective:
-    return Objective(sizing, need, alpha, beta, 0.2, 0.1, None, 40.0, 0.05)
+    score = Score(need=need, alpha=alpha, beta=beta, wave=Wave(enabled=False))
+    return Objective(score, sizing=sizing)
 
 
 def pricing(overlap: float, objective: Objective, gaps: Gaps = FREE) -> Pricing:
@@ -49,11 +51,11 @@ def general(indent: Array, volume: Array, objective: Objective, gaps: Gaps) -> f
 
     def measured(gap: Array) -> Array:
         depth = np.concatenate([[0.0], np.cumsum(gap)])
-        return needs(depth[:, None], volume[:, None], objective.sizing, objective.need)[:, 0]
+        return needs(depth[:, None], volume[:, None], objective.sizing, objective.score.need)[:, 0]
 
     def smooth(point: Array) -> float:
         """The score with its maximum as a variable of its own."""
-        return score(point[:-1]) + objective.alpha * (point[-1] - max(0.0, float(measured(point[:-1]).max())))
+        return score(point[:-1]) + objective.score.alpha * (point[-1] - max(0.0, float(measured(point[:-1]).max())))
 
     overlap, steps = float(indent[-1]), len(volume) - 1
     start = np.full(steps, overlap / steps)

@@ -17,28 +17,29 @@ from mlab.core.errors import EvaluationError
 from mlab.model import penalties, scoring
 from mlab.model.contract import contract, risk
 from mlab.model.ladder import Array, average_entry, need_at_fill, prices
-from mlab.model.penalties import Wave
-from mlab.model.scoring import Evaluation, Objective, evaluate, scores
+from mlab.model.limits import Limits
+from mlab.model.objective import Objective, Score, Wave
+from mlab.model.scoring import Evaluation, evaluate, scores
 from tests import scalar
 from tests.scalar import Settings
 
 BEST_KNOWN = json.loads((Path(__file__).parent / "data" / "best_known.json").read_text())
 KINDS = [(sizing, need, wave) for sizing in ("quote", "base") for need in ("fill", "path") for wave in ((50, 10), None)]
+OFF = Wave(enabled=False)
 DISCRETE = {"sign_flips", "collapse_indents", "tail_overflow", "max_need_mismatch"}
 
 
 def objective(given: Settings) -> Objective:
-    return Objective(
-        sizing=given.sizing,  # type: ignore[arg-type]
+    score = Score(
         need=given.need,  # type: ignore[arg-type]
         alpha=given.alpha,
         beta=given.beta,
         gamma=given.gamma,
         lambda_penalty=given.lambda_penalty,
-        wave=None if given.wave is None else Wave(*given.wave),
-        tail_cap_pct=given.tail_cap_pct,
-        min_indent_step_pct=given.min_indent_step_pct,
+        wave=OFF if given.wave is None else Wave(strong_pct=given.wave[0], weak_pct=given.wave[1]),
     )
+    limits = Limits(tail_cap_pct=given.tail_cap_pct, min_indent_step_pct=given.min_indent_step_pct)
+    return Objective(score, limits, given.sizing)  # type: ignore[arg-type]
 
 
 def random_ladders(random: np.random.Generator, orders: int, ladders: int) -> tuple[Array, Array]:
@@ -228,8 +229,8 @@ def test_need_after_one_order_at_the_market_is_zero() -> None:
 def test_wave(growth: list[float], expected: float) -> None:
     rows = np.array([[0.0, *((g - 1.0) * 100.0 for g in growth)]]).T
     rows[np.isclose(rows, 10.0)] = 10.0
-    assert penalties.monotony(rows, Wave(50.0, 10.0))[0] == pytest.approx(expected)
-    assert penalties.monotony(rows, None)[0] == 0.0
+    assert penalties.monotony(rows, Wave())[0] == pytest.approx(expected)
+    assert penalties.monotony(rows, OFF)[0] == 0.0
 
 
 def test_a_volume_exactly_on_a_threshold_counts_as_on_it() -> None:

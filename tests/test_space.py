@@ -13,29 +13,28 @@ from hypothesis import strategies as st
 from mlab.core.records import Cell
 from mlab.model.contract import contract
 from mlab.model.ladder import Array, Need, Sizing, accumulate
-from mlab.model.limits import conflict
-from mlab.model.penalties import Wave
-from mlab.model.scoring import Objective, evaluate
-from mlab.model.space import Limits, Space, broken_limits, volumes
+from mlab.model.limits import Limits, broken_limits, conflict
+from mlab.model.objective import Objective, Score, Wave
+from mlab.model.scoring import evaluate
+from mlab.model.space import Space, volumes
 
-WAVE = Wave(50.0, 10.0)
-DEFAULT = Limits(0.05, 2.5, (1.0, 100.0), 1.0, 40.0)
-
-
-def goal(sizing: Sizing, need: Need, limits: Limits, wave: Wave | None = WAVE) -> Objective:
-    return Objective(sizing, need, 0.5, 0.3, 0.2, 0.1, wave, limits.tail_cap_pct, limits.min_indent_step_pct)
+DEFAULT = Limits()
 
 
-def default_space(overlap: float = 20.0, orders: int = 10, limits: Limits = DEFAULT, wave: Wave | None = WAVE) -> Space:
-    return Space.of(Cell(0, overlap, orders), limits, goal("quote", "fill", limits, wave))
+def default_space(
+    overlap: float = 20.0,
+    orders: int = 10,
+    limits: Limits = DEFAULT,
+    wave: Wave = Wave(),  # noqa: B008 - is immutable
+) -> Space:
+    return Space.of(Cell(0, overlap, orders), Objective(Score(wave=wave), limits))
 
 
-def stored(space: Space, limits: Limits, growth: Array) -> list[dict[str, Any]]:
+def stored(space: Space, growth: Array) -> list[dict[str, Any]]:
     """The contracts of ladders with these growths."""
-    objective = goal(space.pricing.sizing, space.pricing.need, limits)
     indent, volume, _ = space.priced(growth)
-    evaluation = evaluate(indent, volume, objective)
-    return [contract(evaluation, ladder, 202.91, objective) for ladder in range(growth.shape[1])]
+    evaluation = evaluate(indent, volume, space.objective)
+    return [contract(evaluation, ladder, 202.91, space.objective) for ladder in range(growth.shape[1])]
 
 
 def raw_growths(space: Space, random: np.random.Generator, ladders: int = 8) -> Array:
@@ -60,8 +59,15 @@ def limited_cells(draw: st.DrawFn) -> tuple[Cell, Limits]:
     cap = min(100.0, draw(st.sampled_from([20.0, 40.0, 100.0, smallest_last * (1.0 + tight)])))
     step = draw(st.sampled_from([0.0, 0.001, 0.05, overlap / (orders - 1) * (1.0 - tight)]))
     cell = Cell(0, overlap, orders)
-    assume(conflict(cell, step, low, first, cap) is None)
-    return cell, Limits(step, draw(st.sampled_from([None, 1.01, 1.1, 2.5, 1000.0])), (low, high), first, cap)
+    limits = Limits(
+        min_indent_step_pct=step,
+        max_gap_ratio=draw(st.sampled_from([None, 1.01, 1.1, 2.5, 1000.0])),
+        martingale_pct=(low, high),
+        first_volume_min_pct=first,
+        tail_cap_pct=cap,
+    )
+    assume(conflict(cell, limits) is None)
+    return cell, limits
 
 
 @settings(max_examples=150, deadline=None)
@@ -76,7 +82,7 @@ def test_every_ladder_keeps_every_limit_as_stored(
     limited: tuple[Cell, Limits], sizing: Sizing, need: Need, wave: bool, seed: int
 ) -> None:
     cell, limits = limited
-    space = Space.of(cell, limits, goal(sizing, need, limits, WAVE if wave else None))
+    space = Space.of(cell, Objective(Score(need=need, wave=Wave(enabled=wave)), limits, sizing))
     random = np.random.default_rng(seed)
     raw = raw_growths(space, random)
     feasible = space.feasible(raw)
@@ -84,7 +90,7 @@ def test_every_ladder_keeps_every_limit_as_stored(
     absorbed = np.clip(raw, space.growth_min, space.growth_max)
     space.absorb(absorbed, step, change)
     absorbed = space.feasible(absorbed)
-    for ladder in stored(space, limits, np.hstack([feasible, absorbed])):
+    for ladder in stored(space, np.hstack([feasible, absorbed])):
         assert broken_limits(ladder["schedule"], limits) == []
         assert not any(ladder["sanity"].values())
     np.testing.assert_allclose(space.feasible(feasible), feasible, rtol=1e-14)
@@ -95,7 +101,7 @@ def test_cells_where_widest_and_narrowest_gaps_make_up_the_overlap(overlap: floa
     """With the default limits: a quarter of the gaps at 2.5 times the mean, the rest at half of it."""
     space = default_space(overlap, round(10 * overlap) + 1)
     growth = space.feasible(raw_growths(space, np.random.default_rng(1), 50))
-    assert all(broken_limits(ladder["schedule"], DEFAULT) == [] for ladder in stored(space, DEFAULT, growth))
+    assert all(broken_limits(ladder["schedule"], DEFAULT) == [] for ladder in stored(space, growth))
 
 
 def test_feasible_leaves_feasible_growths_alone() -> None:
@@ -140,11 +146,11 @@ def test_volumes_are_the_products_of_the_growths() -> None:
 
 def test_levels_lie_on_their_sides_of_the_thresholds_as_stored() -> None:
     """Least growth, just weak, just not, just not strong, strong, largest: in what is stored, after rounding."""
-    limits = Limits(0.05, None, (1.0, 100.0), 0.001, 99.0)
+    limits = Limits(max_gap_ratio=None, first_volume_min_pct=0.001, tail_cap_pct=99.0)
     space = default_space(20.0, 7, limits)
     assert len(space.levels) == 6
     chosen = np.random.default_rng(2).integers(6, size=(space.steps, 300))
-    ladders = stored(space, limits, space.levels[chosen])
+    ladders = stored(space, space.levels[chosen])
     assert all(broken_limits(ladder["schedule"], limits) == [] for ladder in ladders)
     growth = np.array([ladder["schedule"]["martingale_pct"][1:] for ladder in ladders]).T
     least, weak, more, less, strong, largest = (growth[chosen == level] for level in range(6))
@@ -156,8 +162,11 @@ def test_levels_lie_on_their_sides_of_the_thresholds_as_stored() -> None:
     assert (strong >= 50.0).all()
 
 
-@pytest.mark.parametrize(("wave", "levels"), [(None, 2), (Wave(200.0, 10.0), 4), (Wave(200.0, 0.5), 2)])
-def test_levels_outside_the_limits_are_left_out(wave: Wave | None, levels: int) -> None:
+@pytest.mark.parametrize(
+    ("wave", "levels"),
+    [(Wave(enabled=False), 2), (Wave(strong_pct=200.0), 4), (Wave(strong_pct=200.0, weak_pct=0.5), 2)],
+)
+def test_levels_outside_the_limits_are_left_out(wave: Wave, levels: int) -> None:
     space = default_space(20.0, 5, wave=wave)
     assert len(space.levels) == levels
     assert space.levels.min() >= space.growth_min
@@ -191,5 +200,5 @@ def test_each_broken_limit_is_named(field: str, value: list[float], limit: str) 
 
 
 def test_gaps_are_free_where_the_ratio_is_off() -> None:
-    limits = Limits(0.05, None, (1.0, 100.0), 1.0, 40.0)
+    limits = Limits(max_gap_ratio=None)
     assert broken_limits(good_schedule() | {"indent_pct": [0.0, 17.0, 18.0, 19.0, 20.0]}, limits) == []

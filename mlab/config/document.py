@@ -40,6 +40,8 @@ def parse(text: str, source: str) -> Any:
         mark = error.problem_mark or error.context_mark
         reason = ", ".join(plain(part) for part in (error.context, error.problem) if part)
         raise ConfigError(source, f"line {mark.line + 1}" if mark else "", f"not valid YAML: {reason}") from None
+    except ConfigError:  # what the composer refuses, a ValueError as well
+        raise
     except (ValueError, OverflowError):  # PyYAML lets these escape from \U escapes and %YAML versions
         raise ConfigError(source, f"line {loader.line + 1}", "not valid YAML: a code out of range") from None
     return None if node is None else _Values(source).of(node, "")

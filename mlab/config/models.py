@@ -9,33 +9,21 @@ import math
 from itertools import product
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, Tag, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, Tag, field_validator, model_validator
 
 from mlab.core.records import Cell
 from mlab.core.redaction import redacted
-from mlab.model.ladder import Need, Sizing
-from mlab.model.limits import conflict
+from mlab.core.section import Section, rule
+from mlab.model.ladder import Sizing
+from mlab.model.limits import Limits, conflict
+from mlab.model.objective import Score
 
 MAX_CELLS = 400
 MAX_NOTES = 2000
 
 
-def rule(must: str) -> PydanticCustomError:
-    """A rule that spans fields, in the words in which it is reported."""
-    return PydanticCustomError("rule", "{must}", {"must": must})
-
-
-class Section(BaseModel):
-    """Part of the config. Immutable; refuses unknown fields, coercion, NaN and infinity."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
-
-
 Overlap: TypeAlias = Annotated[float, Field(ge=0.01, le=95)]
 Orders: TypeAlias = Annotated[int, Field(ge=2, le=200)]
-Pct: TypeAlias = Annotated[float, Field(gt=0, le=100)]
-Weight: TypeAlias = Annotated[float, Field(ge=0, le=1_000_000)]
 
 
 class OverlapRange(Section):
@@ -75,33 +63,6 @@ OrderCounts: TypeAlias = (
 )
 
 
-class Limits(Section):
-    """What exchange and trader allow. Every ladder keeps these by construction."""
-
-    min_indent_step_pct: float = Field(
-        default=0.05, ge=0, le=95, description="Least gap between neighbouring orders, in % of the base price."
-    )
-    max_gap_ratio: Annotated[float, Field(ge=1.01, le=1000)] | None = Field(
-        default=2.5, description="Widest gap allowed, as a multiple of the mean gap overlap / (orders - 1); null = off."
-    )
-    martingale_pct: Annotated[
-        tuple[Annotated[float, Field(ge=0, le=1000)], Annotated[float, Field(ge=0, le=1000)]], Field(strict=False)
-    ] = Field(default=(1.0, 100.0), description="Least and largest growth of an order over the one before, in %.")
-    first_volume_min_pct: Pct = Field(
-        default=1.0, description="Least share of the position that order 1 holds, in % of the whole volume."
-    )
-    tail_cap_pct: Pct = Field(
-        default=40.0, description="Largest share of the position that the last order holds, in % of the whole volume."
-    )
-
-    @field_validator("martingale_pct")
-    @classmethod
-    def _ordered(cls, pair: tuple[float, float]) -> tuple[float, float]:
-        if pair[0] > pair[1]:
-            raise rule("must be [least, largest], the least first")
-        return pair
-
-
 class Ladder(Section):
     """What kind of ladder is searched: the cells, and the limits that all their ladders keep."""
 
@@ -135,15 +96,8 @@ class Ladder(Section):
         count = len(_overlaps(self.overlap_pct)) * len(_order_counts(self.num_orders))
         if count > MAX_CELLS:
             raise rule(f"overlap_pct and num_orders make {count} cells, must be at most {MAX_CELLS}")
-        limits = self.limits
         for cell in self.cells():
-            if reason := conflict(
-                cell,
-                min_indent_step_pct=limits.min_indent_step_pct,
-                growth_min_pct=limits.martingale_pct[0],
-                first_volume_min_pct=limits.first_volume_min_pct,
-                tail_cap_pct=limits.tail_cap_pct,
-            ):
+            if reason := conflict(cell, self.limits):
                 raise rule(reason)
         return self
 
@@ -163,39 +117,6 @@ def _order_counts(setting: OrderCounts) -> tuple[int, ...]:
     if isinstance(setting, OrdersRange):
         return setting.values()
     return setting if isinstance(setting, tuple) else (setting,)
-
-
-class Wave(Section):
-    """The wave rule: strong and weak growth should take turns."""
-
-    enabled: bool = Field(default=True, description="Whether growths that do not alternate are penalised.")
-    strong_pct: float = Field(default=50.0, ge=0, le=1000, description="Growth from which a step is strong, in %.")
-    weak_pct: float = Field(default=10.0, ge=0, le=1000, description="Growth up to which a step is weak, in %.")
-
-    @model_validator(mode="after")
-    def _apart(self) -> Wave:
-        if self.weak_pct >= self.strong_pct:
-            raise rule(f"weak_pct must be below strong_pct {self.strong_pct:g}, was {self.weak_pct:g}")
-        return self
-
-
-class Score(Section):
-    """What makes a ladder good: J = alpha max + beta variance + gamma tail + lambda_penalty penalties, least best."""
-
-    need: Need = Field(
-        default="fill", description="Where the needed rebound is taken: fill = after each fill, path = just before it."
-    )
-    alpha: Weight = Field(default=0.5, description="Weight of the largest needed rebound, per %.")
-    beta: Weight = Field(default=0.3, description="Weight of the variance of the needed rebounds, per % squared.")
-    gamma: Weight = Field(default=0.2, description="Weight of the volume share (0 to 1) in the last 20 % of orders.")
-    lambda_penalty: Weight = Field(default=0.1, description="Weight of the sum of penalties, which have no unit.")
-    wave: Wave = Field(default=Wave(), description="The wave rule.")
-
-    @model_validator(mode="after")
-    def _weighs(self) -> Score:
-        if not (self.alpha or self.beta or self.gamma or self.lambda_penalty):
-            raise rule("one of alpha, beta, gamma and lambda_penalty must be above 0")
-        return self
 
 
 class Search(Section):

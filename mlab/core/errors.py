@@ -14,7 +14,7 @@ class LabError(Exception):
         super().__init__(*(one_line(redacted(text)) if isinstance(text, str) else text for text in args))
 
 
-class ConfigError(LabError):
+class ConfigError(LabError, ValueError):
     """The config is wrong: file, field, what it must be and what it was."""
 
     exit_status = 2
@@ -47,7 +47,7 @@ class WorkerLost(LabError):
     """A process that searched a cell died."""
 
 
-class EvaluationError(LabError):
+class EvaluationError(LabError, ValueError):
     """An evaluation produced something that is not a score."""
 
 

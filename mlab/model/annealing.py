@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mlab.model.ladder import Array
 from mlab.model.pricing import Needs
-from mlab.model.scoring import Objective, scores
+from mlab.model.scoring import scores
 from mlab.model.space import Space
 
 GENERATIONS = 12
@@ -87,8 +87,7 @@ class Refinement:
     """Anneals the trials of one batch; :meth:`generation` cools them once, :meth:`stop` ends trials early.
 
     Args:
-        space: the ladders that may be visited.
-        objective: what they are scored by.
+        space: the ladders that may be visited, and what they are scored by.
         starts: one a trial.
         leader: growths (K,) of the cell's best ladder so far, None where there is none.
         seed: of all randomness.
@@ -97,12 +96,11 @@ class Refinement:
     def __init__(
         self,
         space: Space,
-        objective: Objective,
         starts: Sequence[Start],
         leader: Array | None,
         seed: np.random.SeedSequence,
     ) -> None:
-        self.space, self.objective = space, objective
+        self.space = space
         self.random = np.random.default_rng(seed)
         self.temperature = np.array([start.temperature for start in starts])
         self.stride = np.array([start.stride for start in starts])
@@ -139,7 +137,7 @@ class Refinement:
 
     def _priced(self, growth: Array) -> Ladders:
         indent, volume, needs = self.space.priced(growth)
-        return Ladders(growth, scores(indent, volume, self.objective), needs)
+        return Ladders(growth, scores(indent, volume, self.space.objective), needs)
 
     def _move(self, cooled: float) -> None:
         """One move: draw a neighbour by its Boltzmann weight, then accept it by Metropolis' rule."""
@@ -148,7 +146,7 @@ class Refinement:
         heat = self.temperature[self.active] * cooled * self.found.score
         growth = self._neighbours(origin, self.stride[self.active] * cooled)
         indent, volume, needs = self.space.near(growth, self.current.needs.of(origin))
-        proposed = Ladders(growth, scores(indent, volume, self.objective), needs)
+        proposed = Ladders(growth, scores(indent, volume, self.space.objective), needs)
         score = proposed.score.reshape(-1, PROPOSALS)
         first = lanes * PROPOSALS
         chosen = (score - heat[:, None] * self.random.gumbel(size=score.shape)).argmin(axis=1)

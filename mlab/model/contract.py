@@ -9,8 +9,9 @@ import numpy as np
 from mlab.core.records import Json
 from mlab.model import reference
 from mlab.model.ladder import Array, need_before_fill
+from mlab.model.objective import Objective
 from mlab.model.penalties import variance
-from mlab.model.scoring import Evaluation, Objective
+from mlab.model.scoring import Evaluation
 
 MISMATCH_TOLERANCE = 1e-6
 FURTHER_FALLS_PCT = (10, 20, 30)
@@ -28,7 +29,7 @@ def contract(evaluation: Evaluation, ladder: int, base_price: float, objective: 
     penalties = {name: float(value[ladder]) for name, value in evaluation.penalties.items()}
     penalties["P_need_mismatch"] = float(mismatch)
     return {
-        "score": float(evaluation.score[ladder]) + objective.lambda_penalty * float(mismatch),
+        "score": float(evaluation.score[ladder]) + objective.score.lambda_penalty * float(mismatch),
         "max_need": max_need,
         "var_need": float(evaluation.var_need[ladder]),
         "tail": float(evaluation.tail[ladder]),

@@ -1,55 +1,114 @@
-"""Whether any ladder of a cell keeps the limits: sums of the slowest growth and of the smallest gaps."""
+"""The limits of a ladder: what they are, whether any ladder of a cell keeps them, and whether a stored one does."""
 
 from __future__ import annotations
 
-from mlab.core.records import Cell
+from typing import Annotated, TypeAlias
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from mlab.core.records import Cell, Json
+from mlab.core.section import Section, rule
+from mlab.model.ladder import Array
 
 ROOM = 1e-6
 """Share by which a limit must be clear of the impossible, so that a ladder on it survives rounding."""
 
+EXACT = 1e-12
+"""Rounding of a growth in percent, for where the least and the largest are one number and leave no room."""
 
-def largest_first_pct(num_orders: int, growth_min_pct: float) -> float:
-    """Most that order 1 can hold, in percent: 100 / sum(r^i, i = 0..M-1), r the least growth.
-
-    Any larger growth makes order 1 smaller.
-    """
-    growth = 1.0 + growth_min_pct / 100.0
-    return 100.0 / sum(growth**order for order in range(num_orders))
+Pct: TypeAlias = Annotated[float, Field(gt=0, le=100)]
 
 
-def smallest_last_pct(num_orders: int, growth_min_pct: float) -> float:
-    """Least that order M can hold, in percent: 100 r^(M-1) / sum(r^i, i = 0..M-1), r the least growth.
+class Limits(Section):
+    """What exchange and trader allow. Every ladder keeps these by construction."""
 
-    Any larger growth makes order M larger.
-    """
-    growth = 1.0 + growth_min_pct / 100.0
-    return 100.0 / sum(growth**-order for order in range(num_orders))
+    min_indent_step_pct: float = Field(
+        default=0.05, ge=0, le=95, description="Least gap between neighbouring orders, in % of the base price."
+    )
+    max_gap_ratio: Annotated[float, Field(ge=1.01, le=1000)] | None = Field(
+        default=2.5, description="Widest gap allowed, as a multiple of the mean gap overlap / (orders - 1); null = off."
+    )
+    martingale_pct: Annotated[
+        tuple[Annotated[float, Field(ge=0, le=1000)], Annotated[float, Field(ge=0, le=1000)]], Field(strict=False)
+    ] = Field(default=(1.0, 100.0), description="Least and largest growth of an order over the one before, in %.")
+    first_volume_min_pct: Pct = Field(
+        default=1.0, description="Least share of the position that order 1 holds, in % of the whole volume."
+    )
+    tail_cap_pct: Pct = Field(
+        default=40.0, description="Largest share of the position that the last order holds, in % of the whole volume."
+    )
+
+    @field_validator("martingale_pct")
+    @classmethod
+    def _ordered(cls, pair: tuple[float, float]) -> tuple[float, float]:
+        if pair[0] > pair[1]:
+            raise rule("must be [least, largest], the least first")
+        return pair
 
 
-def conflict(
-    cell: Cell, min_indent_step_pct: float, growth_min_pct: float, first_volume_min_pct: float, tail_cap_pct: float
-) -> str | None:
+def least_rest(orders: int, growth_min: float) -> Array:
+    """For orders 1..M, the volumes from that order on, over its own, were all later growths the least. F23."""
+    rest = np.ones(orders)
+    for k in range(orders - 2, -1, -1):
+        rest[k] = 1.0 + growth_min * rest[k + 1]
+    return rest
+
+
+def least_spread(orders: int, growth_min: float, last: float) -> Array:
+    """For orders 1..M, the least ratio of the volumes so far to its own that can still lead to ``last`` at M. F24."""
+    spread = np.full(orders, last)
+    for k in range(orders - 2, -1, -1):
+        spread[k] = growth_min * (spread[k + 1] - 1.0)
+    return spread
+
+
+def possible_shares_pct(orders: int, growth_min_pct: float) -> tuple[float, float]:
+    """The most that order 1 and the least that order M can hold, in percent: any growth above the least moves both."""
+    growth_min = 1.0 + growth_min_pct / 100.0
+    first = 100.0 / float(least_rest(orders, growth_min)[0])
+    return first, first * growth_min ** (orders - 1)
+
+
+def conflict(cell: Cell, limits: Limits) -> str | None:
     """Why no ladder of ``cell`` keeps the limits, with the fields to change; None where some ladder does.
 
-    All in percent. ``max_gap_ratio`` needs no rule: above 1 it always leaves the mean gap free.
+    ``max_gap_ratio`` needs no rule: above 1 it always leaves the mean gap free.
     """
-    orders = cell.num_orders
-    most = largest_first_pct(orders, growth_min_pct)
-    if first_volume_min_pct > most * (1.0 - ROOM):
+    orders, growth_min_pct = cell.num_orders, limits.martingale_pct[0]
+    first, last = possible_shares_pct(orders, growth_min_pct)
+    if limits.first_volume_min_pct > first * (1.0 - ROOM):
         return (
-            f"no ladder with num_orders {orders} keeps limits.first_volume_min_pct {first_volume_min_pct:g}: "
-            f"at limits.martingale_pct {growth_min_pct:g} order 1 must stay below {most:.4g} %"
+            f"no ladder with num_orders {orders} keeps limits.first_volume_min_pct {limits.first_volume_min_pct:g}: "
+            f"at limits.martingale_pct {growth_min_pct:g} order 1 must stay below {first:.4g} %"
         )
-    least = smallest_last_pct(orders, growth_min_pct)
-    if tail_cap_pct < least * (1.0 + ROOM):
+    if limits.tail_cap_pct < last * (1.0 + ROOM):
         return (
-            f"no ladder with num_orders {orders} keeps limits.tail_cap_pct {tail_cap_pct:g}: "
-            f"at limits.martingale_pct {growth_min_pct:g} the last order must exceed {least:.4g} %"
+            f"no ladder with num_orders {orders} keeps limits.tail_cap_pct {limits.tail_cap_pct:g}: "
+            f"at limits.martingale_pct {growth_min_pct:g} the last order must exceed {last:.4g} %"
         )
-    shortest = (orders - 1) * min_indent_step_pct
+    shortest = (orders - 1) * limits.min_indent_step_pct
     if shortest > cell.overlap_pct * (1.0 - ROOM):
         return (
             f"no ladder with overlap_pct {cell.overlap_pct:g} and num_orders {orders} keeps "
-            f"limits.min_indent_step_pct {min_indent_step_pct:g}: its {orders - 1} gaps need more than {shortest:.4g} %"
+            f"limits.min_indent_step_pct {limits.min_indent_step_pct:g}: "
+            f"its {orders - 1} gaps need more than {shortest:.4g} %"
         )
     return None
+
+
+def broken_limits(schedule: Json, limits: Limits) -> list[str]:
+    """Names of the limits that a stored schedule breaks, judged by its own numbers; empty where all hold."""
+    indent, volume, growth = (np.asarray(schedule[key]) for key in ("indent_pct", "volume_pct", "martingale_pct"))
+    gaps = np.diff(indent)
+    low, high = limits.martingale_pct
+    widest = np.inf if limits.max_gap_ratio is None else limits.max_gap_ratio * indent[-1] / len(gaps)
+    held = {
+        "min_indent_step_pct": indent[0] == 0.0 and gaps.min() >= limits.min_indent_step_pct,
+        "max_gap_ratio": gaps.max() <= widest,
+        "martingale_pct": growth[1:].min() >= low - EXACT and growth[1:].max() <= high + EXACT,
+        "first_volume_min_pct": volume[0] >= limits.first_volume_min_pct,
+        "tail_cap_pct": volume[-1] <= limits.tail_cap_pct,
+        "volume_pct": abs(volume.sum() - 100.0) <= 1e-9,
+    }
+    return [name for name, holds in held.items() if not holds]

@@ -13,14 +13,7 @@ from numpy.typing import NDArray
 
 from mlab.core.errors import EvaluationError
 from mlab.model.ladder import Array, Sizing, average_entry, prices
-
-
-@dataclass(frozen=True, slots=True)
-class Wave:
-    """When neighbouring steps count as a wave: at or above ``strong_pct`` beside at or below ``weak_pct``."""
-
-    strong_pct: float
-    weak_pct: float
+from mlab.model.objective import Wave
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +58,7 @@ class Position:
         return cls(sizing, indent, step, volume, held, martingale(volume), price, average)
 
 
-def penalties(position: Position, wave: Wave | None, tail_cap_pct: float) -> dict[str, Array]:
+def penalties(position: Position, rule: Wave, tail_cap_pct: float) -> dict[str, Array]:
     """The penalties of a batch by name, each of shape (B,).
 
     ``P_need_mismatch`` is not among them: it compares with what is stored, so the contract adds it.
@@ -76,7 +69,7 @@ def penalties(position: Position, wave: Wave | None, tail_cap_pct: float) -> dic
         "P_monotone": backsteps(position.step),
         "P_smooth": variance(position.step) / 100.0,  # F15
         "P_tailcap": tail_excess(position, tail_cap_pct / 100.0),
-        "P_wave": monotony(position.growth, wave),
+        "P_wave": monotony(position.growth, rule),
     }
 
 
@@ -139,11 +132,11 @@ def tail_excess(position: Position, cap: float) -> Array:
     return np.asarray(np.maximum(0.0, position.volume[-1] / position.held[-1] / cap - 1.0))
 
 
-def monotony(growth: Array, wave: Wave | None) -> Array:
+def monotony(growth: Array, rule: Wave) -> Array:
     """Penalty for like steps side by side, strong or weak, eased by unlike ones. F17, shape (B,)."""
-    if wave is None or len(growth) < 3:
+    if not rule.enabled or len(growth) < 3:
         return np.zeros(growth.shape[1])
-    strong, counts = growth[1:] >= wave.strong_pct, growth[1:] <= wave.weak_pct
+    strong, counts = growth[1:] >= rule.strong_pct, growth[1:] <= rule.weak_pct
     counts |= strong
     pairs = counts[1:] & counts[:-1]
     unlike = strong[1:] ^ strong[:-1]

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlab.model.ladder import Array, Need, Sizing, accumulate, average_entry, compound
+from mlab.model.objective import Objective
 from mlab.model.penalties import number
-from mlab.model.scoring import Objective
 
 STEPS = 6
 """Newton steps from nothing: exact to 1e-4 of the score even where most gaps are bound."""
@@ -88,9 +88,9 @@ class Pricing:
     @classmethod
     def of(cls, overlap: float, gaps: Gaps, objective: Objective) -> Pricing:
         """From the weights of the score, which counts needs in percent."""
-        alpha, beta = objective.alpha, 100.0 * objective.beta
+        alpha, beta = objective.score.alpha, 100.0 * objective.score.beta
         weight = alpha / beta if alpha < EVEN * beta else EVEN
-        return cls(overlap, objective.sizing, objective.need, weight, gaps)
+        return cls(overlap, objective.sizing, objective.score.need, weight, gaps)
 
     @property
     def _floor(self) -> float:

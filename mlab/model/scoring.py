@@ -13,26 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlab.core.errors import EvaluationError
-from mlab.model.ladder import Array, Need, Sizing, need_at_fill, need_before_fill
-from mlab.model.penalties import Position, Wave, penalties, sign_flips, tail, variance, weight_centre
+from mlab.model.ladder import Array, Need, need_at_fill, need_before_fill
+from mlab.model.objective import Objective, Score
+from mlab.model.penalties import Position, penalties, sign_flips, tail, variance, weight_centre
 
 CHUNK = 81_920
 """Orders evaluated at a time, 4,096 ladders of 20: many enough that calls cost little, few enough for the cache."""
 
-
-@dataclass(frozen=True, slots=True)
-class Objective:
-    """What the score is made of; ``wave`` is None where the wave rule is off."""
-
-    sizing: Sizing
-    need: Need
-    alpha: float
-    beta: float
-    gamma: float
-    lambda_penalty: float
-    wave: Wave | None
-    tail_cap_pct: float
-    min_indent_step_pct: float
+DEFAULT = Objective()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +52,13 @@ class Evaluation:
         return all(bool(np.isfinite(array).all()) for array in arrays)
 
 
-def evaluate(indent: Array, volume: Array, objective: Objective) -> Evaluation:
+def evaluate(indent: Array, volume: Array, objective: Objective = DEFAULT) -> Evaluation:
     """Every field of the contract.
 
     Args:
         indent: depth of each order in percent, shape (M, B), M >= 2, below 100.
         volume: positive volumes in any unit, shape (M, B).
-        objective: sizing, weights and thresholds.
+        objective: weights, limits and sizing; the defaults of the config where it is left out.
 
     Raises:
         EvaluationError: a shape, a volume or an indent that no formula holds for, or a score that overflows.
@@ -79,7 +67,7 @@ def evaluate(indent: Array, volume: Array, objective: Objective) -> Evaluation:
     return parts[0] if len(parts) == 1 else _joined(parts)
 
 
-def scores(indent: Array, volume: Array, objective: Objective) -> Array:
+def scores(indent: Array, volume: Array, objective: Objective = DEFAULT) -> Array:
     """The score alone, shape (B,): the search's inner pass, by the same formulas."""
     parts = [_scored(indent[:, part], volume[:, part], objective) for part in _parts(indent, volume)]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -87,15 +75,15 @@ def scores(indent: Array, volume: Array, objective: Objective) -> Array:
 
 def _evaluated(indent: Array, volume: Array, objective: Objective) -> Evaluation:
     position = Position.of(indent, volume, objective.sizing)
-    penalty = penalties(position, objective.wave, objective.tail_cap_pct)
+    penalty = penalties(position, objective.score.wave, objective.limits.tail_cap_pct)
     need = need_at_fill(position.price, position.average)
     max_need, var_need = need.max(axis=0), variance(need)
-    worst = (max_need, var_need) if objective.need == "fill" else _worst(position, objective.need)
+    worst = (max_need, var_need) if objective.score.need == "fill" else _worst(position, objective.score.need)
     total = position.held[-1]
     if not position.growth.max(initial=0.0) < np.inf:
         raise EvaluationError("volumes are out of all proportion to each other")
     return Evaluation(
-        score=_score(position, worst, penalty, objective),
+        score=_score(position, worst, penalty, objective.score),
         max_need=max_need,
         var_need=var_need,
         tail=tail(position),
@@ -107,8 +95,8 @@ def _evaluated(indent: Array, volume: Array, objective: Objective) -> Evaluation
         step=position.step,
         average=position.average,
         penalties=penalty,
-        collapses=position.step[1:].min(axis=0) < objective.min_indent_step_pct,
-        overflows=position.volume[-1] * (100.0 / total) > objective.tail_cap_pct,
+        collapses=position.step[1:].min(axis=0) < objective.limits.min_indent_step_pct,
+        overflows=position.volume[-1] * (100.0 / total) > objective.limits.tail_cap_pct,
         wci=weight_centre(position),
         sign_flips=sign_flips(need),
     )
@@ -116,12 +104,8 @@ def _evaluated(indent: Array, volume: Array, objective: Objective) -> Evaluation
 
 def _scored(indent: Array, volume: Array, objective: Objective) -> Array:
     position = Position.of(indent, volume, objective.sizing)
-    return _score(
-        position,
-        _worst(position, objective.need),
-        penalties(position, objective.wave, objective.tail_cap_pct),
-        objective,
-    )
+    penalty = penalties(position, objective.score.wave, objective.limits.tail_cap_pct)
+    return _score(position, _worst(position, objective.score.need), penalty, objective.score)
 
 
 def _parts(indent: Array, volume: Array) -> list[slice]:
@@ -153,10 +137,10 @@ def _worst(position: Position, need: Need) -> tuple[Array, Array]:
     return rows.max(axis=0), variance(rows)
 
 
-def _score(position: Position, worst: tuple[Array, Array], penalty: dict[str, Array], objective: Objective) -> Array:
+def _score(position: Position, worst: tuple[Array, Array], penalty: dict[str, Array], score: Score) -> Array:
     """J of F9."""
-    total: Array = objective.alpha * worst[0] + objective.beta * worst[1] + objective.gamma * tail(position)
-    total += objective.lambda_penalty * sum(penalty.values())
+    total: Array = score.alpha * worst[0] + score.beta * worst[1] + score.gamma * tail(position)
+    total += score.lambda_penalty * sum(penalty.values())
     if not np.isfinite(total).all():
         raise EvaluationError("the score is not a finite number: volumes or indents are out of all proportion")
     return total

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlab.core.records import Cell, Json
+from mlab.core.records import Cell
 from mlab.model.ladder import Array, accumulate, compound
-from mlab.model.penalties import Wave
+from mlab.model.limits import least_rest, least_spread
+from mlab.model.objective import Objective, Wave
 from mlab.model.pricing import Gaps, Needs, Pricing
-from mlab.model.scoring import Objective
 
 GUARD = 1e-10
 """Distance kept from every limit and threshold, as a share: optima sit on them, and rounding must not cross."""
@@ -23,23 +23,8 @@ GUARD = 1e-10
 ROUNDING = 4e-13
 """Rounding of a price over the base price, and of the indents that follow from it."""
 
-EXACT = 1e-12
-"""Rounding of a growth in percent, for where the least and the largest are one number and leave no room."""
-
-
 SCALE_STEPS = 30
 """Halvings of the share that a shape is scaled by."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What exchange and trader allow; units as in the config, ``max_gap_ratio`` None where gaps are free."""
-
-    min_indent_step_pct: float
-    max_gap_ratio: float | None
-    martingale_pct: tuple[float, float]
-    first_volume_min_pct: float
-    tail_cap_pct: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +32,7 @@ class Space:
     """All ladders of one cell that keep the limits.
 
     Attributes:
+        objective: its limits are those that are kept.
         growth_min: least ratio of a volume to the one before.
         growth_max: largest such ratio.
         total_max: bound on the sum of volumes where the first is 1 (first_volume_min_pct).
@@ -57,6 +43,7 @@ class Space:
     """
 
     cell: Cell
+    objective: Objective
     growth_min: float
     growth_max: float
     total_max: float
@@ -66,28 +53,24 @@ class Space:
     pricing: Pricing
 
     @classmethod
-    def of(cls, cell: Cell, limits: Limits, objective: Objective) -> Space:
+    def of(cls, cell: Cell, objective: Objective) -> Space:
         """The space of ``cell``; the limits must leave room for at least the ladder of least growth."""
-        orders, depth = cell.num_orders, cell.overlap_pct / 100.0
+        limits, orders, depth = objective.limits, cell.num_orders, cell.overlap_pct / 100.0
         low, high = (1.0 + bound / 100.0 for bound in limits.martingale_pct)
         guard = min(GUARD, (high - low) / 4.0)
         low, high = low + guard, high - guard
-        spread_min, rest = np.empty(orders), np.empty(orders)
-        spread_min[-1], rest[-1] = (1.0 + GUARD) * 100.0 / limits.tail_cap_pct, 1.0
-        for k in range(orders - 2, -1, -1):
-            spread_min[k] = low * (spread_min[k + 1] - 1.0)
-            rest[k] = 1.0 + low * rest[k + 1]
         margin = max(GUARD * depth, ROUNDING)
         widest = None if limits.max_gap_ratio is None else limits.max_gap_ratio * depth / (orders - 1) - margin
         gaps = Gaps(least=limits.min_indent_step_pct / 100.0 + margin, most=widest)
         return cls(
             cell=cell,
+            objective=objective,
             growth_min=low,
             growth_max=high,
             total_max=(1.0 - GUARD) * 100.0 / limits.first_volume_min_pct,
-            spread_min=spread_min,
-            rest=rest,
-            levels=_levels(low, high, objective.wave),
+            spread_min=least_spread(orders, low, (1.0 + GUARD) * 100.0 / limits.tail_cap_pct),
+            rest=least_rest(orders, low),
+            levels=_levels(low, high, objective.score.wave),
             pricing=Pricing.of(cell.overlap_pct, gaps, objective),
         )
 
@@ -175,27 +158,10 @@ def volumes(growth: Array) -> Array:
     return compound(volume)
 
 
-def broken_limits(schedule: Json, limits: Limits) -> list[str]:
-    """Names of the limits that a stored schedule breaks, judged by its own numbers; empty where all hold."""
-    indent, volume, growth = (np.asarray(schedule[key]) for key in ("indent_pct", "volume_pct", "martingale_pct"))
-    gaps = np.diff(indent)
-    low, high = limits.martingale_pct
-    widest = np.inf if limits.max_gap_ratio is None else limits.max_gap_ratio * indent[-1] / len(gaps)
-    held = {
-        "min_indent_step_pct": indent[0] == 0.0 and gaps.min() >= limits.min_indent_step_pct,
-        "max_gap_ratio": gaps.max() <= widest,
-        "martingale_pct": growth[1:].min() >= low - EXACT and growth[1:].max() <= high + EXACT,
-        "first_volume_min_pct": volume[0] >= limits.first_volume_min_pct,
-        "tail_cap_pct": volume[-1] <= limits.tail_cap_pct,
-        "volume_pct": abs(volume.sum() - 100.0) <= 1e-9,
-    }
-    return [name for name, holds in held.items() if not holds]
-
-
-def _levels(low: float, high: float, wave: Wave | None) -> Array:
+def _levels(low: float, high: float, wave: Wave) -> Array:
     """The growths where J jumps or ends, each from the sides on which a ladder may sit."""
     levels = {low, high}
-    if wave is not None:
+    if wave.enabled:
         for threshold in (1.0 + wave.weak_pct / 100.0, 1.0 + wave.strong_pct / 100.0):
             levels |= {threshold * (1.0 - GUARD), threshold * (1.0 + GUARD)}
     return np.array(sorted(level for level in levels if low <= level <= high))

@@ -17,9 +17,10 @@ from mlab.core.state import candidate_id
 from mlab.model.annealing import GENERATIONS, Refinement, Start
 from mlab.model.contract import contract, risk
 from mlab.model.ladder import Array
-from mlab.model.penalties import Wave
-from mlab.model.scoring import Evaluation, Objective, evaluate
-from mlab.model.space import Limits, Space, broken_limits
+from mlab.model.limits import broken_limits
+from mlab.model.objective import Objective
+from mlab.model.scoring import Evaluation, evaluate
+from mlab.model.space import Space
 from mlab.search.stopping import worth_keeping
 from mlab.search.study import Study
 from mlab.search.timeout import watched
@@ -33,8 +34,6 @@ class Problem:
     cell: Cell
     seed: int
     base_price: float
-    limits: Limits
-    objective: Objective
     space: Space
     prune_factor: float
     timeout_s: float
@@ -42,28 +41,14 @@ class Problem:
     @classmethod
     def of(cls, config: Config, run_id: str, cell: Cell) -> Problem:
         """The task of a cell in the terms of the pure modules."""
-        ladder, score, search = config.ladder, config.score, config.search
-        limits = Limits(**ladder.limits.model_dump())
-        wave = Wave(score.wave.strong_pct, score.wave.weak_pct) if score.wave.enabled else None
-        objective = Objective(
-            sizing=ladder.sizing,
-            need=score.need,
-            alpha=score.alpha,
-            beta=score.beta,
-            gamma=score.gamma,
-            lambda_penalty=score.lambda_penalty,
-            wave=wave,
-            tail_cap_pct=limits.tail_cap_pct,
-            min_indent_step_pct=limits.min_indent_step_pct,
-        )
+        ladder, search = config.ladder, config.search
+        objective = Objective(config.score, ladder.limits, ladder.sizing)
         return cls(
             run_id=run_id,
             cell=cell,
             seed=config.seed,
             base_price=ladder.base_price,
-            limits=limits,
-            objective=objective,
-            space=Space.of(cell, limits, objective),
+            space=Space.of(cell, objective),
             prune_factor=search.prune_factor,
             timeout_s=search.batch_timeout_s,
         )
@@ -125,7 +110,7 @@ def _refine(problem: Problem, study: Study, starts: Sequence[Start], index: int,
     """Anneal all starts together, reporting each generation; the pruner may end some."""
     # The fourth number keeps this sequence apart from the sampler's, which is seeded by the first three.
     seed = np.random.SeedSequence([problem.seed, problem.cell.index, index, 1])
-    refinement = Refinement(problem.space, problem.objective, starts, _growths(best), seed)
+    refinement = Refinement(problem.space, starts, _growths(best), seed)
     reports: list[list[float]] = [[] for _ in starts]
     outcomes: list[Outcome] = ["COMPLETE"] * len(starts)
     for generation in range(GENERATIONS):
@@ -141,7 +126,7 @@ def _refine(problem: Problem, study: Study, starts: Sequence[Start], index: int,
         if not refinement.active.size:
             break
     indent, volume, _ = problem.space.priced(refinement.best.growth)
-    evaluation = evaluate(indent, volume, problem.objective)
+    evaluation = evaluate(indent, volume, problem.space.objective)
     if not evaluation.finite:
         raise EvaluationError("an evaluation has a number that is not finite")
     return _Refined(reports, outcomes, refinement.evaluations.tolist(), evaluation)
@@ -158,10 +143,10 @@ def _records(problem: Problem, study: Study, index: int, refined: _Refined) -> t
     """The trials of the batch, and a candidate for each that finished."""
     trials, found = [], []
     for i, params in enumerate(study.params()):
-        ladder = contract(refined.evaluation, i, problem.base_price, problem.objective)
+        ladder = contract(refined.evaluation, i, problem.base_price, problem.space.objective)
         name = candidate_id(problem.run_id, problem.cell.index, index, i)
         number = study.first_number() + i
-        broken = broken_limits(ladder["schedule"], problem.limits)
+        broken = broken_limits(ladder["schedule"], problem.space.objective.limits)
         if broken:
             raise EvaluationError(f"{name} breaks {', '.join(broken)}")
         finished = refined.outcomes[i] == "COMPLETE"
@@ -178,7 +163,7 @@ def _records(problem: Problem, study: Study, index: int, refined: _Refined) -> t
             )
         )
         if finished:
-            block = risk(refined.evaluation, i, problem.objective)
+            block = risk(refined.evaluation, i, problem.space.objective)
             found.append(Candidate(name, problem.cell, index, number, ladder["score"], ladder, block))
     return trials, found
 
