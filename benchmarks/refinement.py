@@ -84,16 +84,16 @@ class Problem:
 
 
 def annealing(
-    problem: Problem, seed: int, *, led: bool = True, sampler: str = "random", pruner: str = "none", size: int = 8
+    problem: Problem, seed: int, *, warm: bool = True, sampler: str = "random", pruner: str = "none", size: int = 8
 ) -> Search:
     """The project's search: starts by one of Optuna's samplers, hopeless trials given up by one of its pruners.
 
-    ``led``: whether every other trial begins with the best ladder so far.
+    ``warm``: whether every other trial begins with the best ladder so far.
     """
     study = Study(problem.space.cell, sampler, pruner, seed)
     leader, least, batch = None, np.inf, 0
     while True:
-        starts = study.ask(batch, size, led=led and leader is not None)
+        starts = study.ask(batch, size, warm=warm and leader is not None)
         random = np.random.SeedSequence([seed, batch])
         refinement = Refinement(problem.space, starts, leader, random)
         reports: list[list[float]] = [[] for _ in starts]
@@ -101,7 +101,7 @@ def annealing(
             yield _step(refinement)
             for trial in refinement.active.tolist():
                 reports[trial].append(float(refinement.best.score[trial]))
-                if study.hopeless(trial, generation, reports[trial][-1]):
+                if study.should_prune(trial, generation, reports[trial][-1]):
                     refinement.stop(trial)
             if not refinement.active.size:
                 break
@@ -158,7 +158,7 @@ def naive(problem: Problem, seed: int) -> Search:
 
 
 METHODS: dict[str, Callable[[Problem, int], Search]] = {
-    "annealing from random shapes": partial(annealing, led=False),
+    "annealing from random shapes": partial(annealing, warm=False),
     "+ half from the best": annealing,
     "+ TPE": partial(annealing, sampler="tpe"),
     "+ TPE, median pruner": partial(annealing, sampler="tpe", pruner="median"),
@@ -179,7 +179,7 @@ def _step(refinement: Refinement) -> tuple[float, int]:
 
 def _means(problem: Problem, random: np.random.Generator, count: int) -> Array:
     """Logarithms of the growths of random shapes, shape (count, K)."""
-    starts = Study(problem.space.cell, "random", "none", int(random.integers(2**31))).ask(0, count, led=False)
+    starts = Study(problem.space.cell, "random", "none", int(random.integers(2**31))).ask(0, count, warm=False)
     refinement = Refinement(problem.space, starts, None, np.random.SeedSequence(0))
     return np.asarray(np.log(refinement.best.growth).T)
 

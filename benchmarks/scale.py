@@ -34,7 +34,7 @@ GRID = (
     "ladder.num_orders={min: 10, max: 20, step: 5}",
     "search.patience=8",
 )
-OPTUNA = (Study, ("ask", "hopeless", "tell"))
+OPTUNA = (Study, ("ask", "should_prune", "tell"))
 DATABASE = (Store, ("commit_batch", "verify", "results"))
 MB = 1 << 20
 

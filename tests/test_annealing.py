@@ -37,7 +37,7 @@ STARTS = [
         (0.9, 0.03, 0.004, 0.2),
     ]
 ]
-LED = Start(0.002, 0.3)
+WARM = Start(0.002, 0.3)
 
 
 def refinement(
@@ -97,11 +97,11 @@ def test_a_stopped_trial_is_frozen_and_costs_nothing_more() -> None:
 
 def test_a_start_without_a_shape_begins_with_the_leader() -> None:
     leader = np.linspace(1.9, 1.02, 9)
-    annealing = refinement(starts=[STARTS[0], LED], leader=leader)
+    annealing = refinement(starts=[STARTS[0], WARM], leader=leader)
     assert np.array_equal(annealing.best.growth[:, 1], annealing.space.feasible(leader[:, None])[:, 0])
     assert np.array_equal(annealing.best.growth[:, 0], refinement().best.growth[:, 0])
     with pytest.raises(ValueError, match="leader"):
-        refinement(starts=[LED])
+        refinement(starts=[WARM])
 
 
 def test_all_trials_may_be_stopped() -> None:

@@ -47,6 +47,12 @@ def test_formulas_of_the_code_are_those_of_the_model() -> None:
     assert in_code == set(defined)
 
 
+def test_every_formula_has_its_number_on_the_line_that_computes_it() -> None:
+    lines = [line for source in SOURCES for line in source.read_text(encoding="utf-8").splitlines()]
+    numbered = {number for line in lines for number in cited(line.partition("  # ")[2])}
+    assert numbered == set(cited(text("docs/model.md")))
+
+
 @each_page
 def test_formulas_that_a_page_names_exist(page: Path) -> None:
     assert set(cited(text(page))) <= set(cited(text("docs/model.md")))

@@ -229,8 +229,8 @@ def test_need_after_one_order_at_the_market_is_zero() -> None:
 def test_wave(growth: list[float], expected: float) -> None:
     rows = np.array([[0.0, *((g - 1.0) * 100.0 for g in growth)]]).T
     rows[np.isclose(rows, 10.0)] = 10.0
-    assert penalties.monotony(rows, Wave())[0] == pytest.approx(expected)
-    assert penalties.monotony(rows, OFF)[0] == 0.0
+    assert penalties.wave(rows, Wave())[0] == pytest.approx(expected)
+    assert penalties.wave(rows, OFF)[0] == 0.0
 
 
 def test_a_volume_exactly_on_a_threshold_counts_as_on_it() -> None:

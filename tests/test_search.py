@@ -11,7 +11,7 @@ import pytest
 from mlab.core.errors import StoreError
 from mlab.core.records import Cell, Outcome, Trial
 from mlab.model.annealing import GENERATIONS, Start
-from mlab.search.study import PRUNERS, ROAM, SAMPLERS, SHAPE, Study
+from mlab.search.study import ANNEALING, PRUNERS, SAMPLERS, SHAPE, Study
 
 CELL = Cell(3, 20.0, 10)
 SIZE = 4
@@ -27,7 +27,7 @@ def goodness(start: Start, generation: int) -> float:
 
 def searched(study: Study, batch: int, failing: frozenset[int] = frozenset()) -> list[Trial]:
     """Ask and refine one batch, as the engine does; the trials still have to be told."""
-    starts = study.ask(batch, SIZE, led=batch > 0)
+    starts = study.ask(batch, SIZE, warm=batch > 0)
     params = study.params()
     if batch in failing:
         return [trial(study, batch, i, params[i], "FAIL", ()) for i in range(SIZE)]
@@ -37,7 +37,7 @@ def searched(study: Study, batch: int, failing: frozenset[int] = frozenset()) ->
         for i, start in enumerate(starts):
             if outcomes[i] == "COMPLETE":
                 reports[i].append(goodness(start, generation))
-                if study.hopeless(i, generation, reports[i][-1]):
+                if study.should_prune(i, generation, reports[i][-1]):
                     outcomes[i] = "PRUNED"
     return [trial(study, batch, i, params[i], outcomes[i], tuple(reports[i])) for i in range(SIZE)]
 
@@ -52,8 +52,8 @@ def trial(
 def run(study: Study, batches: range, failing: frozenset[int] = frozenset()) -> list[Trial]:
     trials = []
     for batch in batches:
-        trials += (told := searched(study, batch, failing))
-        study.tell(told)
+        trials += (ended := searched(study, batch, failing))
+        study.tell(ended)
     return trials
 
 
@@ -106,15 +106,15 @@ def test_starts_differ_within_a_batch_and_between_batches_cells_and_seeds(sample
 @pytest.mark.parametrize("sampler", list(SAMPLERS))
 def test_starts_lie_in_their_ranges(sampler: str) -> None:
     for trial in run(Study(CELL, sampler, "median", seed=5), range(4)):
-        assert trial.params.keys() in ({*ROAM}, {*ROAM, *SHAPE})
+        assert trial.params.keys() in ({*ANNEALING}, {*ANNEALING, *SHAPE})
         for name, value in trial.params.items():
-            assert (ROAM | SHAPE)[name].low <= value <= (ROAM | SHAPE)[name].high  # type: ignore[attr-defined]
+            assert (ANNEALING | SHAPE)[name].low <= value <= (ANNEALING | SHAPE)[name].high  # type: ignore[attr-defined]
 
 
 def test_every_other_trial_begins_with_the_best_once_there_is_one() -> None:
     trials = run(Study(CELL, "random", "none", seed=5), range(3))
-    led = ["place" not in trial.params for trial in trials]
-    assert led == [False] * SIZE + [True, False] * (SIZE // 2) + [False, True] * (SIZE // 2)
+    warm = ["place" not in trial.params for trial in trials]
+    assert warm == [False] * SIZE + [True, False] * (SIZE // 2) + [False, True] * (SIZE // 2)
 
 
 @pytest.mark.parametrize("change", [{"temperature": 0.01}, {"stride": 0.1}, {"place": 1e-9}])
@@ -138,15 +138,15 @@ def test_numbers_count_on_over_batches_and_replay() -> None:
     assert [trial.number for trial in trials] == list(range(8))
     again = Study(CELL, "random", "none", seed=1)
     again.replay(trials)
-    again.ask(2, SIZE, led=True)
+    again.ask(2, SIZE, warm=True)
     assert again.first_number() == 8
 
 
 def test_median_pruner_gives_up_what_is_worse_than_most_and_not_before_the_warm_up() -> None:
     study = Study(CELL, "random", "median", seed=1)
     run(study, range(4))
-    study.ask(4, 2, led=False)
-    verdicts = [(study.hopeless(0, g, 99.0), study.hopeless(1, g, 0.1)) for g in range(GENERATIONS)]
+    study.ask(4, 2, warm=False)
+    verdicts = [(study.should_prune(0, g, 99.0), study.should_prune(1, g, 0.1)) for g in range(GENERATIONS)]
     assert [bad for bad, _ in verdicts] == [g >= GENERATIONS // 3 for g in range(GENERATIONS)]
     assert not any(good for _, good in verdicts)
 
@@ -154,8 +154,8 @@ def test_median_pruner_gives_up_what_is_worse_than_most_and_not_before_the_warm_
 def test_median_pruner_waits_for_the_first_trials_to_finish() -> None:
     study = Study(CELL, "random", "median", seed=1)
     run(study, range(1))
-    study.ask(1, 1, led=False)
-    assert not any(study.hopeless(0, g, 99.0) for g in range(GENERATIONS))
+    study.ask(1, 1, warm=False)
+    assert not any(study.should_prune(0, g, 99.0) for g in range(GENERATIONS))
 
 
 def test_no_pruner_gives_up_nothing() -> None:

@@ -69,11 +69,11 @@ def plain(text: str) -> str:
 
 def complaint(error: ValidationError, tree: Any) -> Complaint:
     """The one fault of ``tree`` to report: an unknown field if there is one, as it is often the cause of the rest."""
-    found = [detail for detail in error.errors(include_url=False) if _meant(detail["loc"], tree)]
-    if not found:
+    faults = [detail for detail in error.errors(include_url=False) if _meant(detail["loc"], tree)]
+    if not faults:
         place = error.errors()[0]["loc"][:2]
         return Complaint(_dotted(place), SEVERAL[place], _shown(_value(tree, place)))
-    detail = min(found, key=lambda detail: detail["type"] != "extra_forbidden")
+    detail = min(faults, key=lambda detail: detail["type"] != "extra_forbidden")
     place, kind = detail["loc"], detail["type"]
     if place[:2] in SEVERAL:
         place = place[:2] + place[3:]

@@ -52,7 +52,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a trial begins, and how far it roams: what Optuna chooses.
+    """Where a trial begins, and how far it anneals: what Optuna chooses.
 
     Attributes:
         temperature: first temperature of a cooling, as a share of the score.
@@ -67,7 +67,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Ladders:
-    """Some ladders on the way: growths (K, B), scores (B,), and the needs that their prices follow from."""
+    """Ladders on the way: growths (K, B), scores (B,), and the needs that their prices follow from."""
 
     growth: Array
     score: Array
@@ -110,11 +110,11 @@ class Refinement:
 
     def generation(self) -> None:
         """One cooling of the trials that are still active, each from the best ladder that it knows."""
-        self.current, self.found = self.best.of(self.active), self.best.of(self.active)
+        self.current, self.lowest = self.best.of(self.active), self.best.of(self.active)
         for move in range(MOVES):
             self._move(COOLING ** (-move / (MOVES - 1)))
         # Neighbours are priced by a short way; what lasts is priced from nothing.
-        exact = self._priced(self.found.growth)
+        exact = self._priced(self.lowest.growth)
         better = np.flatnonzero(exact.score < self.best.score[self.active])
         self.best.put(self.active[better], exact.of(better))
         self.evaluations[self.active] += MOVES * PROPOSALS + 1
@@ -143,7 +143,7 @@ class Refinement:
         """One move: draw a neighbour by its Boltzmann weight, then accept it by Metropolis' rule."""
         lanes = np.arange(len(self.active))
         origin = np.repeat(lanes, PROPOSALS)
-        heat = self.temperature[self.active] * cooled * self.found.score
+        heat = self.temperature[self.active] * cooled * self.lowest.score
         growth = self._neighbours(origin, self.stride[self.active] * cooled)
         indent, volume, needs = self.space.near(growth, self.current.needs.of(origin))
         proposed = Ladders(growth, scores(indent, volume, self.space.objective), needs)
@@ -154,8 +154,8 @@ class Refinement:
         accepted = lanes[self.random.random(len(lanes)) < np.exp(np.minimum(0.0, -risen / heat))]
         self.current.put(accepted, proposed.of((first + chosen)[accepted]))
         least = score.argmin(axis=1)
-        better = lanes[score[lanes, least] < self.found.score]
-        self.found.put(better, proposed.of((first + least)[better]))
+        better = lanes[score[lanes, least] < self.lowest.score]
+        self.lowest.put(better, proposed.of((first + least)[better]))
 
     def _neighbours(self, origin: NDArray[np.int64], stride: Array) -> Array:
         """One changed ladder for each of the trials ``origin``, within the limits."""
@@ -171,5 +171,5 @@ class Refinement:
         exchange, two = kind < 0.25, (kind >= 0.25) & (kind < 0.45)
         growth[step, lane] = np.where(exchange, there, np.where(kind < 0.7, level, shifted))
         growth[other, lane] = np.where(exchange, here, np.where(two, another, growth[other, lane]))
-        self.space.absorb(growth, slack, np.less(random.random(ladders), 0.5))
-        return self.space.feasible(growth)
+        self.space.absorb(growth, slack, np.less(random.random(ladders), 0.5))  # F25
+        return self.space.feasible(growth)  # F23, F24

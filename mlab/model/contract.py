@@ -8,9 +8,8 @@ import numpy as np
 
 from mlab.core.records import Json
 from mlab.model import reference
-from mlab.model.ladder import Array, need_before_fill
+from mlab.model.ladder import Array, need_before_fill, variance
 from mlab.model.objective import Objective
-from mlab.model.penalties import variance
 from mlab.model.scoring import Evaluation
 
 MISMATCH_TOLERANCE = 1e-6
@@ -72,12 +71,12 @@ def risk(evaluation: Evaluation, ladder: int, objective: Objective) -> Json:
     price, average = float(prices[-1]), float(evaluation.average[-1, ladder])
 
     def loss(further_fall_pct: float) -> float:
-        return (1.0 - price * (1.0 - further_fall_pct / 100.0) / average) * 100.0
+        return (1.0 - price * (1.0 - further_fall_pct / 100.0) / average) * 100.0  # F22
 
-    deployed: list[float] = (money / money[-1] * 100.0).tolist()
+    deployed: list[float] = (money / money[-1] * 100.0).tolist()  # F21
     block: dict[str, Any] = {
         "need_before_fill": before[:, 0].tolist(),
-        "max_need_path": float(max(before.max(), evaluation.need[:, ladder].max())),
+        "max_need_path": float(max(before.max(), evaluation.need[:, ladder].max())),  # F20
         "var_need_path": float(variance(before)[0]),
         "capital_deployed_pct": deployed,
         "loss_at_last_order_pct": loss(0.0),

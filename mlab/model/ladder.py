@@ -43,10 +43,22 @@ def compound(rows: Array) -> Array:
     return rows
 
 
+def variance(rows: Array) -> Array:
+    """Population variance of each column, shape (B,)."""
+    deviation = rows - rows.sum(axis=0) / len(rows)
+    deviation *= deviation
+    return np.asarray(deviation.sum(axis=0) / len(rows))
+
+
+def count_by_column(flags: NDArray[np.bool_]) -> Array:
+    """How many of each column are set, shape (B,), of fewer than 256 rows: their sum fits a byte."""
+    return np.asarray(flags.view(np.uint8).sum(axis=0, dtype=np.uint8), dtype=np.float64)
+
+
 def prices(indent: Array) -> Array:
     """Prices over the base price from indents in percent. F1, shape (M, B)."""
     price = np.multiply(indent, -0.01, order="C")
-    price += 1.0
+    price += 1.0  # F1
     return np.asarray(price)
 
 
@@ -56,9 +68,9 @@ def average_entry(price: Array, volume: Array, sizing: Sizing) -> tuple[Array, A
     money, coins = spent_and_bought[:, 0], spent_and_bought[:, 1]
     if sizing == "quote":
         money[:] = volume
-        np.divide(volume, price, out=coins)
+        np.divide(volume, price, out=coins)  # F2
     else:
-        np.multiply(volume, price, out=money)
+        np.multiply(volume, price, out=money)  # F3
         coins[:] = volume
     accumulate(spent_and_bought)
     return money / coins, money if sizing == "quote" else coins
@@ -66,7 +78,7 @@ def average_entry(price: Array, volume: Array, sizing: Sizing) -> tuple[Array, A
 
 def need_at_fill(price: Array, average: Array) -> Array:
     """Rebound to break even right after each fill, in percent of that order's price. F4, shape (M, B)."""
-    need = average / price
+    need = average / price  # F4
     need -= 1.0
     need *= 100.0
     return np.asarray(need)
@@ -77,7 +89,7 @@ def need_before_fill(price: Array, average: Array) -> Array:
     need = np.empty(price.shape)
     need[0] = 0.0
     later = need[1:]
-    np.divide(average[:-1], price[1:], out=later)
+    np.divide(average[:-1], price[1:], out=later)  # F5
     later -= 1.0
     later *= 100.0
     return need

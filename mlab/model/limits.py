@@ -51,7 +51,7 @@ def least_rest(orders: int, growth_min: float) -> Array:
     """For orders 1..M, the volumes from that order on, over its own, were all later growths the least. F23."""
     rest = np.ones(orders)
     for k in range(orders - 2, -1, -1):
-        rest[k] = 1.0 + growth_min * rest[k + 1]
+        rest[k] = 1.0 + growth_min * rest[k + 1]  # F23
     return rest
 
 
@@ -59,7 +59,7 @@ def least_spread(orders: int, growth_min: float, last: float) -> Array:
     """For orders 1..M, the least ratio of the volumes so far to its own that can still lead to ``last`` at M. F24."""
     spread = np.full(orders, last)
     for k in range(orders - 2, -1, -1):
-        spread[k] = growth_min * (spread[k + 1] - 1.0)
+        spread[k] = growth_min * (spread[k + 1] - 1.0)  # F24
     return spread
 
 

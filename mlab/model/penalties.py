@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlab.core.errors import EvaluationError
-from mlab.model.ladder import Array, Sizing, average_entry, prices
+from mlab.model.ladder import Array, Sizing, average_entry, count_by_column, prices, variance
 from mlab.model.objective import Wave
 
 
@@ -66,24 +65,17 @@ def penalties(position: Position, rule: Wave, tail_cap_pct: float) -> dict[str, 
     return {
         "P_gini": gini(position),
         "P_entropy": 1.0 - entropy(position),
-        "P_monotone": backsteps(position.step),
-        "P_smooth": variance(position.step) / 100.0,  # F15
-        "P_tailcap": tail_excess(position, tail_cap_pct / 100.0),
-        "P_wave": monotony(position.growth, rule),
+        "P_monotone": monotone(position.step),
+        "P_smooth": smooth(position.step),
+        "P_tailcap": tailcap(position, tail_cap_pct / 100.0),
+        "P_wave": wave(position.growth, rule),
     }
-
-
-def variance(rows: Array) -> Array:
-    """Population variance over orders, shape (B,)."""
-    deviation = rows - rows.sum(axis=0) / len(rows)
-    deviation *= deviation
-    return np.asarray(deviation.sum(axis=0) / len(rows))
 
 
 def tail(position: Position) -> Array:
     """Share of the volume in the last 20 % of orders, from index floor(0.8 M) counted from 0. F10, shape (B,)."""
     volume = position.volume
-    return np.asarray(volume[8 * len(volume) // 10 :].sum(axis=0) / position.held[-1])
+    return np.asarray(volume[8 * len(volume) // 10 :].sum(axis=0) / position.held[-1])  # F10
 
 
 def martingale(volume: Array) -> Array:
@@ -91,7 +83,7 @@ def martingale(volume: Array) -> Array:
     growth = np.empty(volume.shape)
     growth[0] = 0.0
     rest = growth[1:]
-    np.divide(volume[1:], volume[:-1], out=rest)
+    np.divide(volume[1:], volume[:-1], out=rest)  # F11
     rest -= 1.0
     rest *= 100.0
     return growth
@@ -108,7 +100,7 @@ def gini(position: Position) -> Array:
         ordered = np.array(volume.T, order="C")
         ordered.sort(axis=1)
         area = np.einsum("bk,k->b", ordered, np.arange(float(orders), 0.0, -1.0)) / held[-1]
-    return np.asarray(np.clip((orders + 1.0 - 2.0 * area) / orders, 0.0, 1.0))
+    return np.asarray(np.clip((orders + 1.0 - 2.0 * area) / orders, 0.0, 1.0))  # F12
 
 
 def entropy(position: Position) -> Array:
@@ -116,23 +108,28 @@ def entropy(position: Position) -> Array:
     total = position.held[-1]
     information = np.log(position.volume)
     information *= position.volume
-    return np.asarray((np.log(total) - information.sum(axis=0) / total) / np.log(len(information)))
+    return np.asarray((np.log(total) - information.sum(axis=0) / total) / np.log(len(information)))  # F13
 
 
-def backsteps(step: Array) -> Array:
+def monotone(step: Array) -> Array:
     """Sum of the percent by which orders stand above the one before. F14, shape (B,)."""
     gaps = step[1:]
     if gaps.min(initial=0.0) >= 0.0:
         return np.zeros(gaps.shape[1])
-    return np.asarray(-np.minimum(gaps, 0.0).sum(axis=0))
+    return np.asarray(-np.minimum(gaps, 0.0).sum(axis=0))  # F14
 
 
-def tail_excess(position: Position, cap: float) -> Array:
+def smooth(step: Array) -> Array:
+    """Variance of the price steps, per hundred. F15, shape (B,)."""
+    return np.asarray(variance(step) / 100.0)  # F15
+
+
+def tailcap(position: Position, cap: float) -> Array:
     """How far the last order exceeds its cap, as a share of the cap. F16, shape (B,)."""
-    return np.asarray(np.maximum(0.0, position.volume[-1] / position.held[-1] / cap - 1.0))
+    return np.asarray(np.maximum(0.0, position.volume[-1] / position.held[-1] / cap - 1.0))  # F16
 
 
-def monotony(growth: Array, rule: Wave) -> Array:
+def wave(growth: Array, rule: Wave) -> Array:
     """Penalty for like steps side by side, strong or weak, eased by unlike ones. F17, shape (B,)."""
     if not rule.enabled or len(growth) < 3:
         return np.zeros(growth.shape[1])
@@ -141,23 +138,18 @@ def monotony(growth: Array, rule: Wave) -> Array:
     pairs = counts[1:] & counts[:-1]
     unlike = strong[1:] ^ strong[:-1]
     unlike &= pairs
-    return np.asarray(np.maximum(0.0, 0.2 * number(pairs) - 0.3 * number(unlike)))
+    return np.asarray(np.maximum(0.0, 0.2 * count_by_column(pairs) - 0.3 * count_by_column(unlike)))  # F17
 
 
 def weight_centre(position: Position) -> Array:
     """Where the volume lies: 0 all in the first order, 1 all in the last. F18, shape (B,)."""
     held = position.held
-    return np.asarray((len(held) - held.sum(axis=0) / held[-1]) / (len(held) - 1.0))
+    return np.asarray((len(held) - held.sum(axis=0) / held[-1]) / (len(held) - 1.0))  # F18
 
 
 def sign_flips(need: Array) -> Array:
     """How often the need turns from rising to falling or back. F19, shape (B,)."""
     rises, falls = need[1:] > need[:-1], need[1:] < need[:-1]
-    turns = rises[1:] & falls[:-1]
+    turns = rises[1:] & falls[:-1]  # F19
     turns |= falls[1:] & rises[:-1]
-    return number(turns)
-
-
-def number(flags: NDArray[np.bool_]) -> Array:
-    """How many of each column are set, of fewer than 256 rows: their sum fits a byte."""
-    return np.asarray(flags.view(np.uint8).sum(axis=0, dtype=np.uint8), dtype=np.float64)
+    return count_by_column(turns)

@@ -20,9 +20,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from mlab.model.ladder import Array, Need, Sizing, accumulate, average_entry, compound
+from mlab.model.ladder import Array, Need, Sizing, accumulate, average_entry, compound, count_by_column
 from mlab.model.objective import Objective
-from mlab.model.penalties import number
 
 STEPS = 6
 """Newton steps from nothing: exact to 1e-4 of the score even where most gaps are bound."""
@@ -124,11 +123,11 @@ class Pricing:
         price = self._prices(needs.need, ratio)
         tight = np.flatnonzero((price[:-1] - price[1:]).min(axis=0) < self.gaps.least)
         if tight.size:
-            some, found = np.ascontiguousarray(ratio[:, tight]), known.of(tight)
+            tight_ratio, tight_needs = np.ascontiguousarray(ratio[:, tight]), known.of(tight)
             for _ in range(TIGHT_STEPS * steps):
-                found = self._step(found, some, tight=True)
-            needs.put(tight, found)
-            price[:, tight] = self._prices(found.need, some)
+                tight_needs = self._step(tight_needs, tight_ratio, tight=True)
+            needs.put(tight, tight_needs)
+            price[:, tight] = self._prices(tight_needs.need, tight_ratio)
         return price, needs
 
     def first_needs(self, volume: Array) -> Needs:
@@ -158,11 +157,11 @@ class Pricing:
         else:
             pull, rate = ratio - ratio * share, ratio * share * share
         if (self.sizing == "quote") == (self.need == "fill"):
-            factor = 1.0 - pull
-            slope = rate / factor
+            factor = 1.0 - pull  # F6: quote, fill and base, path
+            slope = rate / factor  # F6
         else:
-            factor = 1.0 / (1.0 + pull)
-            slope = rate * factor
+            factor = 1.0 / (1.0 + pull)  # F6: quote, path and base, fill
+            slope = rate * factor  # F6
         slope[-1] += share[-1]
         return factor, slope
 
@@ -174,7 +173,7 @@ class Pricing:
         """Prices over the base price, shape (M, B), the last where it belongs. F6."""
         average = self._averages(self._chain(need, ratio)[0])
         price = np.ones(average.shape)
-        np.divide(average[1:] if self.need == "fill" else average[:-1], 1.0 + need, out=price[1:])
+        np.divide(average[1:] if self.need == "fill" else average[:-1], 1.0 + need, out=price[1:])  # F6
         price[-1] = self._floor
         return price
 
@@ -188,9 +187,9 @@ class Pricing:
         depth = np.log(np.multiply.reduce(factor, axis=0) / ((1.0 + needs.need[-1]) * self._floor))
         depth += np.einsum("kb,kb->b", slope, needs.need)
         base, pull, top = self._line(needs, slope, depth, limits)
-        need = np.minimum(pull * slope + base, top)
+        need = np.minimum(pull * slope + base, top)  # F7
         if limits is not None:
-            np.clip(need, *limits, out=need)
+            np.clip(need, *limits, out=need)  # F8
         need = self._capped(need, ratio)
         if tight:
             need = needs.need + TIGHT_SHARE * (need - needs.need)
@@ -219,16 +218,16 @@ class Pricing:
             at_top &= ~bound
             free[bound] = 0.0
             held[~bound] = 0.0
-            still, fixed = 1.0 + number(bound), held.sum(axis=0)
+            still, fixed = 1.0 + count_by_column(bound), held.sum(axis=0)
             depth -= np.einsum("kb,kb->b", slope, held)
         at_top[-1] |= ~at_top.any(axis=0)
         steep = np.where(at_top, slope, 0.0)
         free -= steep
-        tops, high, low = number(at_top), steep.sum(axis=0), free.sum(axis=0)
+        tops, high, low = count_by_column(at_top), steep.sum(axis=0), free.sum(axis=0)
         square = np.einsum("kb,kb->b", free, free)
         weight = self.weight * (len(slope) + 1) / 2.0
         spread = (high + low) / still
-        lift = depth - weight / high * (square + low * spread) - fixed * spread
+        lift = depth - weight / high * (square + low * spread) - fixed * spread  # F7
         lift /= ((high + low) * spread + square) / high + high / tops
         pull = (lift + weight) / high
         base = (lift + pull * low + fixed) / still
@@ -252,10 +251,10 @@ class Pricing:
     def _need_at(self, price: Array, ratio: Array) -> Array:
         """Need of an order at a price that is given over the average entry before it."""
         if self.need == "path":
-            return np.asarray(1.0 / price - 1.0)
+            return np.asarray(1.0 / price - 1.0)  # F8: path
         if self.sizing == "quote":
-            return np.asarray((1.0 - price) / (price + ratio))
-        return np.asarray((1.0 - price) / (price + price * ratio))
+            return np.asarray((1.0 - price) / (price + ratio))  # F8: quote, fill
+        return np.asarray((1.0 - price) / (price + price * ratio))  # F8: base, fill
 
     def _keep_gaps(self, price: Array) -> None:
         """Move prices, in place, where rounding or an unfinished step has left a gap beyond its bounds."""
@@ -263,9 +262,9 @@ class Pricing:
         gap = price[:-1] - price[1:]
         broken = np.flatnonzero((gap.min(axis=0) < least) | (gap.max(axis=0) > most))
         if broken.size:
-            some = price[:, broken]
-            for above, row in pairwise(some[:-1]):
+            moved = price[:, broken]
+            for above, row in pairwise(moved[:-1]):
                 np.clip(row, above - most, above - least, out=row)
-            for below, row in pairwise(some[:0:-1]):
+            for below, row in pairwise(moved[:0:-1]):
                 np.clip(row, below + least, below + most, out=row)
-            price[:, broken] = some
+            price[:, broken] = moved

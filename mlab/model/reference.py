@@ -13,7 +13,7 @@ def needs(order_prices: Sequence[float], volumes: Sequence[float], sizing: str) 
     money = coins = 0.0
     need = []
     for price, volume in zip(order_prices, volumes, strict=True):
-        money += volume if sizing == "quote" else volume * price
+        money += volume if sizing == "quote" else volume * price  # F2, F3
         coins += volume / price if sizing == "quote" else volume
-        need.append((money / coins / price - 1.0) * 100.0)
+        need.append((money / coins / price - 1.0) * 100.0)  # F4
     return need

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlab.core.errors import EvaluationError
-from mlab.model.ladder import Array, Need, need_at_fill, need_before_fill
+from mlab.model.ladder import Array, Need, need_at_fill, need_before_fill, variance
 from mlab.model.objective import Objective, Score
-from mlab.model.penalties import Position, penalties, sign_flips, tail, variance, weight_centre
+from mlab.model.penalties import Position, penalties, sign_flips, tail, weight_centre
 
 CHUNK = 81_920
 """Orders evaluated at a time, 4,096 ladders of 20: many enough that calls cost little, few enough for the cache."""
@@ -139,7 +139,7 @@ def _worst(position: Position, need: Need) -> tuple[Array, Array]:
 
 def _score(position: Position, worst: tuple[Array, Array], penalty: dict[str, Array], score: Score) -> Array:
     """J of F9."""
-    total: Array = score.alpha * worst[0] + score.beta * worst[1] + score.gamma * tail(position)
+    total: Array = score.alpha * worst[0] + score.beta * worst[1] + score.gamma * tail(position)  # F9
     total += score.lambda_penalty * sum(penalty.values())
     if not np.isfinite(total).all():
         raise EvaluationError("the score is not a finite number: volumes or indents are out of all proportion")

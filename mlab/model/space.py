@@ -115,9 +115,9 @@ class Space:
         volume = np.ones(growth.shape[1])
         total = np.ones(growth.shape[1])
         for k, row in enumerate(growth, start=1):
-            bound = (self.total_max - total) / (volume * self.rest[k])
+            bound = (self.total_max - total) / (volume * self.rest[k])  # F23
             if self.spread_min[k] > 1.0:
-                bound = np.minimum(bound, total / volume / (self.spread_min[k] - 1.0))
+                bound = np.minimum(bound, total / volume / (self.spread_min[k] - 1.0))  # F24
             kept[k - 1] = np.maximum(np.minimum(row, bound), self.growth_min)
             volume = volume * kept[k - 1]
             total = total + volume
@@ -135,7 +135,7 @@ class Space:
         ladder = np.arange(growth.shape[1])
         before, now = held[step, ladder], growth[step, ladder]
         after = (held[-1] - before) / now
-        exact = np.clip((self.total_max - before) / after, self.growth_min, self.growth_max)
+        exact = np.clip((self.total_max - before) / after, self.growth_min, self.growth_max)  # F25
         growth[step, ladder] = np.where(change | (held[-1] > self.total_max), exact, now)
 
     def priced(self, growth: Array) -> tuple[Array, Array, Needs]:

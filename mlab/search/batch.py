@@ -77,20 +77,20 @@ def search_batch(problem: Problem, study: Study, index: int, size: int, best: Ca
     Raises:
         EvaluationError: an evaluation failed, or did not end in time.
     """
-    starts = study.ask(index, size, led=best is not None)
+    starts = study.ask(index, size, warm=best is not None)
     emit("EVAL.CALL", f"refine {size} starts", adapter=study.sampler_name)
     began = time.perf_counter()
     try:
         with watched(problem.timeout_s):
             refined = _refine(problem, study, starts, index, best)
-            trials, found = _records(problem, study, index, refined)
+            trials, candidates = _records(problem, study, index, refined)
     except Exception as error:  # whatever it is
         text = redacted(f"{type(error).__name__}: {error}".removesuffix(": "))
         emit("EVAL.ERROR", text, level="error", inputs=study.params())
         raise EvaluationError(f"{problem.cell.label}, batch {index}: {text}") from error
     seconds = time.perf_counter() - began
     evaluations = sum(refined.evaluations)
-    batch_best = min((candidate.score for candidate in found), default=None)
+    batch_best = min((candidate.score for candidate in candidates), default=None)
     emit(
         "EVAL.RETURN",
         f"{evaluations} ladders in {seconds:.2f} s",
@@ -98,11 +98,11 @@ def search_batch(problem: Problem, study: Study, index: int, size: int, best: Ca
         evaluations=evaluations,
         score=batch_best,
     )
-    least = min((candidate.score for candidate in [*found, best] if candidate), default=0.0)
-    kept = tuple(candidate for candidate in found if worth_keeping(candidate.score, least, problem.prune_factor))
+    least = min((candidate.score for candidate in [*candidates, best] if candidate), default=0.0)
+    kept = tuple(candidate for candidate in candidates if worth_keeping(candidate.score, least, problem.prune_factor))
     pruned = sum(trial.outcome == "PRUNED" for trial in trials)
-    emit("ORCH.PRUNE", f"{pruned} trials pruned", pruned=pruned, not_kept=len(found) - len(kept))
-    metrics = _metrics(index, trials, found, least, evaluations / seconds)
+    emit("ORCH.PRUNE", f"{pruned} trials pruned", pruned=pruned, not_kept=len(candidates) - len(kept))
+    metrics = _metrics(index, trials, candidates, least, evaluations / seconds)
     return Batch(problem.cell, index, tuple(trials), kept, metrics)
 
 
@@ -120,7 +120,7 @@ def _refine(problem: Problem, study: Study, starts: Sequence[Start], index: int,
             if not np.isfinite(score):
                 raise EvaluationError(f"the score of trial {trial} is {score}")
             reports[trial].append(score)
-            if study.hopeless(trial, generation, score):
+            if study.should_prune(trial, generation, score):
                 refinement.stop(trial)
                 outcomes[trial] = "PRUNED"
         if not refinement.active.size:
@@ -141,7 +141,7 @@ def _growths(best: Candidate | None) -> Array | None:
 
 def _records(problem: Problem, study: Study, index: int, refined: _Refined) -> tuple[list[Trial], list[Candidate]]:
     """The trials of the batch, and a candidate for each that finished."""
-    trials, found = [], []
+    trials, candidates = [], []
     for i, params in enumerate(study.params()):
         ladder = contract(refined.evaluation, i, problem.base_price, problem.space.objective)
         name = candidate_id(problem.run_id, problem.cell.index, index, i)
@@ -164,8 +164,8 @@ def _records(problem: Problem, study: Study, index: int, refined: _Refined) -> t
         )
         if finished:
             block = risk(refined.evaluation, i, problem.space.objective)
-            found.append(Candidate(name, problem.cell, index, number, ladder["score"], ladder, block))
-    return trials, found
+            candidates.append(Candidate(name, problem.cell, index, number, ladder["score"], ladder, block))
+    return trials, candidates
 
 
 def failed_batch(problem: Problem, study: Study, index: int, error: Exception) -> Batch:
@@ -188,15 +188,15 @@ def failed_batch(problem: Problem, study: Study, index: int, error: Exception) -
 
 
 def _metrics(
-    index: int, trials: Sequence[Trial], found: Sequence[Candidate], best: float, speed: float
+    index: int, trials: Sequence[Trial], candidates: Sequence[Candidate], best: float, speed: float
 ) -> tuple[Metric, ...]:
     """What MLflow shows of the batch; penalties are those of its best ladder."""
     values = {
         "pruned": float(sum(trial.outcome == "PRUNED" for trial in trials)),
         "evaluations_per_second": speed,
     }
-    if found:
-        leader = min(found, key=lambda candidate: candidate.score)
+    if candidates:
+        leader = min(candidates, key=lambda candidate: candidate.score)
         penalties: Json = leader.contract["penalties"]
         values |= {"best_score": best, "batch_best": leader.score}
         values |= {f"penalty/{name}": value for name, value in penalties.items()}

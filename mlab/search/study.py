@@ -25,7 +25,7 @@ from mlab.model.annealing import GENERATIONS, Shape, Start
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=ExperimentalWarning, module=__name__)  # of the QMC sampler
 
-ROAM: dict[str, BaseDistribution] = {
+ANNEALING: dict[str, BaseDistribution] = {
     "temperature": FloatDistribution(5e-4, 2e-2, log=True),
     "stride": FloatDistribution(0.05, 0.5, log=True),
 }
@@ -65,20 +65,20 @@ STATES: dict[Outcome, TrialState] = {
 class Study:
     """The starts of one cell: ask for a batch, report each generation, tell the outcomes.
 
-    Every other trial begins with a shape, the others with the best ladder of the cell. They are two studies of
+    Every other trial begins with a shape, the others warm, with the best ladder of the cell. They are two studies of
     Optuna: beside trials that begin so far ahead a new shape would always look hopeless.
     """
 
     def __init__(self, cell: Cell, sampler: str, pruner: str, seed: int) -> None:
         self.cell, self.sampler_name, self._seed = cell, sampler, seed
         self._pruner = pruner
-        self._studies = {kind: self._study(kind) for kind in ("shaped", "led")}
-        self._told = 0
+        self._studies = {kind: self._study(kind) for kind in ("shaped", "warm")}
+        self._count = 0
         self._asked: list[tuple[str, optuna.Trial]] = []
 
     def _study(self, kind: str) -> optuna.Study:
-        # Hyperband assigns trials to brackets by the study's name: it must not change from run to run.
-        name, pruner = f"{self.cell.key}-{kind}", PRUNERS[self._pruner]()
+        # Hyperband assigns trials to brackets by the study's name: it must not change, so warm ones stay "led" there.
+        name, pruner = f"{self.cell.key}-{'led' if kind == 'warm' else kind}", PRUNERS[self._pruner]()
         return optuna.create_study(study_name=name, direction="minimize", pruner=pruner)
 
     def replay(self, trials: Sequence[Trial]) -> None:
@@ -89,31 +89,31 @@ class Study:
         """
         for batch, group in groupby(trials, key=lambda trial: trial.batch):
             stored = list(group)
-            self.ask(batch, len(stored), led=any("place" not in trial.params for trial in stored))
+            self.ask(batch, len(stored), warm=any("place" not in trial.params for trial in stored))
             if [trial.params for _, trial in self._asked] != [trial.params for trial in stored]:
                 where = f"{self.cell.label}, batch {batch}"
                 raise StoreError(f"{where}: the stored trials do not follow from config and version; start a new run")
             for generation in range(max(len(trial.reports) for trial in stored)):
                 for index, trial in enumerate(stored):
                     if generation < len(trial.reports):
-                        self.hopeless(index, generation, trial.reports[generation])
+                        self.should_prune(index, generation, trial.reports[generation])
             self.tell(stored)
 
-    def ask(self, batch: int, size: int, *, led: bool) -> list[Start]:
+    def ask(self, batch: int, size: int, *, warm: bool) -> list[Start]:
         """The starts of one batch.
 
         Args:
             batch: index within the cell.
             size: number of trials.
-            led: whether there is a best ladder to begin with; otherwise all begin with shapes.
+            warm: whether there is a best ladder to begin with; otherwise all begin with shapes.
         """
         seeds = np.random.SeedSequence([self._seed, self.cell.index, batch]).generate_state(2)
         for study, seed in zip(self._studies.values(), seeds, strict=True):
             study.sampler = SAMPLERS[self.sampler_name](int(seed))
         self._asked = []
         for index in range(size):
-            kind = "led" if led and (batch + index) % 2 else "shaped"
-            space = ROAM if kind == "led" else ROAM | SHAPE
+            kind = "warm" if warm and (batch + index) % 2 else "shaped"
+            space = ANNEALING if kind == "warm" else ANNEALING | SHAPE
             self._asked.append((kind, self._studies[kind].ask(fixed_distributions=space)))
         return [_start(trial.params) for _, trial in self._asked]
 
@@ -121,7 +121,7 @@ class Study:
         """What was chosen for each trial of the batch, to be stored."""
         return [dict(trial.params) for _, trial in self._asked]
 
-    def hopeless(self, index: int, generation: int, score: float) -> bool:
+    def should_prune(self, index: int, generation: int, score: float) -> bool:
         """Report the best score of a trial of the batch after a generation; whether the pruner gives it up."""
         _, trial = self._asked[index]
         trial.report(score, generation)
@@ -129,20 +129,20 @@ class Study:
 
     def first_number(self) -> int:
         """Number of the batch's first trial within the cell."""
-        return self._told
+        return self._count
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Tell how each trial of the batch ended, in the order in which they were asked."""
         for (kind, asked), trial in zip(self._asked, trials, strict=True):
             score = trial.score if trial.outcome == "COMPLETE" else None  # Optuna takes a pruned one's last report
             self._studies[kind].tell(asked, score, STATES[trial.outcome])
-        self._told += len(trials)
+        self._count += len(trials)
         self._asked = []
         for kind, study in self._studies.items():
-            told = study.get_trials(deepcopy=False)
-            if len(told) >= MEMORY:
+            remembered = study.get_trials(deepcopy=False)
+            if len(remembered) >= MEMORY:
                 self._studies[kind] = self._study(kind)
-                self._studies[kind].add_trials(told[-MEMORY // 2 :])
+                self._studies[kind].add_trials(remembered[-MEMORY // 2 :])
 
 
 def _start(params: dict[str, float]) -> Start:
