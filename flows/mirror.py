@@ -26,7 +26,7 @@ from mlab.core import events
 from mlab.core.events import Event
 from mlab.core.records import Cell, CellResult, Experiment
 from mlab.core.urls import Pages
-from mlab.report.watch import watch_note
+from mlab.report.markdown import watch_note
 
 ENDINGS = frozenset({"COMPLETED", "FAILED", "STOPPED"})
 """Tags that say how a run ended."""

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -175,7 +176,10 @@ def test_results_and_orders_are_exported_as_csv_and_json(
     assert mlab(capsys, "export", first, "--what", "orders", "-o", str(place)) == ""
     orders = list(csv.DictReader(place.open()))
     assert len(orders) == 4 + 5
-    assert [float(row["price"]) for row in orders[:4]] == best[0].contract["schedule"]["order_prices"]
+    prices = best[0].contract["schedule"]["order_prices"]
+    assert [float(row["price"]) for row in orders[:4]] == pytest.approx(prices, rel=1e-8)
+    assert sum(Decimal(row["volume_pct"]) for row in orders[:4]) == 100
+    assert "e" not in "".join(value for row in orders for key, value in row.items() if key != "candidate_id")
     assert len(events(state, first, "UI.EXPORT")) == 3
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mlab.core.records import Candidate, Cell, CellResult
 from mlab.model.front import MEANING, Need, at_fills, front, on_path
-from mlab.report import markdown, summary, terminal
+from mlab.report import markdown, summary, terminal, words
 from tests.ladders import experiment, failed, nine_cells
 
 
@@ -119,7 +119,7 @@ def test_the_picture_of_the_front_is_part_of_its_note() -> None:
 def test_a_note_of_very_many_cells_loses_no_more_than_rows_of_its_last_table() -> None:
     cells = [cell(k, 1.0 + k // 8, 4 + k % 8, 1.0 + k // 8, 2.0 + k // 8) for k in range(96)]
     kept = markdown.run_note(experiment(), cells)[:8000]  # as MLflow cuts it
-    assert kept.index(MEANING) < kept.index("No ladder creates an edge") < kept.index(markdown.RANK)
+    assert kept.index(MEANING) < kept.index("No ladder creates an edge") < kept.index(words.RANK)
 
 
 # nothing else compares cells -----------------------------------------------------------------------------
@@ -130,7 +130,7 @@ def test_tables_with_scores_go_by_cell_and_say_that_scores_rank_within_one() -> 
     order = [(f"{result.cell.overlap_pct:g}", str(result.cell.num_orders)) for result in cells]
     scores = [result.best.score for result in cells if result.best is not None]
     assert scores != sorted(scores)
-    note = markdown.run_note(experiment(), cells).partition(markdown.RANK)[2]
+    note = markdown.run_note(experiment(), cells).partition(words.RANK)[2]
     assert re.findall(r"^\| (\d+) \| (\d+) \| \d+\.\d{4} ", note, re.MULTILINE) == order
     text = screen(cells)
     assert re.findall(r"^ +(\d+) +(\d+) +\d+\.\d{4} ", text, re.MULTILINE) == order

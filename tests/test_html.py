@@ -16,7 +16,7 @@ from mlab.core.events import EventLog
 from mlab.core.state import State
 from mlab.core.urls import Pages
 from mlab.report import html
-from mlab.report.risk import LIMITS
+from mlab.report.words import LIMITS
 from mlab.store import Store
 from tests import runs
 

@@ -14,7 +14,7 @@ from prefect.states import Cancelled, Cancelling, Running
 
 from flows import mirror
 from flows.herald import Command
-from mlab.report.watch import RELOAD, watch_note
+from mlab.report.markdown import RELOAD, watch_note
 from tests.ladders import RUN_ID, experiment, failed, nine_cells, result
 
 LINKS = {"its results in MLflow": "http://127.0.0.1:5000/#/runs/abc"}
@@ -43,7 +43,7 @@ def test_a_run_that_goes_on_shows_every_cell_and_the_ladder_that_was_searched_la
         ["30 % x 5", "searching", "3/20"],
         ["40 % x 5", "waiting", "0/20"],
     ]
-    assert cells(note)[3][4:] == ["", "", ""]
+    assert cells(note)[3][4:] == ["-", "-", "-"]
     assert "2 of 4 cells done, 29 of at most 80 batches, 1,234 ladders in 1:24 of search." in note
     assert f"[its results in MLflow]({LINKS['its results in MLflow']})" in note
     assert RELOAD in note

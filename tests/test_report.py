@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,19 @@ from mlab.core.events import emit
 from mlab.core.records import Candidate, CellResult
 from mlab.model.front import at_fills, front, on_path
 from mlab.model.ranking import ranked
-from mlab.report import plots, risk, summary, terminal
+from mlab.report import columns, plots, summary, terminal, words
 from mlab.report.live import following
+from mlab.report.numbers import duration
 from mlab.report.progress import Progress
-from mlab.report.schedule import PLAIN_BLOCKS, badges, bullets, sparkline
+from mlab.report.words import PLAIN, badges, bullets, risk, sparkline
 from tests.ladders import RUN_ID, candidate, equal_need, experiment, failed, nine_cells, result
 
 pytestmark = pytest.mark.usefixtures("quick")
 
 BULLET = re.compile(
-    r"\d+\. Order: indent \d+\.\d\d %  volume \d+\.\d\d %  \((first order|martingale \d+\.\d %)\) - NeedPct \d+\.\d\d %"
+    r"\d+\. Order: indent \d+\.\d\d %  volume (\d+\.\d\d) %  \((?:first order|martingale \d+\.\d %)\)"
+    r" - NeedPct \d+\.\d\d %  price (\d+(?:\.\d+)?)$",
+    re.MULTILINE,
 )
 ESCAPE = "\x1b"
 
@@ -54,9 +58,9 @@ def screen(cells: list[CellResult], stream: io.StringIO | None = None, **changes
     return stream.getvalue()
 
 
-def top(candidates: list[Candidate], *, plain: bool = False) -> str:
+def top(candidates: list[Candidate]) -> str:
     stream = io.StringIO()
-    terminal.console(stream).print(terminal.top_table(candidates, plain=plain))
+    terminal.top(terminal.console(stream), candidates)
     return stream.getvalue()
 
 
@@ -69,16 +73,19 @@ def test_bullets_are_written_as_promised() -> None:
         "volume_pct": [4.1, 5.02],
         "martingale_pct": [0.0, 22.44],
         "needpct": [-1e-15, 1.02],
+        "order_prices": [104235.75, 104235.75 * (1.0 - 0.0135)],
     }
-    assert bullets(schedule) == [
+    promised = [
         "1. Order: indent 0.00 %  volume 4.10 %  (first order) - NeedPct 0.00 %",
         "2. Order: indent 1.35 %  volume 5.02 %  (martingale 22.4 %) - NeedPct 1.02 %",
     ]
+    assert bullets(schedule, prices=False) == promised
+    assert bullets(schedule) == [f"{promised[0]}  price 104235.75", f"{promised[1]}  price 102828.567"]
 
 
 def test_bullets_show_the_known_needs_of_the_spec() -> None:
     known = candidate([0.0, 1.0, 5.0, 21.0, 85.0], [100.0, 30.0, 60.0, 120.0, 240.0])
-    needs = [line.rsplit("NeedPct ")[1] for line in bullets(known.contract["schedule"])]
+    needs = [line.rsplit("NeedPct ")[1] for line in bullets(known.contract["schedule"], prices=False)]
     assert needs == ["0.00 %", "0.78 %", "3.38 %", "13.62 %", "88.48 %"]
 
 
@@ -89,9 +96,11 @@ def test_sparkline_runs_from_zero_to_the_largest_need(need: list[float], shape: 
     assert sparkline(need) == shape
 
 
-def test_plain_sparkline_is_ascii_of_the_same_shape() -> None:
-    assert sparkline([0.0, 1.0, 2.0], plain=True) == PLAIN_BLOCKS[0] + PLAIN_BLOCKS[4] + PLAIN_BLOCKS[7]
-    assert PLAIN_BLOCKS.isascii()
+def test_sparkline_of_many_orders_is_as_short_as_asked_and_keeps_the_largest_need() -> None:
+    needs = [float(k == 17) for k in range(100)]
+    assert len(sparkline(needs)) == 40
+    assert sparkline(needs, 10) == "▁█▁▁▁▁▁▁▁▁"
+    assert sparkline([0.0, 1.0, 2.0], 10) == sparkline([0.0, 1.0, 2.0])
 
 
 @pytest.mark.parametrize(
@@ -111,7 +120,7 @@ def test_badges_name_what_fails(flags: tuple[bool, bool, bool], text: str) -> No
 
 
 def test_risk_tells_the_way_down_the_deployment_and_the_further_fall() -> None:
-    assert risk.sentences(candidate([0.0, 5.0, 10.0], [1.0, 1.2, 1.44])) == [
+    assert risk(candidate([0.0, 5.0, 10.0], [1.0, 1.2, 1.44])) == [
         "Before order 2 fills the position needs a rebound of 5.3 %; the most, before order 3, is 8.0 %.",
         "Half is bought by order 2 (at -5.0 %), all at -10.0 %, where the position is down 4.5 %.",
         "A further fall of 10 / 20 / 30 % makes the loss 14.0 / 23.6 / 33.1 %, with no order left.",
@@ -123,12 +132,12 @@ def test_risk_names_the_first_of_the_orders_that_need_the_same_on_the_way() -> N
     for v in volume[2:]:
         price.append(money / coins / 1.05)  # a rebound of 5 % before orders 3 and 4
         money, coins = money + v, coins + v / price[-1]
-    way_down, *_ = risk.sentences(candidate([100.0 - p for p in price], volume))
+    way_down, *_ = risk(candidate([100.0 - p for p in price], volume))
     assert way_down == "Before order 2 fills the position needs a rebound of 2.0 %; the most, before order 3, is 5.0 %."
 
 
 def test_risk_says_where_the_first_gap_or_the_last_order_dominates() -> None:
-    way_down, deployment, _ = risk.sentences(candidate([0.0, 20.0, 21.0], [1.0, 1.0, 8.0]))
+    way_down, deployment, _ = risk(candidate([0.0, 20.0, 21.0], [1.0, 1.0, 8.0]))
     assert way_down == "Before order 2 fills the position needs a rebound of 25.0 %, the most on the whole way down."
     assert deployment.startswith("More than half is bought by the last order alone, at -21.0 %")
 
@@ -171,8 +180,9 @@ def test_top_table_shows_shape_badges_and_count() -> None:
 def test_plain_top_table_is_ascii_where_the_stream_is() -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii", write_through=True)
-    terminal.console(stream).print(terminal.top_table([candidate([0.0, 5.0], [1.0, 2.0])], plain=True))
+    terminal.top(terminal.console(stream), [candidate([0.0, 5.0], [1.0, 2.0])])
     assert b"_# " in raw.getvalue()
+    assert "".join(map(chr, PLAIN.values())).isascii()
 
 
 # end screen ----------------------------------------------------------------------------------------------
@@ -187,9 +197,26 @@ def test_end_screen_shows_every_order_of_every_best_ladder() -> None:
     assert len(BULLET.findall(text)) == 3 * (5 + 10 + 15)
 
 
+def test_printed_volumes_of_a_ladder_add_up_to_exactly_100() -> None:
+    for cell in nine_cells():
+        assert cell.best is not None
+        printed = BULLET.findall("\n".join(bullets(cell.best.contract["schedule"])))
+        assert sum(Decimal(volume) for volume, _ in printed) == Decimal("100.00")
+
+
+def test_where_there_is_no_room_beside_the_orders_their_prices_stand_below() -> None:
+    stream = io.StringIO()
+    ladder = nine_cells()[4].best
+    assert ladder is not None
+    terminal.ladder(Console(file=stream, width=80), ladder)
+    lines = stream.getvalue().splitlines()
+    shown = " ".join(stripped.strip() for stripped in lines).partition("Prices: ")[2]
+    assert shown.startswith(", ".join(words.price_texts(ladder.contract["schedule"])))
+
+
 def test_end_screen_tells_limits_state_and_the_next_command() -> None:
     text = screen(nine_cells())
-    assert all(f"- {line}" in text for line in risk.LIMITS)
+    assert all(f"- {line}" in text for line in words.LIMITS)
     assert "within one cell only" in text
     assert "/data/[lab]/mlruns" in text
     assert text.rstrip().endswith("make ui")
@@ -275,7 +302,7 @@ def test_an_event_is_one_line_whatever_its_message() -> None:
     [(0.04, "0.0 s"), (59.94, "59.9 s"), (59.97, "1 min 00 s"), (200.0, "3 min 20 s"), (7500.0, "2 h 05 min")],
 )
 def test_durations_read_naturally(seconds: float, text: str) -> None:
-    assert terminal.duration(seconds) == text
+    assert duration(seconds) == text
 
 
 # progress ------------------------------------------------------------------------------------------------
@@ -369,7 +396,7 @@ def test_rows_are_flat_and_rank_within_each_cell() -> None:
 
 
 def test_order_rows_tell_price_volume_and_need_of_each_order() -> None:
-    table = summary.order_rows(candidate([0.0, 5.0, 10.0], [1.0, 1.2, 1.44]))
+    table = columns.order_rows(candidate([0.0, 5.0, 10.0], [1.0, 1.2, 1.44]))
     assert [row["order"] for row in table] == [1, 2, 3]
     assert [row["price"] for row in table] == [100.0, 95.0, 90.0]
     assert table[2]["needpct"] == pytest.approx(4.692704, abs=1e-6)
@@ -385,7 +412,8 @@ def test_no_text_in_csv_is_a_formula(text: str) -> None:
 def test_csv_reads_back_as_the_rows() -> None:
     table = summary.rows([candidate([0.0, 1.0, 3.0], [1.0, 1.2, 1.5])])
     (line,) = csv.DictReader(io.StringIO(summary.as_csv(table)))
-    assert line == {key: str(value) for key, value in table[0].items()}
+    assert {key: type(table[0][key])(text) for key, text in line.items()} == table[0]
+    assert not any(re.search(r"\de", line[key]) for key in table[0] if isinstance(table[0][key], float))
     assert summary.as_csv([]) == ""
 
 

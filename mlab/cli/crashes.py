@@ -26,12 +26,12 @@ def list_crashes(*, every: bool) -> None:
 
     Those that were raised first at the same place are of one kind.
     """
-    found = crash.listed(State.here())
+    snapshots = crash.listed(State.here())
     out = terminal.console(sys.stdout)
-    if not found:
+    if not snapshots:
         out.print(f"No crash snapshots in {State.here().crashes}.")
         return
-    out.print(report.crashes_table(found, every=every))
+    report.list_crashes(out, snapshots, every=every)
     out.print("mlab crashes show SNAPSHOT tells more of one.")
 
 
@@ -43,11 +43,11 @@ def show_crash(snapshot_id: str, *, as_json: bool) -> None:
 
     SNAPSHOT is the id of a snapshot, or the end of one.
     """
-    found = [one for one in crash.listed(State.here()) if one.snapshot_id.endswith(snapshot_id or "none")]
-    if len(found) != 1:
-        must = f"must name one snapshot, names {len(found)}; mlab crashes ls --all lists them"
+    named = [one for one in crash.listed(State.here()) if one.snapshot_id.endswith(snapshot_id or "none")]
+    if len(named) != 1:
+        must = f"must name one snapshot, names {len(named)}; mlab crashes ls --all lists them"
         raise ConfigError("command line", "SNAPSHOT", must, snapshot_id)
     if as_json:
-        print(orjson.dumps(found[0].content, option=orjson.OPT_INDENT_2).decode())
+        print(orjson.dumps(named[0].content, option=orjson.OPT_INDENT_2).decode())
     else:
-        report.crash(terminal.console(sys.stdout), found[0])
+        report.crash(terminal.console(sys.stdout), named[0])

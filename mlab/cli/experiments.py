@@ -13,7 +13,7 @@ from mlab.core.errors import ConfigError
 from mlab.core.events import EventLog, emit
 from mlab.core.records import Candidate, Experiment, Json
 from mlab.core.state import CANDIDATE_ID
-from mlab.report import summary, tables, terminal
+from mlab.report import stored, summary, terminal
 from mlab.store import Store
 
 
@@ -24,14 +24,13 @@ from mlab.store import Store
 def list_runs(limit: int, *, deleted: bool, as_json: bool) -> None:
     """List runs, the newest first."""
     with opened() as (_, store):
-        runs = store.experiments(limit, deleted=deleted)
-        cells = [store.cells(run.exp_id) for run in runs]
+        listed = [(run, store.cells(run.exp_id)) for run in store.experiments(limit, deleted=deleted)]
     if as_json:
-        for run, found in zip(runs, cells, strict=True):
-            print(json.dumps(tables.run_row(run, found)))
+        for record in stored.run_records(listed):
+            print(json.dumps(record))
         return
     out = terminal.console(sys.stdout)
-    out.print(tables.runs_table(runs, cells))
+    stored.list_runs(out, listed)
     out.print("mlab show RUN tells what one found; a score ranks ladders within one cell only.")
 
 
@@ -54,13 +53,13 @@ def show(run: str, cell: str | None, top: int, *, as_json: bool) -> None:
         with logged(state, experiment):
             emit("UI.RESULTS_LOAD", f"{len(results)} results shown", rows=len(results))
     if cell is not None:
-        cells = [one for one in cells if tables.short(one.cell) == cell]
+        cells = [one for one in cells if stored.short(one.cell) == cell]
         if not cells:
             raise ConfigError("command line", "--cell", "must be a cell of the run, such as 20x10", cell)
     if as_json:
         print(json.dumps(summary.run_json(experiment, cells)))
     else:
-        tables.show(terminal.console(sys.stdout), experiment, cells, results, top)
+        stored.show(terminal.console(sys.stdout), experiment, cells, results, top)
 
 
 @click.command()
@@ -76,7 +75,7 @@ def compare(runs: tuple[str, ...]) -> None:
         for run in (one, other):
             store.check_run(run.exp_id)
         cells = [store.cells(run.exp_id) for run in (one, other)]
-    tables.compare(terminal.console(sys.stdout), one, other, cells[0], cells[1])
+    stored.compare(terminal.console(sys.stdout), one, other, cells[0], cells[1])
 
 
 def _pair(store: Store, names: tuple[str, ...]) -> list[Experiment]:
@@ -104,7 +103,7 @@ def trace(candidate: str) -> None:
         found = _found(store, run, candidate)
         trial = next(one for one in store.trials(run.exp_id, found.cell.index) if one.number == found.trial)
         events = _events(state.events(run.run_id), found)
-    tables.trace(terminal.console(sys.stdout), run, found, trial, events)
+    stored.trace(terminal.console(sys.stdout), run, found, trial, events)
 
 
 def _found(store: Store, run: Experiment, name: str) -> Candidate:

@@ -14,7 +14,7 @@ from mlab.core.errors import ConfigError
 from mlab.core.events import EventLog, emit
 from mlab.core.records import Experiment
 from mlab.core.urls import Pages
-from mlab.report import summary
+from mlab.report import columns, summary
 from mlab.store import Store
 
 FORMATS = click.Choice(["csv", "json"])
@@ -53,7 +53,7 @@ def _orders(store: Store, experiment: Experiment) -> list[dict[str, object]]:
     return [
         {"candidate_id": one.candidate_id, "overlap_pct": one.cell.overlap_pct, "num_orders": one.cell.num_orders} | row
         for one in best
-        for row in summary.order_rows(one)
+        for row in columns.order_rows(one)
     ]
 
 

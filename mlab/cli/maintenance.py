@@ -7,13 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from rich.text import Text
 
 from mlab import maintenance as work
 from mlab.core.state import State
 from mlab.report import terminal
+from mlab.report.columns import Column
 
 
 def _policy(command: Callable[..., None]) -> Callable[..., None]:
@@ -47,15 +45,21 @@ def upkeep(context: click.Context, /, *, dry_run: bool, **policy: int) -> None:
         print(f"No runs are stored in {state.root}.")
         return
     report = work.upkeep(state, work.Policy(**policy), dry=dry_run)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for head in ("", "what", "would be done" if dry_run else "done"):
-        table.add_column(head, overflow="fold")
-    for step in report.steps:
-        words = f"{step.done}\nfailed: {step.fault}" if step.fault else step.done
-        table.add_row("!" if step.fault else "ok", step.name, Text(words))
     out = terminal.console(sys.stdout)
-    out.print(table)
+    terminal.table(out, _columns("would be done" if dry_run else "done"), report.steps)
     out.print(report.verdict)
     if dry_run and any(step.changed for step in report.steps):
         out.print("Nothing was changed; mlab upkeep without --dry-run does it.")
     context.exit(1 if report.faults else 0)
+
+
+def _columns(done: str) -> tuple[Column, ...]:
+    return (
+        Column("fault", "", lambda step: "!" if step.fault else "ok", kind="text"),
+        Column("name", "what", lambda step: step.name, kind="text"),
+        Column("done", done, _words, kind="text", wraps=True),
+    )
+
+
+def _words(step: work.Step) -> str:
+    return f"{step.done}\nfailed: {step.fault}" if step.fault else step.done

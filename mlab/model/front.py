@@ -30,7 +30,7 @@ def on_path(ladder: Candidate) -> float:
     return float(ladder.risk["max_need_path"])
 
 
-def found(cells: Iterable[CellResult]) -> list[Candidate]:
+def best_ladders(cells: Iterable[CellResult]) -> list[Candidate]:
     """The best ladder of each cell that has one, by overlap and number of orders."""
     ladders = [result.best for result in cells if result.best is not None]
     return sorted(ladders, key=lambda ladder: (ladder.cell.overlap_pct, ladder.cell.num_orders))
@@ -45,7 +45,7 @@ def front(cells: Iterable[CellResult], need: Need) -> list[Candidate]:
     """
     unbeaten: list[Candidate] = []
     least = inf  # among the cells that cover more
-    for _, same in groupby(reversed(found(cells)), key=lambda ladder: ladder.cell.overlap_pct):
+    for _, same in groupby(reversed(best_ladders(cells)), key=lambda ladder: ladder.cell.overlap_pct):
         ladders = list(same)
         lowest = min(map(need, ladders))
         if lowest < least:

@@ -5,30 +5,32 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from mlab.core.records import Crash, Json
+from mlab.report import terminal
+from mlab.report.columns import Column
+from mlab.report.numbers import moment
 
 LAST_EVENTS = 12
 """Events that are shown of a crash; its file holds more."""
 
+KINDS = (
+    Column("last", "last", lambda kind: moment(kind[0].timestamp), kind="text"),
+    Column("times", "times", len),
+    Column("snapshot", "snapshot", lambda kind: kind[0].snapshot_id, kind="id"),
+    Column("error", "error", lambda kind: _shortened(kind[0].error, 200), kind="text", wraps=True),
+)
+"""Crashes of one kind, the latest first, as a row."""
 
-def crashes_table(crashes: Sequence[Crash], *, every: bool) -> Table:
-    """Crashes, the latest first; of each kind only the latest unless ``every`` is asked for."""
+
+def list_crashes(out: Console, crashes: Sequence[Crash], *, every: bool) -> None:
+    """Print crashes, the latest first; of each kind only the latest unless ``every`` is asked for."""
     kinds: dict[str, list[Crash]] = defaultdict(list)
     for crash in reversed(crashes):
         kinds[crash.snapshot_id if every else crash.fingerprint].append(crash)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for head in ("last", "times", "snapshot", "error"):
-        table.add_column(head, no_wrap=head != "error", justify="right" if head == "times" else "left")
-    for kind in kinds.values():
-        latest = kind[0]
-        times = str(len(kind)) if not every else "1"
-        table.add_row(_clock(latest.timestamp), times, latest.snapshot_id, Text(_shortened(latest.error, 200)))
-    return table
+    terminal.table(out, KINDS, list(kinds.values()))
 
 
 def crash(out: Console, one: Crash) -> None:
@@ -38,7 +40,7 @@ def crash(out: Console, one: Crash) -> None:
     out.print()
     facts = {
         "Snapshot": one.snapshot_id,
-        "Time": _clock(one.timestamp),
+        "Time": moment(one.timestamp),
         "Run": one.run_id or "none",
         "Seen before": f"{context['seen_before']} times",
         "State then": ", ".join(f"{key} {_short(value)}" for key, value in one.content["application_state"].items()),
@@ -61,11 +63,6 @@ def _line(event: Json) -> str:
 
 def _short(value: object) -> str:
     return f"{value:.1f}" if isinstance(value, float) else str(value)
-
-
-def _clock(timestamp: str) -> str:
-    """``2026-01-31 23:59:59`` of a time in ISO 8601."""
-    return timestamp[:19].replace("T", " ")
 
 
 def _shortened(text: str, most: int) -> str:

@@ -11,11 +11,10 @@ import mlab
 from mlab import config as configs
 from mlab.core.records import Candidate, CellResult, Experiment, Json
 from mlab.core.urls import Pages
-from mlab.model.front import MEANING, at_fills, front, on_path
-from mlab.model.ranking import Ranked, ranked_by_cell
-from mlab.report import plots, risk, schedule, summary
-from mlab.report.markdown import RANK
-from mlab.report.terminal import duration
+from mlab.model.front import MEANING
+from mlab.model.ranking import ranked_by_cell
+from mlab.report import columns, plots, words
+from mlab.report.numbers import duration, moment, significant
 
 FRONT = "front"
 NONE_DRAWN: Mapping[str, bytes] = {}
@@ -24,21 +23,11 @@ NONE_DRAWN: Mapping[str, bytes] = {}
 EVENTS = 5000
 """Events shown of a run, the last ones; a browser is slow with many more."""
 
-CELLS = (
-    "overlap %", "orders", "score", "need at fills %", "need on path %", "first gap %", "last order %", "evaluations",
-    "trials", "pruned", "early stop",
-)  # fmt: skip
-LADDERS = ("cell", "rank", "score", "need at fills %", "need on path %", "NeedPct", "sanity", "found", "candidate")
-TEXT = {"cell", "NeedPct", "sanity", "candidate"}
-"""Columns of text; all others hold numbers and stand to the right."""
-
-ORDERS = {
-    "order": "d", "price": ".6g", "indent_pct": "z.2f", "price_step_pct": "z.2f", "volume_pct": ".2f",
-    "martingale_pct": "z.1f", "needpct": "z.2f", "need_before_fill": "z.2f", "deployed_pct": ".1f",
-}  # fmt: skip
-"""Columns of an order table, and how their numbers are written."""
+LADDERS = (columns.CELL, *columns.RANKED)
+"""The ladders of all cells."""
 
 templates = Environment(loader=PackageLoader("mlab.report", "."), autoescape=True, undefined=StrictUndefined)
+templates.filters["heights"] = lambda needs: [need / max(*needs, 1e-9) for need in needs]
 
 
 def html(
@@ -66,17 +55,16 @@ def html(
         name=run.config["name"],
         version=mlab.__version__,
         facts=_facts(run, cells, pages),
-        limits=risk.LIMITS,
+        limits=words.LIMITS,
         meaning=MEANING,
-        rank=RANK,
+        rank=words.RANK,
         front_image=_image(drawn.get(FRONT) or plots.svg(plots.front_plot(cells))) if kept else "",
-        cell_columns=[(label, "") for label in CELLS],
-        cells=_cells(cells),
-        ladder_columns=[(label, "text" if label in TEXT else "") for label in LADDERS],
-        labels=[result.cell.label for result in cells],
-        ladders=[_ladder(ladder) for ladder in kept],
-        order_columns=[column.replace("_", " ") for column in ORDERS],
-        winners=[_winner(result.best, drawn) for result in cells if result.best is not None],
+        cell_columns=columns.CELLS,
+        cells=columns.cell_rows(cells),
+        ladder_columns=LADDERS,
+        ladders=columns.ladder_rows(kept),
+        order_columns=columns.ORDER,
+        winners=[_winner(result, result.best, drawn) for result in cells if result.best is not None],
         trace=[_event(event) for event in shown],
         left_out=len(events) - len(shown),
         event_names=sorted({str(event.get("event")) for event in shown}),
@@ -89,7 +77,7 @@ def _facts(run: Experiment, cells: Sequence[CellResult], pages: Pages) -> list[t
     mlflow, flow = run.mlflow_run_id, run.flow_run_id
     finished = sum(result.finished for result in cells)
     facts = {
-        "Begun": run.started_at[:19].replace("T", " ") + " UTC",
+        "Begun": f"{moment(run.started_at)} UTC",
         "Search": duration(run.elapsed_s),
         "Ladders scored": f"{run.eval_count:,}",
         "Cells finished": f"{finished} of {len(cells)}",
@@ -105,61 +93,22 @@ def _facts(run: Experiment, cells: Sequence[CellResult], pages: Pages) -> list[t
     ]
 
 
-def _cells(cells: Sequence[CellResult]) -> list[Json]:
-    fills, path = front(cells, at_fills), front(cells, on_path)
-    return [
-        {
-            "index": result.cell.index,
-            "overlap": f"{result.cell.overlap_pct:g}",
-            "orders": result.cell.num_orders,
-            "evaluations": f"{result.evaluations:,}",
-            "trials": result.trials,
-            "pruned": result.pruned,
-            "early": "yes" if result.stopped_early else "no",
-            "best": result.best is not None,
-            "star_fills": result.best in fills,
-            "star_path": result.best in path,
-        }
-        | (_measures(result.best) if result.best is not None else {})
-        for result in cells
-    ]
-
-
-def _measures(ladder: Candidate) -> Json:
-    schedule_ = ladder.contract["schedule"]
+def _winner(result: CellResult, best: Candidate, drawn: Mapping[str, bytes]) -> Json:
+    row = columns.CellRow(result)
+    numbered = {**best.contract["penalties"], **best.contract["diagnostics"]}
+    numbered |= {key: best.contract[key] for key in ("var_need", "tail")}
     return {
-        "label": ladder.cell.label,
-        "score": f"{ladder.score:.4f}",
-        "need": f"{at_fills(ladder):.2f}",
-        "path": f"{on_path(ladder):.2f}",
-        "gap": f"{schedule_['price_step_pct'][1]:.2f}",
-        "last": f"{schedule_['volume_pct'][-1]:.2f}",
-        "sanity": schedule.badges(ladder.contract["sanity"]),
-        "needs": _shares(schedule_["needpct"]),
-        "candidate_id": ladder.candidate_id,
-    }
-
-
-def _shares(needs: Sequence[float]) -> list[float]:
-    """Each need as a share of the largest: the bars of a sparkline."""
-    largest = max(*needs, 1e-9)
-    return [need / largest for need in needs]
-
-
-def _ladder(ladder: Ranked) -> Json:
-    return _measures(ladder.best) | {"rank": ladder.rank, "found": ladder.found}
-
-
-def _winner(best: Candidate, drawn: Mapping[str, bytes]) -> Json:
-    numbers = {**best.contract["penalties"], **best.contract["diagnostics"]}
-    numbers |= {key: best.contract[key] for key in ("var_need", "tail")}
-    return _measures(best) | {
         "index": best.cell.index,
-        "risk": risk.sentences(best),
+        "label": best.cell.label,
+        "candidate_id": best.candidate_id,
+        **{column.key: column.text(row) for column in (columns.SCORE, columns.AT_FILLS, columns.ON_PATH)},
+        "sanity": words.badges(best.contract["sanity"]),
+        "needs": best.contract["schedule"]["needpct"],
+        "risk": words.risk(best),
         "image": _image(drawn.get(best.candidate_id) or plots.svg(plots.ladder_plot(best))),
-        "orders": [[format(row[column], spec) for column, spec in ORDERS.items()] for row in summary.order_rows(best)],
-        "bullets": schedule.bullets(best.contract["schedule"]),
-        "numbers": {key: f"{value:.4g}" for key, value in numbers.items()},
+        "orders": columns.order_rows(best, decimals=2),
+        "bullets": words.bullets(best.contract["schedule"]),
+        "numbers": {key: significant(value, 4) for key, value in numbered.items()},
     }
 
 

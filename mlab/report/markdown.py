@@ -4,30 +4,34 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from mlab.core.records import Candidate, CellResult, Experiment
-from mlab.model.front import MEANING, at_fills, on_path
-from mlab.report import risk, schedule, summary
-
-NEEDS = ("need at fills %", "need on path %")
+from mlab.core.records import Candidate, Cell, CellResult, Experiment
+from mlab.model.front import MEANING
+from mlab.report import columns
+from mlab.report.columns import CellRow, Column
+from mlab.report.numbers import clock
+from mlab.report.words import LIMITS, RANK, bullets, risk
 
 NOWHERE: Mapping[str, str] = {}
 """No links: names, and the addresses that they lead to."""
-
-RANK = "A score ranks ladders within one cell only; the table goes by cell."
-"""What stands beside every table that shows scores of several cells."""
 
 BEST_SCORE = (
     "`best_score` of a run is the least of all its cells, most often of the smallest overlap: it shows that the search "
     "goes on finding, not which cell to take."
 )
 
+RELOAD = "Prefect shows this as it was when the page was opened: reload it for what is new."
+
+FRONT = (columns.OVERLAP, columns.ORDERS, columns.AT_FILLS, columns.ON_PATH, columns.CANDIDATE)
+BEST = (columns.OVERLAP, columns.ORDERS, columns.SCORE, columns.AT_FILLS, columns.ON_PATH, columns.CANDIDATE)
+
 
 def ladder_note(best: Candidate, links: Mapping[str, str] = NOWHERE) -> str:
     """One ladder: its score and what that compares with, where more of it is, its orders and the risk."""
     score = f"score {best.score:.4f}, which ranks it among ladders of {best.cell.label} only"
-    lines = [f"    {bullet}" for bullet in schedule.bullets(best.contract["schedule"])]
-    return "\n".join([_linked(f"`{best.candidate_id}`, {score}", links), "", *lines, "", *risk.sentences(best)])
+    lines = [f"    {bullet}" for bullet in bullets(best.contract["schedule"])]
+    return "\n".join([_linked(f"`{best.candidate_id}`, {score}", links), "", *lines, "", *risk(best)])
 
 
 def front_note(cells: Sequence[CellResult], picture: bytes) -> str:
@@ -39,7 +43,7 @@ def front_note(cells: Sequence[CellResult], picture: bytes) -> str:
     """
     image = f"![Overlap covered against rebound needed](data:image/png;base64,{b64encode(picture).decode()})"
     less = "Covering less needs less because it defends less; that does not make it better."
-    return "\n\n".join(["# What covering more costs", image, _front(cells), f"{less} {risk.LIMITS[0]}"])
+    return "\n\n".join(["# What covering more costs", image, _front(cells), f"{less} {LIMITS[0]}"])
 
 
 def run_note(run: Experiment, cells: Sequence[CellResult], links: Mapping[str, str] = NOWHERE) -> str:
@@ -47,10 +51,54 @@ def run_note(run: Experiment, cells: Sequence[CellResult], links: Mapping[str, s
 
     The table of all cells comes last: it can be long, and MLflow cuts off what is over 8,000 characters.
     """
-    limits = "\n".join(f"- {line}" for line in risk.LIMITS)
+    limits = "\n".join(f"- {line}" for line in LIMITS)
     head = _linked(f"Run `{run.run_id}`, {run.status}", links)
+    best = table(BEST, (CellRow(cell) for cell in cells if cell.best))
     parts = [head, "**What covering more costs**", _front(cells), limits]
-    return "\n\n".join([*parts, "**The best ladder of each cell**", f"{RANK} {BEST_SCORE}", _cells(cells)])
+    return "\n\n".join([*parts, "**The best ladder of each cell**", f"{RANK} {BEST_SCORE}", best])
+
+
+def watch_note(
+    run: Experiment, cells: Sequence[CellResult], max_batches: int, links: Mapping[str, str], last: Cell | None = None
+) -> str:
+    """How a run goes: how far each cell is, and ladders. Ends as the account of the whole.
+
+    Args:
+        run: as it is stored.
+        cells: all of its cells.
+        max_batches: most batches of a cell.
+        links: where else it can be seen; an address by its name.
+        last: the cell whose best ladder is shown; that of every cell where the run has ended.
+    """
+    going = run.status in {"PENDING", "RUNNING"}
+    shown = [cell for cell in cells if cell.best and (not going or cell.cell == last)]
+    parts = [
+        f"# Run `{run.run_id}`, {run.status}",
+        " · ".join(f"[{name}]({address})" for name, address in links.items()),
+        _progress(run, cells, max_batches),
+        RELOAD if going else "",
+        table(_watched(max_batches, going=going), map(CellRow, cells)),
+        " ".join([RANK, *LIMITS]),
+        *(f"## {cell.cell.label}\n\n{ladder_note(cell.best)}" for cell in shown if cell.best),
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
+def table(shown: Sequence[Column], rows: Iterable[Any]) -> str:
+    """A table; what stands out is bold."""
+    lines = [
+        [column.label for column in shown],
+        ["---:" if column.kind == "number" else "---" for column in shown],
+        *([_text(column, row) for column in shown] for row in rows),
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _text(column: Column, row: Any) -> str:
+    text = column.text(row)
+    if column.kind == "id":
+        return f"`{text}`"
+    return f"**{text}**" if column.marked(row) else text
 
 
 def _linked(text: str, links: Mapping[str, str]) -> str:
@@ -59,42 +107,30 @@ def _linked(text: str, links: Mapping[str, str]) -> str:
 
 
 def _front(cells: Sequence[CellResult]) -> str:
-    """The cells on a front, by overlap."""
-    rows = [
-        (
-            f"{row['overlap_pct']:g}",
-            str(row["num_orders"]),
-            _need(row["max_need"], bold=row["on_front_at_fills"]),
-            _need(row["max_need_path"], bold=row["on_front_on_path"]),
-            f"`{row['candidate_id']}`",
-        )
-        for row in summary.front_rows(cells)
-    ]
-    return f"In bold what is on the front: {MEANING}.\n\n{_table(('overlap %', 'orders', *NEEDS, 'candidate'), rows)}"
+    return f"In bold what is on the front: {MEANING}.\n\n{table(FRONT, columns.front_rows(cells))}"
 
 
-def _cells(cells: Sequence[CellResult]) -> str:
-    """The best ladder of every cell, cell by cell."""
-    rows = [
-        (
-            f"{best.cell.overlap_pct:g}",
-            str(best.cell.num_orders),
-            f"{best.score:.4f}",
-            _need(at_fills(best)),
-            _need(on_path(best)),
-            f"`{best.candidate_id}`",
-        )
-        for best in (result.best for result in cells)
-        if best is not None
-    ]
-    return _table(("overlap %", "orders", "score", *NEEDS, "candidate"), rows)
+def _progress(run: Experiment, cells: Sequence[CellResult], max_batches: int) -> str:
+    done, batches = sum(cell.finished for cell in cells), sum(cell.batches for cell in cells)
+    return (
+        f"{done} of {len(cells)} cells done, {batches} of at most {max_batches * len(cells)} batches, "
+        f"{run.eval_count:,} ladders in {clock(run.elapsed_s)} of search."
+    )
 
 
-def _need(need: float, *, bold: bool = False) -> str:
-    return f"**{need:.2f}**" if bold else f"{need:.2f}"
+def _watched(max_batches: int, *, going: bool) -> tuple[Column, ...]:
+    """The columns of a run that is watched."""
+    return (
+        columns.CELL,
+        Column("state", "state", lambda row: _state(row.result, going=going), kind="text"),
+        Column("batches", "batches", lambda row: row.result.batches, write=lambda batches: f"{batches}/{max_batches}"),
+        *(columns.EVALUATIONS, columns.SCORE, columns.AT_FILLS, columns.ON_PATH),
+    )
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of numbers, with a name in its last column."""
-    lines = [f"| {' | '.join(head)} |", "|---:" * (len(head) - 1) + "|---|"]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
+def _state(result: CellResult, *, going: bool) -> str:
+    if result.finished:
+        return "early stop" if result.stopped_early else "done"
+    if result.batches:
+        return "searching" if going else "cut"
+    return "waiting" if going else "not begun"

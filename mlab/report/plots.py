@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mlab.core.records import Candidate, CellResult
-from mlab.model.front import Need, at_fills, found, front, on_path
+from mlab.model.front import Need, at_fills, best_ladders, front, on_path
 
 BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#9AA0A6", "#30343A"
 """Blue and vermillion of Okabe and Ito, which every common kind of sight tells apart."""
@@ -69,7 +69,7 @@ def need_path(candidate: Candidate) -> tuple[list[float], list[float]]:
 
 def cells_plot(cells: Sequence[CellResult]) -> Figure:
     """Every cell coloured by its largest need at fills; in small print the largest on the path."""
-    ladders = found(cells)
+    ladders = best_ladders(cells)
     overlaps = sorted({result.cell.overlap_pct for result in cells})
     orders = sorted({result.cell.num_orders for result in cells})
     figure = _figure(max(5.2, 2.4 + 1.1 * len(orders)), max(3.6, 1.8 + 0.8 * len(overlaps)))
@@ -109,7 +109,7 @@ def front_plot(cells: Sequence[CellResult]) -> Figure:
     overlaps = sorted({result.cell.overlap_pct for result in cells})
     if len(overlaps) <= TICKS:
         fills.set_xticks(overlaps, [f"{overlap:g}" for overlap in overlaps])
-    if ladders := found(cells):
+    if ladders := best_ladders(cells):
         # Cells far off the front may leave the picture, so that they do not press it flat; room for labels at the foot.
         highest = min(2.0 * max(map(on_path, front(cells, on_path))), 1.06 * max(map(on_path, ladders)))
         fills.set_ylim(-0.05 * highest, highest)
@@ -120,7 +120,7 @@ def front_plot(cells: Sequence[CellResult]) -> Figure:
 
 def _front_panel(axes: Axes, cells: Sequence[CellResult], need: Need, colour: str) -> None:
     """All cells faint, a line per number of orders; the front strong, with the number of orders at its points."""
-    ladders = found(cells)
+    ladders = best_ladders(cells)
     orders = sorted({ladder.cell.num_orders for ladder in ladders})
     for place, number in enumerate(orders):
         line = [ladder for ladder in ladders if ladder.cell.num_orders == number]

@@ -11,6 +11,8 @@ from typing import Self, TextIO
 from rich import progress as bars
 
 from mlab.core.records import Cell, CellResult
+from mlab.report import columns
+from mlab.report.numbers import clock
 from mlab.report.terminal import console
 
 
@@ -88,9 +90,9 @@ class Progress:
         """Trials so far, ladders a second, and the time that the batches left would take at this pace."""
         elapsed = max(time.monotonic() - self._began, 1e-9)
         left = len(self._cells) * self._max_batches - sum(self._done.values())
-        seconds = round(elapsed / self._worked * left) if self._worked else 0
-        clock = f"{seconds // 60}:{seconds % 60:02d}"
-        return f"{sum(self._trials.values()):,} trials  {self._evaluations / elapsed:,.0f}/s  {clock} left"
+        seconds = elapsed / self._worked * left if self._worked else 0.0
+        pace = f"{self._evaluations / elapsed:,.0f}/s"
+        return f"{sum(self._trials.values()):,} trials  {pace}  {clock(seconds)} left"
 
 
 def _outcome(result: CellResult) -> str:
@@ -98,5 +100,7 @@ def _outcome(result: CellResult) -> str:
     search = f"{result.trials:,} trials, {result.evaluations:,} ladders{early}"
     if result.best is None:
         return f"every trial failed; {search}"
-    need, path = result.best.contract["max_need"], result.best.risk["max_need_path"]
-    return f"score {result.best.score:.4f}  need {need:.2f} %, path {path:.2f} %  {search}"
+    score, need, path = (
+        column.text(columns.CellRow(result)) for column in (columns.SCORE, columns.AT_FILLS, columns.ON_PATH)
+    )
+    return f"score {score}  need {need} %, path {path} %  {search}"

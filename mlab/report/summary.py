@@ -7,12 +7,31 @@ import io
 from collections.abc import Iterable, Sequence
 
 from mlab.core.records import Candidate, CellResult, Experiment, Json
-from mlab.model.front import at_fills, found, front, on_path
+from mlab.model.front import at_fills, on_path
 from mlab.model.ranking import ranked_by_cell
-from mlab.report.schedule import badges
+from mlab.report import columns, numbers
+from mlab.report.columns import Column, LadderRow, ladder_rows, records
 
 TOP = 10
 """Ladders of a cell that stand in the table by which runs are compared."""
+
+CELL = (
+    *(columns.OVERLAP, columns.ORDERS, columns.SCORE, columns.AT_FILLS, columns.ON_PATH, columns.CANDIDATE),
+    *(columns.EVALUATIONS, columns.TRIALS, columns.PRUNED, columns.EARLY),
+)
+"""A cell in the object that ``--json`` prints."""
+
+FRONT = (
+    *(columns.OVERLAP, columns.ORDERS, columns.AT_FILLS, columns.ON_PATH),
+    *(columns.FRONT_AT_FILLS, columns.FRONT_ON_PATH, columns.CANDIDATE),
+)
+"""A cell on a front: no scores, for those of several cells do not compare."""
+
+LADDER = (
+    *(columns.CANDIDATE, columns.OVERLAP, columns.ORDERS, columns.SCORE, columns.AT_FILLS, columns.ON_PATH),
+    *(columns.VARIANCE, columns.TAIL, columns.FIRST_GAP, columns.LAST_VOLUME, columns.LOSS, columns.SANITY),
+)
+"""A ladder; its diagnostics and penalties follow."""
 
 
 def run_json(experiment: Experiment, cells: Iterable[CellResult]) -> Json:
@@ -25,30 +44,14 @@ def run_json(experiment: Experiment, cells: Iterable[CellResult]) -> Json:
         "eval_count": experiment.eval_count,
         "elapsed_s": round(experiment.elapsed_s, 3),
         "mlflow_run_id": experiment.mlflow_run_id,
-        "cells": [_cell_json(cell) for cell in cells],
-    }
-
-
-def _cell_json(result: CellResult) -> Json:
-    best = result.best
-    return {
-        "overlap_pct": result.cell.overlap_pct,
-        "num_orders": result.cell.num_orders,
-        "score": best.score if best else None,
-        "max_need": best.contract["max_need"] if best else None,
-        "max_need_path": best.risk["max_need_path"] if best else None,
-        "candidate_id": best.candidate_id if best else None,
-        "evaluations": result.evaluations,
-        "trials": result.trials,
-        "pruned": result.pruned,
-        "stopped_early": result.stopped_early,
+        "cells": records(CELL, map(columns.CellRow, cells)),
     }
 
 
 def rows(candidates: Iterable[Candidate]) -> list[Json]:
     """One flat row a candidate, by cell and rank; candidates that are one ladder share their rank."""
     return [
-        {"rank_in_cell": ladder.rank, "found": ladder.found} | _row(candidate)
+        _flat((columns.PLACE, columns.FOUND, *LADDER), LadderRow(candidate, ladder.rank, ladder.found))
         for cell in ranked_by_cell(candidates)
         for ladder in cell
         for candidate in ladder.candidates
@@ -61,73 +64,29 @@ def top(candidates: Iterable[Candidate]) -> list[Json]:
     The first two columns are those that MLflow compares runs by: the place, and the ladder that has it.
     """
     return [
-        {"place": f"{ladder.best.cell.label}, rank {ladder.rank}", "ladder": _words(ladder.best)} | _row(ladder.best)
+        {"place": f"{row.cell.label}, rank {row.rank}", "ladder": _in_a_line(row.ladder)} | _flat(LADDER, row)
         for cell in ranked_by_cell(candidates)
-        for ladder in cell[:TOP]
+        for row in ladder_rows(cell[:TOP])
     ]
 
 
-def _words(best: Candidate) -> str:
+def _in_a_line(ladder: Candidate) -> str:
     """One ladder in one line: its score and needs, its indents and its volumes."""
-    schedule = best.contract["schedule"]
-    indents, volumes = (" ".join(f"{value:.2f}" for value in schedule[key]) for key in ("indent_pct", "volume_pct"))
-    needs = f"need {at_fills(best):.2f} % at fills, {on_path(best):.2f} % on path"
-    return f"score {best.score:.4f}; {needs}; indent % {indents}; volume % {volumes}"
+    schedule = ladder.contract["schedule"]
+    lists = (schedule["indent_pct"], numbers.shares(schedule["volume_pct"]))
+    indents, volumes = (" ".join(f"{value:.2f}" for value in values) for values in lists)
+    needs = f"need {at_fills(ladder):.2f} % at fills, {on_path(ladder):.2f} % on path"
+    return f"score {ladder.score:.4f}; {needs}; indent % {indents}; volume % {volumes}"
 
 
-def _row(candidate: Candidate) -> Json:
-    contract, risk = candidate.contract, candidate.risk
-    return {
-        "candidate_id": candidate.candidate_id,
-        "overlap_pct": candidate.cell.overlap_pct,
-        "num_orders": candidate.cell.num_orders,
-        "score": candidate.score,
-        "max_need": contract["max_need"],
-        "max_need_path": risk["max_need_path"],
-        "var_need": contract["var_need"],
-        "tail": contract["tail"],
-        "first_gap_pct": contract["schedule"]["price_step_pct"][1],
-        "last_volume_pct": contract["schedule"]["volume_pct"][-1],
-        "loss_at_last_order_pct": risk["loss_at_last_order_pct"],
-        "sanity": badges(contract["sanity"]),
-        **contract["diagnostics"],
-        **contract["penalties"],
-    }
+def _flat(shown: Sequence[Column], row: LadderRow) -> Json:
+    (record,) = records(shown, [row])
+    return {**record, **row.ladder.contract["diagnostics"], **row.ladder.contract["penalties"]}
 
 
 def front_rows(cells: Sequence[CellResult]) -> list[Json]:
-    """One flat row a cell on a front, by overlap, and no scores: those of several cells do not compare."""
-    fills, path = front(cells, at_fills), front(cells, on_path)
-    return [
-        {
-            "overlap_pct": ladder.cell.overlap_pct,
-            "num_orders": ladder.cell.num_orders,
-            "max_need": at_fills(ladder),
-            "max_need_path": on_path(ladder),
-            "on_front_at_fills": ladder in fills,
-            "on_front_on_path": ladder in path,
-            "candidate_id": ladder.candidate_id,
-        }
-        for ladder in found(cells)
-        if ladder in fills or ladder in path
-    ]
-
-
-def order_rows(candidate: Candidate) -> list[Json]:
-    """One flat row an order: the ladder as it is entered at an exchange, with its needs beside it."""
-    schedule, risk = candidate.contract["schedule"], candidate.risk
-    columns = {
-        "price": schedule["order_prices"],
-        "indent_pct": schedule["indent_pct"],
-        "price_step_pct": schedule["price_step_pct"],
-        "volume_pct": schedule["volume_pct"],
-        "martingale_pct": schedule["martingale_pct"],
-        "needpct": schedule["needpct"],
-        "need_before_fill": risk["need_before_fill"],
-        "deployed_pct": risk["capital_deployed_pct"],
-    }
-    values = zip(*columns.values(), strict=True)
-    return [{"order": order} | dict(zip(columns, line, strict=True)) for order, line in enumerate(values, start=1)]
+    """One flat row a cell on a front, by overlap."""
+    return records(FRONT, columns.front_rows(cells))
 
 
 def as_csv(table: Sequence[Json]) -> str:
@@ -137,9 +96,11 @@ def as_csv(table: Sequence[Json]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(table[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: _cell(value) for key, value in row.items()} for row in table)
+    writer.writerows({key: _field(value) for key, value in row.items()} for row in table)
     return text.getvalue()
 
 
-def _cell(value: object) -> object:
+def _field(value: object) -> object:
+    if isinstance(value, float):
+        return numbers.exact(value)
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")) else value

@@ -1,15 +1,16 @@
-"""The end screen of a run and the ranked table of a cell, at most 100 columns wide.
+"""What the terminal shows: tables that fit it, one ladder, and the end screen of a run.
 
-All text but sparklines and lines of tables is ASCII, so that any terminal or file can hold it.
+All text but sparklines and lines of tables is ASCII, so that any terminal or file can hold it. Nothing is cut off.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -18,30 +19,17 @@ from rich.text import Text
 
 from mlab.core.errors import one_line
 from mlab.core.records import Candidate, CellResult, Experiment
-from mlab.model.front import MEANING, at_fills, front, on_path
+from mlab.model.front import MEANING
 from mlab.model.ranking import ranked
-from mlab.report import risk
-from mlab.report.schedule import badges, bullets, sparkline
+from mlab.report import columns, words
+from mlab.report.columns import Column
+from mlab.report.numbers import duration
 
 WIDTH = 100
-"""Columns of a pipe or file, and the most that is used of a terminal."""
+"""Columns of a pipe or file, and the most that prose takes of a terminal."""
 
-COMFORTABLE = 92
-"""Columns from which on the table of cells has room between its own."""
-
-CELL_HEADS = (
-    "overlap\n%",
-    "orders",
-    "score",
-    "max\nneed at\nfills %",
-    "max\nneed on\npath %",
-    "first\ngap %",
-    "last\norder\n%",
-    "evalu-\nations",
-    "trials",
-    "pruned",
-    "early\nstop",
-)
+HEADS, FOLDED = (7, 5), 12
+"""Widths to which heads are broken where there is room and where not, and to which a column that wraps is folded."""
 
 
 def console(stream: TextIO) -> Console:
@@ -69,99 +57,18 @@ def final(out: Console, experiment: Experiment, cells: Sequence[CellResult], sta
             out.print()
             ladder(out, result.best)
     out.print()
-    out.print(cells_table(cells, dense=out.width < COMFORTABLE))
+    table(out, columns.CELLS, columns.cell_rows(cells))
     out.print()
     prose(out, f"* on the front: {MEANING}.")
     prose(out, "A score ranks ladders within one cell only: a smaller overlap scores lower because it covers less.")
     out.print()
     out.print(Text("What no ladder can do", style="bold"))
-    for limit in risk.LIMITS:
+    for limit in words.LIMITS:
         prose(out, f"- {limit}")
     out.print()
     line(out, "Look again    .venv/bin/mlab show, or report for one HTML file")
     line(out, f"State         {_encodable(one_line(str(state_root)), out.encoding)}")
     line(out, "Compare runs  make ui")
-
-
-def ladder(out: Console, candidate: Candidate) -> None:
-    """Print one ladder: its title, the shape of its needs, a bullet an order, and the risk in plain words."""
-    contract = candidate.contract
-    shape = sparkline(contract["schedule"]["needpct"], plain=is_plain(out))
-    out.print(Text.assemble((candidate.cell.label, "bold"), "  ", (candidate.candidate_id, "dim")), soft_wrap=True)
-    line(out, f"score {candidate.score:.4f}  NeedPct {shape}  sanity {badges(contract['sanity'])}")
-    for bullet in bullets(contract["schedule"]):
-        line(out, f"  {bullet}")
-    for sentence in risk.sentences(candidate):
-        prose(out, sentence, indent="  ")
-
-
-def cells_table(cells: Sequence[CellResult], *, dense: bool = False) -> Table:
-    """One row a cell: what its best ladder needs, starred where no other cell beats it, and what the search took.
-
-    Args:
-        cells: in the order shown.
-        dense: fits 80 columns.
-    """
-    found = table(*CELL_HEADS, space=0 if dense else 1)
-    fills, path = front(cells, at_fills), front(cells, on_path)
-    for result in cells:
-        search = (f"{result.evaluations:,}", f"{result.trials:,}", f"{result.pruned:,}")
-        early = "yes" if result.stopped_early else "no"
-        cell = (f"{result.cell.overlap_pct:g}", str(result.cell.num_orders))
-        found.add_row(*cell, *_measures(result.best, fills, path), *search, early)
-    return found
-
-
-def _measures(best: Candidate | None, fills: Sequence[Candidate], path: Sequence[Candidate]) -> tuple[str, ...]:
-    """Score, needs and shape of a cell's best ladder; starred where it is on the front by fills, or by the path."""
-    if best is None:
-        return ("failed", "-", "-", "-", "-")
-    schedule = best.contract["schedule"]
-    needs = (_need(at_fills(best), star=best in fills), _need(on_path(best), star=best in path))
-    shape = (schedule["price_step_pct"][1], schedule["volume_pct"][-1])
-    return (f"{best.score:.4f}", *needs, *(f"{value:.2f}" for value in shape))
-
-
-def _need(need: float, *, star: bool) -> str:
-    return f"*{need:.2f}" if star else f"{need:.2f}"
-
-
-def top_table(candidates: Iterable[Candidate], *, most: int | None = None, plain: bool = False) -> Table:
-    """The ladders of one cell, ranked; a ladder found several times is one row.
-
-    Args:
-        candidates: those of one cell, in any order.
-        most: ladders shown; None for all.
-        plain: sparklines in ASCII.
-    """
-    heads = ("rank", "score", "need at\nfills %", "need on\npath %", "NeedPct", "sanity", "found", "candidate")
-    found = table(*heads, space=0)
-    needs, sanity, _, names = found.columns[4:]
-    needs.justify = sanity.justify = names.justify = "left"
-    needs.no_wrap = sanity.no_wrap = False
-    needs.overflow = sanity.overflow = "fold"
-    sanity.max_width = 9
-    for row in ranked(candidates)[:most]:
-        best = row.best
-        found.add_row(
-            str(row.rank),
-            f"{best.score:.4f}",
-            f"{best.contract['max_need']:.2f}",
-            f"{best.risk['max_need_path']:.2f}",
-            sparkline(best.contract["schedule"]["needpct"], plain=plain),
-            badges(best.contract["sanity"]),
-            str(row.found),
-            best.candidate_id,
-        )
-    return found
-
-
-def duration(seconds: float) -> str:
-    """``41.4 s``, ``3 min 20 s`` or ``2 h 05 min``."""
-    if round(seconds, 1) < 60.0:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def header(out: Console, experiment: Experiment) -> None:
@@ -174,14 +81,87 @@ def header(out: Console, experiment: Experiment) -> None:
         line(out, f"What was found is kept. Go on with   python -m flows.run --resume {experiment.run_id}")
 
 
-def table(*heads: str, space: int) -> Table:
-    """An empty table of numbers, right-aligned; heads may have two lines."""
-    found = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, space, 0, 0), header_style="bold")
-    height = max(head.count("\n") for head in heads)
-    for head in heads:
-        lowered = "\n" * (height - head.count("\n")) + head
-        found.add_column(lowered, justify="right", no_wrap=True)
-    return found
+def ladder(out: Console, candidate: Candidate) -> None:
+    """Print one ladder: its title, the shape of its needs, a bullet an order, and the risk in plain words."""
+    contract = candidate.contract
+    schedule, shape = contract["schedule"], _drawable(out, words.sparkline(contract["schedule"]["needpct"]))
+    out.print(Text.assemble((candidate.cell.label, "bold"), "  ", (candidate.candidate_id, "dim")), soft_wrap=True)
+    line(out, f"score {candidate.score:.4f}  NeedPct {shape}  sanity {words.badges(contract['sanity'])}")
+    lines = words.bullets(schedule)
+    beside = max(map(len, lines)) + 2 <= out.width
+    for bullet in lines if beside else words.bullets(schedule, prices=False):
+        line(out, f"  {bullet}")
+    if not beside:
+        prose(out, f"Prices: {', '.join(words.price_texts(schedule))}", indent="  ")
+    for sentence in words.risk(candidate):
+        prose(out, sentence, indent="  ")
+
+
+def top(out: Console, candidates: Iterable[Candidate], most: int | None = None) -> None:
+    """Print the ladders of one cell, ranked; a ladder found several times is one row.
+
+    Args:
+        out: where.
+        candidates: those of one cell, in any order.
+        most: ladders shown; None for all.
+    """
+    table(out, columns.RANKED, columns.ladder_rows(ranked(candidates)[:most]))
+
+
+@dataclass(slots=True)
+class _Drawn:
+    """A column as it is drawn: its head, and a text for each row; either may have several lines."""
+
+    column: Column
+    head: str
+    texts: list[str]
+
+    def width(self, *, least: bool = False) -> int:
+        """Characters; the least ones where it may be folded."""
+        widest = max(len(part) for text in (self.head, *self.texts) for part in text.split("\n"))
+        return min(widest, FOLDED) if least and self.column.wraps else widest
+
+
+def table(out: Console, shown: Sequence[Column], rows: Iterable[Any]) -> None:
+    """Print a table as wide as there is room for; what stands out has a star.
+
+    Where there is little room, columns and their heads move closer, then some stand below others; last all are folded.
+    """
+    rows = list(rows)
+    wide, close = ([_drawn(out, column, rows, head) for column in shown] for head in HEADS)
+    drawn = next((it for it in (wide, close) if _width(it) <= out.width), None) or _stacked(close)
+    space = next((space for space in (2, 1) if _width(drawn, space) <= out.width), 0)
+    grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, space, 0, 0), header_style="bold")
+    height = max(one.head.count("\n") for one in drawn)
+    for one in drawn:
+        lowered = "\n" * (height - one.head.count("\n")) + one.head
+        right = one.column.kind == "number"
+        grid.add_column(lowered, justify="right" if right else "left", no_wrap=not one.column.wraps, overflow="fold")
+    for texts in zip(*(one.texts for one in drawn), strict=True):
+        grid.add_row(*map(Text, texts))
+    out.print(grid)
+
+
+def _drawn(out: Console, column: Column, rows: Sequence[Any], head: int) -> _Drawn:
+    texts = [_drawable(out, "*" * column.marked(row) + column.text(row)) for row in rows]
+    room = max([head, *map(len, texts)])
+    return _Drawn(column, "\n".join(wrap(column.label, room, break_long_words=False)), texts)
+
+
+def _width(drawn: Sequence[_Drawn], space: int = 0) -> int:
+    return sum(one.width(least=True) for one in drawn) + (1 + space) * (len(drawn) - 1)
+
+
+def _stacked(drawn: Sequence[_Drawn]) -> list[_Drawn]:
+    """Without what others say too, and with some columns below others."""
+    kept = {one.column.key: one for one in drawn if not one.column.spare}
+    for key, one in list(kept.items()):
+        if one.column.below in kept:
+            above = kept[one.column.below]
+            above.head = f"{above.head}\n{one.head}"
+            above.texts = [f"{first}\n{second}" for first, second in zip(above.texts, one.texts, strict=True)]
+            del kept[key]
+    return list(kept.values())
 
 
 def line(out: Console, text: str) -> None:
@@ -196,9 +176,10 @@ def prose(out: Console, text: str, indent: str = "") -> None:
         line(out, part.replace("\N{NO-BREAK SPACE}", " "))
 
 
-def is_plain(out: Console) -> bool:
-    """Whether ``out`` shows ASCII only."""
-    return out.options.ascii_only or os.environ.get("TERM") == "dumb"
+def _drawable(out: Console, text: str) -> str:
+    """A text whose sparkline ``out`` can show."""
+    plain = out.options.ascii_only or os.environ.get("TERM") == "dumb"
+    return text.translate(words.PLAIN) if plain else text
 
 
 def _encodable(text: str, encoding: str) -> str:

@@ -15,7 +15,7 @@ from mlab.core.events import EventLog
 from mlab.core.records import Candidate, CellResult, Experiment
 from mlab.core.state import State
 from mlab.core.urls import Pages
-from mlab.report import html, plots, schedule, summary
+from mlab.report import columns, html, plots, summary, words
 
 
 def write_run(
@@ -53,8 +53,8 @@ def write_winner(folder: Path, best: Candidate) -> bytes:
     """The ladder of a cell: as JSON, as bullets, as a table of orders, and as a picture, which is returned."""
     content = {"candidate_id": best.candidate_id, **best.contract, "risk": best.risk}
     (folder / "ladder.json").write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
-    (folder / "ladder.txt").write_text("\n".join(schedule.bullets(best.contract["schedule"])) + "\n")
-    (folder / "orders.csv").write_text(summary.as_csv(summary.order_rows(best)))
+    (folder / "ladder.txt").write_text("\n".join(words.bullets(best.contract["schedule"])) + "\n")
+    (folder / "orders.csv").write_text(summary.as_csv(columns.order_rows(best)))
     picture = plots.svg(plots.ladder_plot(best))
     (folder / "needpct.svg").write_bytes(picture)
     return picture

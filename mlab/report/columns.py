@@ -1,0 +1,207 @@
+"""The columns of tables, declared once: of the cells of a run, of the ladders of a cell, and of the orders of a ladder.
+
+:mod:`terminal <mlab.report.terminal>`, :mod:`html <mlab.report.html>` and :mod:`markdown <mlab.report.markdown>` draw
+them, and :func:`records` makes flat rows of plain values for JSON and CSV, where a column goes by its key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mlab.core.records import Candidate, Cell, CellResult, Json
+from mlab.model.front import at_fills, front, on_path
+from mlab.model.ranking import Ranked
+from mlab.report import numbers
+from mlab.report.words import badges, sparkline
+
+SPARK = 16
+"""Most characters of a sparkline in a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table: what it is called, and how a row gives its value.
+
+    ``value`` gives a plain JSON value, None where the row has none, and ``write`` its text for people. Numbers stand to
+    the right; an ``id`` is copied. On a terminal too narrow for the table a column that ``wraps`` is folded, one with
+    ``below`` goes below the column of that key, and a ``spare`` one is left out, for others say the same.
+    """
+
+    key: str
+    head: str
+    value: Callable[[Any], Any]
+    unit: str = ""
+    write: Callable[[Any], str] = str
+    absent: Callable[[Any], str] = lambda _row: "-"
+    kind: Literal["number", "text", "id"] = "number"
+    wraps: bool = False
+    below: str = ""
+    spare: bool = False
+
+    @property
+    def label(self) -> str:
+        """Head and unit."""
+        return f"{self.head} {self.unit}".strip()
+
+    def text(self, row: Any) -> str:
+        """The value for people."""
+        value = self.value(row)
+        return self.absent(row) if value is None else self.write(value)
+
+    def marked(self, row: Any) -> bool:
+        """Whether the value stands out: a need by which no other cell beats that of the row."""
+        return self.key in getattr(row, "front", ())
+
+
+@dataclass(frozen=True, slots=True)
+class CellRow:
+    """A cell; ``front`` has the keys of the needs by which it is on the front."""
+
+    result: CellResult
+    front: frozenset[str] = frozenset()
+
+    @property
+    def cell(self) -> Cell:
+        """Which cell."""
+        return self.result.cell
+
+    @property
+    def ladder(self) -> Candidate | None:
+        """Its best ladder."""
+        return self.result.best
+
+
+@dataclass(frozen=True, slots=True)
+class LadderRow:
+    """A ladder among those of its cell."""
+
+    ladder: Candidate
+    rank: int
+    found: int
+
+    @property
+    def cell(self) -> Cell:
+        """Which cell."""
+        return self.ladder.cell
+
+
+def cell_rows(cells: Sequence[CellResult]) -> list[CellRow]:
+    """A row a cell, with its place on the fronts of all of them."""
+    fronts = {"max_need": front(cells, at_fills), "max_need_path": front(cells, on_path)}
+    return [CellRow(one, frozenset(key for key, best in fronts.items() if one.best in best)) for one in cells]
+
+
+def front_rows(cells: Sequence[CellResult]) -> list[CellRow]:
+    """The cells on a front, by overlap."""
+    rows = [row for row in cell_rows(cells) if row.front]
+    return sorted(rows, key=lambda row: (row.cell.overlap_pct, row.cell.num_orders))
+
+
+def ladder_rows(ladders: Iterable[Ranked]) -> list[LadderRow]:
+    """A row a ladder."""
+    return [LadderRow(ladder.best, ladder.rank, ladder.found) for ladder in ladders]
+
+
+def records(columns: Iterable[Column], rows: Iterable[Any]) -> list[Json]:
+    """Flat rows of plain values."""
+    columns = tuple(columns)
+    return [{column.key: column.value(row) for column in columns} for row in rows]
+
+
+def _of_ladder(value: Callable[[Candidate], Any]) -> Callable[[Any], Any]:
+    return lambda row: None if row.ladder is None else value(row.ladder)
+
+
+def _no_score(row: CellRow) -> str:
+    return "failed" if row.result.finished else "-"
+
+
+PERCENT = "{:z.2f}".format
+TENTHS = "{:z.1f}".format
+COUNT = "{:,}".format
+
+CELL = Column("cell", "cell", lambda row: row.cell.label, kind="text")
+OVERLAP = Column("overlap_pct", "overlap", lambda row: row.cell.overlap_pct, "%", "{:g}".format)
+ORDERS = Column("num_orders", "orders", lambda row: row.cell.num_orders)
+
+SCORE = Column("score", "score", _of_ladder(lambda it: it.score), write="{:.4f}".format, absent=_no_score)
+AT_FILLS = Column("max_need", "need at fills", _of_ladder(at_fills), "%", PERCENT)
+ON_PATH = Column("max_need_path", "need on path", _of_ladder(on_path), "%", PERCENT)
+VARIANCE = Column("var_need", "variance", _of_ladder(lambda it: it.contract["var_need"]), write=PERCENT)
+TAIL = Column("tail", "tail", _of_ladder(lambda it: it.contract["tail"]), write=PERCENT)
+FIRST_GAP = Column(
+    "first_gap_pct", "first gap", _of_ladder(lambda it: it.contract["schedule"]["price_step_pct"][1]), "%", PERCENT
+)
+LAST_VOLUME = Column(
+    "last_volume_pct", "last order", _of_ladder(lambda it: it.contract["schedule"]["volume_pct"][-1]), "%", PERCENT,
+    below="first_gap_pct",
+)  # fmt: skip
+LOSS = Column("loss_at_last_order_pct", "loss", _of_ladder(lambda it: it.risk["loss_at_last_order_pct"]), "%", PERCENT)
+SHAPE = Column(
+    "needpct", "NeedPct", _of_ladder(lambda it: it.contract["schedule"]["needpct"]),
+    write=lambda needs: sparkline(needs, SPARK), kind="text",
+)  # fmt: skip
+SANITY = Column("sanity", "sanity", _of_ladder(lambda it: badges(it.contract["sanity"])), kind="text", wraps=True)
+CANDIDATE = Column("candidate_id", "candidate", _of_ladder(lambda it: it.candidate_id), kind="id", below="needpct")
+
+EVALUATIONS = Column("evaluations", "ladders", lambda row: row.result.evaluations, write=COUNT)
+TRIALS = Column("trials", "trials", lambda row: row.result.trials, write=COUNT)
+PRUNED = Column("pruned", "pruned", lambda row: row.result.pruned, write=COUNT)
+EARLY = Column(
+    "stopped_early", "early stop", lambda row: row.result.stopped_early, write=lambda early: "yes" if early else "no",
+    below="pruned",
+)  # fmt: skip
+FRONT_AT_FILLS = Column("on_front_at_fills", "on front", AT_FILLS.marked)
+FRONT_ON_PATH = Column("on_front_on_path", "on front", ON_PATH.marked)
+
+PLACE = Column("rank_in_cell", "rank", lambda row: row.rank)
+FOUND = Column("found", "found", lambda row: row.found)
+
+CELLS = (OVERLAP, ORDERS, SCORE, AT_FILLS, ON_PATH, FIRST_GAP, LAST_VOLUME, EVALUATIONS, TRIALS, PRUNED, EARLY)
+"""The cells of a run: what the best ladder of each needs, and what the search took."""
+
+RANKED = (PLACE, SCORE, AT_FILLS, ON_PATH, SHAPE, SANITY, FOUND, CANDIDATE)
+"""The ladders of one cell, by score."""
+
+_ORDER: dict[str, Callable[[Any], str]] = {
+    "order": str,
+    "price": numbers.exact,
+    "indent_pct": PERCENT,
+    "price_step_pct": PERCENT,
+    "volume_pct": PERCENT,
+    "martingale_pct": TENTHS,
+    "needpct": PERCENT,
+    "need_before_fill": PERCENT,
+    "deployed_pct": TENTHS,
+}
+
+
+def _entry(key: str) -> Callable[[Json], Any]:
+    return lambda row: row[key]
+
+
+ORDER = tuple(Column(key, key.replace("_", " "), _entry(key), write=write) for key, write in _ORDER.items())
+"""The orders of one ladder, whose rows are those of :func:`order_rows`."""
+
+
+def order_rows(ladder: Candidate, decimals: int = numbers.PERCENT_DECIMALS) -> list[Json]:
+    """One flat row an order: the ladder as it is entered at an exchange, with its needs beside it.
+
+    Args:
+        ladder: the ladder.
+        decimals: those of the volumes, which add up to exactly 100 with that many.
+    """
+    schedule, risk = ladder.contract["schedule"], ladder.risk
+    percentages = {
+        **schedule,
+        "need_before_fill": risk["need_before_fill"],
+        "deployed_pct": risk["capital_deployed_pct"],
+    }
+    lists = {
+        "price": numbers.prices(schedule["order_prices"], schedule["indent_pct"]),
+        "volume_pct": numbers.shares(schedule["volume_pct"], decimals),
+    }
+    lists |= {key: list(map(numbers.percent, values)) for key, values in percentages.items() if key not in lists}
+    return [{key: lists[key][k] if key in lists else k + 1 for key in _ORDER} for k in range(ladder.cell.num_orders)]

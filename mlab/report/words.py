@@ -1,0 +1,108 @@
+"""A ladder in words: the bullets of its orders, the shape of its needs, its sanity flags, and its risk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+from mlab.core.records import Candidate, Json
+from mlab.report import numbers
+
+LIMITS = (
+    "NeedPct is geometry, not probability: how far the price must rebound, not whether it will.",
+    "The smallest NeedPct puts most of the money deepest; beyond the last order there is no defence.",
+    "No ladder creates an edge: it trades many small gains for a rare large loss.",
+)
+"""What no result of a search can promise."""
+
+RANK = "A score ranks ladders within one cell only; the table goes by cell."
+"""What stands beside every table that shows scores of several cells."""
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+PLAIN = str.maketrans(BLOCKS, "_.-:=+*#")
+"""Blocks in ASCII, for terminals and files that show nothing else."""
+
+BADGES = {
+    "max_need_mismatch": "need mismatch",
+    "collapse_indents": "indents collapse",
+    "tail_overflow": "tail over cap",
+}
+
+
+def bullets(schedule: Json, *, prices: bool = True) -> list[str]:
+    """One line an order, from the schedule of a contract; the volumes add up to exactly 100.00 %.
+
+    Args:
+        schedule: the six lists.
+        prices: end each line with the price of the order.
+    """
+    indents = schedule["indent_pct"]
+    columns = (indents, numbers.shares(schedule["volume_pct"]), schedule["martingale_pct"], schedule["needpct"])
+    lines = [
+        f"{order}. Order: indent {indent:z.2f} %  volume {volume:.2f} %  "
+        f"({_growth(order, martingale)}) - NeedPct {need:z.2f} %"
+        for order, (indent, volume, martingale, need) in enumerate(zip(*columns, strict=True), start=1)
+    ]
+    if not prices:
+        return lines
+    return [f"{line}  price {price}" for line, price in zip(lines, price_texts(schedule), strict=True)]
+
+
+def price_texts(schedule: Json) -> list[str]:
+    """The price of each order, as it is placed."""
+    return [numbers.exact(price) for price in numbers.prices(schedule["order_prices"], schedule["indent_pct"])]
+
+
+def sparkline(needpct: Sequence[float], most: int = 40) -> str:
+    """One character an order, from 0 to the largest need.
+
+    Args:
+        needpct: NeedPct of each order.
+        most: characters; where there are more orders, some share one, which shows the largest need among them.
+    """
+    largest, top, orders = max(*needpct, 1e-9), len(BLOCKS) - 1, len(needpct)
+    parts = groupby(range(orders), key=lambda k: k * most // max(most, orders))
+    heights = (max(needpct[k] for k in part) for _, part in parts)
+    return "".join(BLOCKS[min(top, max(0, round(height / largest * top)))] for height in heights)
+
+
+def badges(sanity: Mapping[str, bool]) -> str:
+    """``ok``, or what fails, comma-separated."""
+    return ", ".join(badge for flag, badge in BADGES.items() if sanity[flag]) or "ok"
+
+
+def risk(ladder: Candidate) -> list[str]:
+    """What NeedPct at fills does not show: the way down, where the position is bought, and a fall below all orders."""
+    return [_way_down(ladder), _deployment(ladder), _further_fall(ladder)]
+
+
+def _growth(order: int, martingale: float) -> str:
+    return "first order" if order == 1 else f"martingale {martingale:z.1f} %"
+
+
+def _way_down(ladder: Candidate) -> str:
+    before: list[float] = ladder.risk["need_before_fill"]
+    rounded = [round(need, 1) for need in before]  # among orders that read the same, the first is named
+    worst = rounded.index(max(rounded))
+    start = f"Before order 2 fills the position needs a rebound of {before[1]:z.1f} %"
+    if worst == 1:
+        return f"{start}, the most on the whole way down."
+    return f"{start}; the most, before order {worst + 1}, is {rounded[worst]:.1f} %."
+
+
+def _deployment(ladder: Candidate) -> str:
+    deployed: list[float] = ladder.risk["capital_deployed_pct"]
+    indent: list[float] = ladder.contract["schedule"]["indent_pct"]
+    last = len(deployed) - 1
+    half = next((order for order, share in enumerate(deployed) if share >= 50.0), last)
+    end = f"at -{indent[-1]:.1f} %, where the position is down {ladder.risk['loss_at_last_order_pct']:z.1f} %."
+    if half == last:
+        return f"More than half is bought by the last order alone, {end}"
+    return f"Half is bought by order {half + 1} (at -{indent[half]:z.1f} %), all {end}"
+
+
+def _further_fall(ladder: Candidate) -> str:
+    losses: dict[str, float] = ladder.risk["loss_below_last_pct"]
+    falls = " / ".join(losses)
+    after = " / ".join(f"{loss:.1f}" for loss in losses.values())
+    return f"A further fall of {falls} % makes the loss {after} %, with no order left."
