@@ -12,6 +12,7 @@ from threading import Thread
 from typing import Any, Literal
 
 import pytest
+from mlflow import MlflowClient
 from werkzeug.serving import BaseWSGIServer, make_server
 
 Fault = Literal["refused", "500", "slow", "cut", "lost"]
@@ -112,6 +113,8 @@ def serving(root: Path) -> Iterator[Server]:
 
         server = Server(root, app)
         try:
+            MlflowClient(server.url).search_experiments()  # makes its database, which takes seconds
+            environment.delenv("MLFLOW_TRACKING_URI")  # which it has set meanwhile
             yield server
         finally:
             server.close()

@@ -14,7 +14,7 @@ import pytest
 from mlflow import MlflowClient
 
 from mlab.core.events import recorder
-from mlab.core.lock import Taken, alone
+from mlab.core.lock import Taken
 from mlab.core.state import State
 from mlab.search import engine
 from mlab.store import Store
@@ -59,9 +59,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def server(running: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """The server, in good health until a test says otherwise, and a publisher that loses no time."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", running.url)
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
     monkeypatch.setattr(publisher, "PERIOD_S", 0.05)
-    monkeypatch.setattr(publisher, "LONGEST_S", 0.1)
+    monkeypatch.setattr(publisher, "LONGEST_PAUSE_S", 0.1)
     monkeypatch.setattr(publisher, "GLANCE_S", 0.02)
     yield running
     running.fault, running.hit = None, always
@@ -153,22 +152,11 @@ def taken(state: State, exp_id: int) -> Iterator[subprocess.Popen[bytes]]:
         yield process
 
 
-def test_a_lock_is_for_one_run_and_dies_with_its_process(state: State) -> None:
-    with taken(state, 7) as process:
-        with pytest.raises(Taken), alone(publisher.lock(state), 7, 0.3):
-            pass
-        with alone(publisher.lock(state), 8, 0.0):
-            pass
-        process.kill()
-        with alone(publisher.lock(state), 7, 10.0):
-            pass
-
-
 @pytest.mark.integration
 def test_a_run_that_another_process_delivers_is_left_to_it(
     state: State, store: Store, server: Server, whole: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publisher, "TURN_S", 0.2)
+    monkeypatch.setattr(publisher, "LOCK_WAIT_S", 0.2)
     first, second = runs.searched(state, store), runs.searched(state, store)
     with taken(state, runs.stored(store, first).exp_id):
         assert follow(state, first) == "another process is at it"
@@ -216,9 +204,17 @@ def test_of_two_at_once_on_a_new_folder_the_second_makes_the_database_that_the_f
 @pytest.mark.integration
 @pytest.mark.parametrize("fault", ["500", "slow", pytest.param("lost", marks=pytest.mark.soak)])
 def test_whichever_request_fails_all_arrives_and_nothing_twice(
-    fault: Fault, state: State, store: Store, server: Server, whole: object, capsys: pytest.CaptureFixture[str]
+    fault: Fault,
+    state: State,
+    store: Store,
+    server: Server,
+    whole: object,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: set[str] = set()
+    if fault == "slow":
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
 
     def first_time(path: str) -> bool:
         """Every kind of request fails once; of the slow ones those that write, which are carried out all the same."""
@@ -323,7 +319,8 @@ def test_a_run_that_somebody_deletes_in_mlflow_goes_on_in_a_new_one(state: State
     with followed(state, experiment.run_id) as why:
         runs.execute(state, store, experiment, settings, Watch(2, delete, rest_s=0.3))
 
-    assert why == [""]
+    # The deletion may meet a delivery under way, be it the last.
+    assert why == [""] or [bool(one.left) for one in publish_pending(state, store)] == [False]
     assert not backlog(store, experiment.run_id)
     assert server.endings(experiment.run_id) == [("", "FINISHED"), ("/0", "FINISHED"), ("/1", "FINISHED")]
     steps = {step for cell, key, step, _ in server.points(experiment.run_id) if (cell, key) == ("", "best_score")}

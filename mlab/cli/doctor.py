@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from rich.text import Text
 
 from mlab.core import crash, pidfiles
 from mlab.core.errors import StoreError
+from mlab.core.probe import answers
 from mlab.core.redaction import redacted
 from mlab.core.state import State
 from mlab.report import terminal
@@ -168,7 +167,7 @@ def _servers() -> Iterator[Finding]:
         url = os.environ.get(variable, "")
         if url.startswith(("http://", "https://")):
             shown = redacted(url)
-            remedy = "" if _answers(url.rstrip("/") + page) else "start that server, or unset it; runs go on without it"
+            remedy = "" if answers(url.rstrip("/") + page) else "start that server, or unset it; runs go on without it"
             yield Finding(variable, f"{shown} {'does not answer' if remedy else 'answers'}", remedy)
 
 
@@ -180,14 +179,6 @@ def _background(state: State) -> Iterator[Finding]:
         yield Finding("make serve", f"died: {', '.join(dead)}; searches on a schedule need all", "make serve")
     elif known:
         yield Finding("make serve", f"running: {', '.join(known)}")
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5.0) as answer:  # noqa: S310 - http, as checked above
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError, ValueError):
-        return False
 
 
 def _crashes(state: State) -> Finding:

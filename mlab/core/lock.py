@@ -1,18 +1,20 @@
-"""The right to do something alone: one byte of a file, locked for a process, free again when that process dies."""
+"""The right to do something alone, held for a process and free again when that process dies."""
 
 from __future__ import annotations
 
 import fcntl
-import time
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import IO
 
 from mlab.core.errors import LabError
+from mlab.core.probe import wait_until
 
-GLANCE_S = 0.1
-"""Seconds between two tries."""
+LOCK_WAIT_S = 60.0
+"""Longest wait for another process that is about to be done."""
 
 
 class Taken(LabError):
@@ -20,22 +22,38 @@ class Taken(LabError):
 
 
 @contextmanager
-def alone(path: Path, byte: int, patience_s: float) -> Iterator[None]:
-    """Hold the lock on one byte inside the block.
+def alone(path: Path, byte: int = 0, wait_s: float = math.inf) -> Iterator[None]:
+    """Hold the lock on one byte of a file inside the block; the file is made where it is not there.
 
     A process loses all its locks on a file where it closes that file: nobody holds two of one file at a time.
+
+    Args:
+        path: the file.
+        byte: which of its locks; a file may stand for many things.
+        wait_s: longest wait for whoever holds it.
 
     Raises:
         Taken: another process held it for that long.
     """
-    deadline = time.monotonic() + patience_s
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
-        while not _locked(file, byte):
-            if time.monotonic() >= deadline:
-                raise Taken("another process is at it")
-            time.sleep(GLANCE_S)
+        if not wait_until(lambda: _locked(file, byte), wait_s):
+            raise Taken("another process is at it")
         yield
+
+
+def locked(file: IO[bytes] | FileIO, *, shared: bool) -> bool:
+    """Whether an open file is locked now until it is closed, alone or with others who share it; waits for nobody.
+
+    A file system without locks lets all share, and nobody be alone.
+    """
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return shared
+    return True
 
 
 def _locked(file: IO[bytes], byte: int) -> bool:

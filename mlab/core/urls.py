@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
-from urllib.request import urlopen
 
 import orjson
 
+from mlab.core.probe import fetch
 from mlab.core.state import State
 
 PREFECT = "http://127.0.0.1:4200"
@@ -57,8 +57,7 @@ class Pages:
         """The runs in MLflow, which is asked for their experiment; its first page where it does not know or answer."""
         question = f"{self.mlflow}/api/2.0/mlflow/experiments/get-by-name?experiment_name={EXPERIMENT}"
         try:
-            with urlopen(question, timeout=5.0) as answer:  # noqa: S310 - http, or what a person has set
-                return self.experiment(orjson.loads(answer.read())["experiment"]["experiment_id"])
+            return self.experiment(orjson.loads(fetch(question))["experiment"]["experiment_id"])
         except (OSError, ValueError, KeyError):
             return self.mlflow
 

@@ -13,7 +13,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
-from mlab.core.lock import alone
+from mlab.core.lock import LOCK_WAIT_S, alone
 from mlab.core.state import State
 from mlab.core.urls import EXPERIMENT, Pages
 from mlab.tracking import views
@@ -25,9 +25,6 @@ TAGS = {
     **views.tags(),
 }
 """Makes MLflow take the experiment for runs with metrics, not for traces of a language model; what it says of it."""
-
-OPENING_S = 60.0
-"""Longest wait for another process that makes MLflow's database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ class Client:
         if uri := os.environ.get("MLFLOW_TRACKING_URI"):
             mlflow = MlflowClient(uri)
             return cls(mlflow, _experiment(mlflow, None))
-        with alone(state.root / "mlflow.lock", 0, OPENING_S):
+        with alone(state.root / "mlflow.lock", wait_s=LOCK_WAIT_S):
             if not state.mlflow_database.exists():
                 _make_database(state)
             mlflow = MlflowClient(f"sqlite:///{state.mlflow_database}")

@@ -6,14 +6,14 @@ and gone: what is delivered later makes a new run, which holds the numbers from 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeAlias
 
 from mlab.core.errors import StoreError
-from mlab.core.lock import alone
+from mlab.core.lock import LOCK_WAIT_S, alone
+from mlab.core.probe import wait_until
 from mlab.core.records import Experiment, Status
 from mlab.core.state import State
 from mlab.store import Store
@@ -25,14 +25,11 @@ from mlab.tracking.faults import Faults, worded
 PERIOD_S = 2.0
 """Seconds between two deliveries; more often would take from the search the half of its core that it shares."""
 
-LONGEST_S = 60.0
+LONGEST_PAUSE_S = 60.0
 """Longest pause after faults: each doubles it."""
 
 GLANCE_S = 0.2
 """Seconds between two looks at whether anything has changed."""
-
-TURN_S = 60.0
-"""How long the end of a run waits for another process that still delivers what was before."""
 
 Stage: TypeAlias = tuple[Status, str | None, str | None]
 
@@ -58,12 +55,10 @@ def follow(state: State, run_id: str, over: Callable[[], bool] = lambda: True) -
                 pause_s, why = PERIOD_S, ""
             except Exception as fault:  # noqa: BLE001 - whatever MLflow and what is below it may raise
                 why = faults.note(f"run {run_id}", fault)
-                pause_s = min(2.0 * pause_s, LONGEST_S)
+                pause_s = min(2.0 * pause_s, LONGEST_PAUSE_S)
             if last:
                 return why
-            deadline = time.monotonic() + pause_s
-            while time.monotonic() < deadline and not over() and not follower.news:
-                time.sleep(GLANCE_S)
+            wait_until(lambda: over() or follower.news, pause_s, GLANCE_S)
 
 
 class Follower:
@@ -97,7 +92,7 @@ class Follower:
             self._client = self._client or Client.open(self._state)
             if run.status == "PENDING" or self._seen == self._ended:
                 return
-            self._lock(run.exp_id, patience_s=TURN_S if last else 0.0)
+            self._lock(run.exp_id, LOCK_WAIT_S if last else 0.0)
             if self._delivery is None:
                 self._delivery = Delivery(self._state, self._store, self._client, self._run_id)
             self._delivery.progress()
@@ -116,16 +111,18 @@ class Follower:
 
     def _abandoned(self) -> Experiment:
         """The run; stopped, where it is RUNNING and its process is gone. One that dies takes a moment to be gone."""
-        run, deadline = self._run(), time.monotonic() + 5 * GLANCE_S
-        while run.status == "RUNNING" and time.monotonic() < deadline:
-            time.sleep(GLANCE_S)
-            self._store.reconcile()
-            run = self._run()
-        return run
 
-    def _lock(self, exp_id: int, patience_s: float) -> None:
+        def ended() -> bool:
+            if self._run().status == "RUNNING":
+                self._store.reconcile()
+            return self._run().status != "RUNNING"
+
+        wait_until(ended, 5 * GLANCE_S, GLANCE_S)
+        return self._run()
+
+    def _lock(self, exp_id: int, wait_s: float) -> None:
         if not self._locked:
-            self._stack.enter_context(alone(lock(self._state), exp_id, patience_s))
+            self._stack.enter_context(alone(lock(self._state), exp_id, wait_s))
             self._locked = True
 
 
