@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from flows.herald import Herald
 from mlab import config as configs
+from mlab import tracking
 from mlab.config import Config
 from mlab.core.errors import ConfigError, LabError
 from mlab.core.events import EventLog
@@ -114,6 +115,7 @@ def _workers(text: str) -> int:
 def _run(options: argparse.Namespace) -> int:
     pools.Setting.here()
     state = State.here()
+    tracking.check(state)
     if options.resume is None:
         config = configs.load(options.config or DEFAULT, options.overrides)
         what = f"{config.name}, {len(config.cells())} cells"

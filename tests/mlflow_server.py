@@ -15,8 +15,9 @@ import pytest
 from mlflow import MlflowClient
 from werkzeug.serving import BaseWSGIServer, make_server
 
-Fault = Literal["refused", "500", "slow", "cut", "lost"]
-"""Nobody listens; an error; an answer that comes when nobody waits any more; cut off before or after it is done."""
+Fault = Literal["refused", "403", "500", "slow", "cut", "lost"]
+"""Nobody listens; an answer that refuses, or an error; one that comes when nobody waits any more; cut off before or
+after it is done."""
 
 SLOW_S = 3.0
 
@@ -63,6 +64,9 @@ class Server:
         self.requests += 1
         path: str = environ["PATH_INFO"]
         fault = self.fault if self.hit("artifacts" if "artifacts" in path else path.rpartition("/mlflow/")[2]) else None
+        if fault == "403":
+            respond("403 Forbidden", [("Content-Type", "text/plain")])
+            return [b"Invalid Host header - possible DNS rebinding attack detected"]
         if fault == "500":
             respond("500 Internal Server Error", [("Content-Type", "text/plain")])
             return [b"no"]

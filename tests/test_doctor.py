@@ -14,11 +14,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mlab import tracking
 from mlab.cli import doctor
 from mlab.core.events import recorder
 from mlab.core.state import State
 from mlab.store import Store
 from tests import runs
+from tests.mlflow_server import serving
 from tests.test_cli import crashed, mlab
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -109,6 +111,18 @@ def no_mlflow(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{runs.free_port()}")
 
 
+def own_database(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{state.database}")
+
+
+def folder(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "file:///srv/mlruns")
+
+
+def no_mode(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLAB_MODE", "Offline")
+
+
 @pytest.mark.parametrize(
     ("harm", "found", "remedy"),
     [
@@ -119,8 +133,11 @@ def no_mlflow(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
         (crash_again_and_again, "3 in the last 7 days, 1 kinds of them again and again", "mlab crashes ls"),
         (fill_disk, "100 MB free", "free some"),
         (other_version, "sqlalchemy is 3.0.0, must be <", "make clean"),
-        (no_prefect, "does not answer", "start that server"),
-        (no_mlflow, "does not answer", "start that server"),
+        (no_prefect, "does not answer", "start or mend that server"),
+        (no_mlflow, "does not serve: Connection refused", "start or mend that server"),
+        (own_database, "must not be the database of the experiments", "MLFLOW_TRACKING_URI otherwise"),
+        (folder, "file:///srv/mlruns is a folder", "sqlite:///FILE"),
+        (no_mode, "MLAB_MODE: must be online or offline, was 'Offline'", "MLAB_MODE otherwise"),
     ],
 )
 def test_the_doctor_finds_what_is_wrong_and_says_what_to_do(
@@ -163,6 +180,51 @@ def test_sync_with_nothing_pending_needs_no_mlflow(
     state: State, capsys: pytest.CaptureFixture[str], run_id: str
 ) -> None:
     assert mlab(capsys, "sync")[:2] == (0, "All is delivered to MLflow.\n")
+
+
+@pytest.mark.integration
+def test_the_doctor_asks_mlflow_what_a_delivery_asks(
+    state: State, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with serving(tmp_path) as server:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url.replace("//", "//me:hunter2@"))
+        (found,) = (one for one in doctor.examine(state) if one.name == "MLFLOW_TRACKING_URI")
+        assert (found.found.rpartition(" ")[2], found.remedy) == ("answers", "")
+
+        server.fault, server.hit = "403", lambda path: path != "/health"  # a name that it was not told of
+        (found,) = (one for one in doctor.examine(state) if one.name == "MLFLOW_TRACKING_URI")
+        assert "does not serve: 403 Invalid Host header" in found.found
+        assert "mend that server" in found.remedy
+        assert "hunter2" not in found.found
+
+
+@pytest.mark.integration
+def test_an_offline_run_starts_nothing_and_is_delivered_later_each_metric_once(
+    state: State, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLAB_MODE", "offline")
+    runs.furnish(state)
+    with Store.open(state.database) as store:
+        experiment, config = runs.opened(state, store)
+        with tracking.Sidecar(state, experiment.run_id) as sidecar:
+            assert psutil.Process().children() == []
+            runs.execute(state, store, experiment, config)
+        assert tracking.undelivered(store, runs.stored(store, experiment.run_id), sidecar.answer) == (
+            "MLflow has not been told of this run, which was offline; "
+            "mlab sync delivers 44 numbers and the ending with its artifacts"
+        )
+    assert not (state.root / "tracking.log").exists()
+
+    query = "SELECT count(*), count(DISTINCT run_uuid || key || step) FROM metrics"
+    counts = []
+    for line in ("delivered 44 numbers and the ending", "All is delivered"):
+        status, out, _ = mlab(capsys, "sync")
+        assert (status, line in out) == (0, True)
+        with closing(sqlite3.connect(state.mlflow_database)) as database:
+            counts.append(database.execute(query).fetchone())
+    # Two batches of eleven numbers in each of two cells, each for the cell and for the run; summaries of both.
+    assert counts[0][0] == counts[0][1] > 2 * 2 * 2 * 11
+    assert counts == [counts[0]] * 2
 
 
 @pytest.mark.integration

@@ -18,8 +18,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from mlab import tracking
 from mlab.core import crash, pidfiles
-from mlab.core.errors import StoreError
+from mlab.core.errors import ConfigError, StoreError
 from mlab.core.probe import answers
 from mlab.core.redaction import redacted
 from mlab.core.state import State
@@ -29,6 +30,8 @@ from mlab.store import Store
 PACKAGE = "martingale-lab"
 DISK_MB = 500
 """Less free space than this is worth a word: MLflow, Prefect and a long search each take some."""
+
+SERVER = "start or mend that server, or unset it; runs go on without it"
 
 RECURRING, WITHIN_DAYS = 3, 7
 """Crashes of one kind within so many days that are worth a word."""
@@ -70,7 +73,8 @@ def examine(state: State) -> Iterator[Finding]:
     yield _folder(state)
     yield _disk(state)
     yield from _database(state)
-    yield from _servers()
+    yield from _prefect()
+    yield from _mlflow(state)
     yield from _background(state)
     yield _crashes(state)
 
@@ -161,14 +165,32 @@ def _pending(store: Store) -> Finding:
     return Finding("MLflow", found, "mlab sync")
 
 
-def _servers() -> Iterator[Finding]:
-    """The servers that the environment names; a run that is named none has its own."""
-    for variable, page in (("PREFECT_API_URL", "/health"), ("MLFLOW_TRACKING_URI", "/health")):
-        url = os.environ.get(variable, "")
-        if url.startswith(("http://", "https://")):
-            shown = redacted(url)
-            remedy = "" if answers(url.rstrip("/") + page) else "start that server, or unset it; runs go on without it"
-            yield Finding(variable, f"{shown} {'does not answer' if remedy else 'answers'}", remedy)
+def _prefect() -> Iterator[Finding]:
+    """The server that the environment names; a run that is named none needs none."""
+    url = os.environ.get("PREFECT_API_URL", "")
+    if url.startswith(("http://", "https://")):
+        well = answers(f"{url.rstrip('/')}/health")
+        found = f"{redacted(url)} {'answers' if well else 'does not answer'}"
+        yield Finding("PREFECT_API_URL", found, "" if well else SERVER)
+
+
+def _mlflow(state: State) -> Iterator[Finding]:
+    """Where the environment says that runs go."""
+    try:
+        tracking.mode()
+        uri = tracking.tracking_uri(state)
+    except ConfigError as error:
+        yield Finding("MLflow", str(error), f"set {error.field} otherwise, or unset it")
+        return
+    if tracking.keeps_files(uri):
+        remedy = "name a server or a database, as sqlite:///FILE, or unset it; then mlab sync"
+        yield Finding("MLFLOW_TRACKING_URI", f"{redacted(uri)} is a folder, to which MLflow writes no longer", remedy)
+    elif uri.startswith(("http://", "https://")):
+        from mlab.tracking.client import refusal  # noqa: PLC0415 - late, for it loads MLflow
+
+        why = refusal(uri)
+        found = f"{redacted(uri)} {f'does not serve: {why}' if why else 'answers'}"
+        yield Finding("MLFLOW_TRACKING_URI", found, SERVER if why else "")
 
 
 def _background(state: State) -> Iterator[Finding]:

@@ -5,10 +5,14 @@ A search never waits for MLflow: it stores what MLflow is to get, and the publis
 
 import os
 
+from mlab.core.probe import bypass_proxies
 from mlab.tracking.backlog import Backlog, undelivered
+from mlab.tracking.mode import check, keeps_files, mode, tracking_uri
 from mlab.tracking.sidecar import Sidecar
 
-__all__ = ["Backlog", "Sidecar", "undelivered"]
+__all__ = ["Backlog", "Sidecar", "check", "keeps_files", "mode", "tracking_uri", "undelivered"]
+
+bypass_proxies()
 
 # MLflow reads some of this while it is imported, so that it has to be said before.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

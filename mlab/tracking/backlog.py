@@ -49,6 +49,9 @@ class Outcome:
         return f"run {self.run_id}: {NOT_YET}{self.left}: {self.why}"
 
 
+OFFLINE = "offline"
+"""Why all of a run is pending of which MLflow was not to be told."""
+
 NOT_YET = "not yet delivered to MLflow: "
 """What comes after it is pending, and why."""
 
@@ -64,6 +67,8 @@ def undelivered(store: Store, run: Experiment, answer: str | None) -> str:
     backlog = Backlog.of(store, run)
     if not backlog:
         return ""
+    if answer == OFFLINE:
+        return f"MLflow has not been told of this run, which was offline; mlab sync delivers {backlog}"
     what, again = f"N{NOT_YET[1:]}{backlog}", f"mlab sync, or --resume {run.run_id}"
     if answer is None:
         return f"{what}; the publisher goes on in the background. What it leaves: {again}"

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Self
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
+from mlflow.utils.rest_utils import http_request
 
 from mlab.core.lock import LOCK_WAIT_S, alone
+from mlab.core.probe import ANSWER_S
+from mlab.core.redaction import redacted
 from mlab.core.state import State
 from mlab.core.urls import EXPERIMENT, Pages
 from mlab.tracking import views
+from mlab.tracking.faults import LONGEST, reason
+from mlab.tracking.mode import tracking_uri
 
 TAGS = {
     "mlflow.experimentKind": "custom_model_development",
@@ -36,8 +42,12 @@ class Client:
 
     @classmethod
     def open(cls, state: State) -> Self:
-        """MLflow at ``MLFLOW_TRACKING_URI``, or its database in the state folder, made where there is none."""
-        if uri := os.environ.get("MLFLOW_TRACKING_URI"):
+        """MLflow at ``MLFLOW_TRACKING_URI``, or its database in the state folder, made where there is none.
+
+        Raises:
+            ConfigError: that names the database of the experiments.
+        """
+        if uri := tracking_uri(state):
             mlflow = MlflowClient(uri)
             return cls(mlflow, _experiment(mlflow, None))
         with alone(state.root / "mlflow.lock", wait_s=LOCK_WAIT_S):
@@ -93,6 +103,21 @@ def _experiment(mlflow: MlflowClient, place: str | None) -> str:
     for key in TAGS.keys() - found.tags.keys():  # what somebody has changed stays as it is
         mlflow.set_experiment_tag(found.experiment_id, key, TAGS[key])
     return str(found.experiment_id)
+
+
+def refusal(uri: str) -> str:
+    """Why a server of MLflow's does not answer what a delivery asks first; empty where it does.
+
+    Its page for such questions would not tell: it answers those to whom it refuses everything else.
+    """
+    question = "/api/2.0/mlflow/experiments/search"
+    try:
+        host = get_default_host_creds(uri)  # type: ignore[no-untyped-call]
+        most = {"max_results": 1}
+        answer = http_request(host, question, "GET", timeout=ANSWER_S, max_retries=0, params=most)  # type: ignore[no-untyped-call]
+    except Exception as error:  # noqa: BLE001 - whatever MLflow and what is below it may raise
+        return reason(error)
+    return "" if answer.status_code == HTTPStatus.OK else f"{answer.status_code} {redacted(answer.text)}"[:LONGEST]
 
 
 if __name__ == "__main__":  # for who wants the database before anything is delivered, and the address of its page

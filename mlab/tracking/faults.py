@@ -15,15 +15,20 @@ LONGEST = 200
 
 
 def worded(error: BaseException) -> str:
-    """What lies at the bottom of a failure, and where; what MLflow wraps around it repeats it at length."""
+    """What lies at the bottom of a failure, and where."""
     if isinstance(error, LabError):
         return str(error)
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    return f"{redacted(f'MLflow at {uri}') if uri else 'MLflow'}: {reason(error)}"
+
+
+def reason(error: BaseException) -> str:
+    """What lies at the bottom of a failure, in one line; what MLflow wraps around it repeats it at length."""
     while (cause := _cause(error)) is not None:
         error = cause
     named = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
     line = getattr(error, "strerror", None) or " ".join(named.split())
-    uri = os.environ.get("MLFLOW_TRACKING_URI")
-    return f"{redacted(f'MLflow at {uri}') if uri else 'MLflow'}: {redacted(line)[:LONGEST]}"
+    return str(redacted(line))[:LONGEST]
 
 
 def _cause(error: BaseException) -> BaseException | None:

@@ -16,6 +16,8 @@ from types import TracebackType
 from typing import Self
 
 from mlab.core.state import State
+from mlab.tracking.backlog import OFFLINE
+from mlab.tracking.mode import mode
 
 DELIVERY_WAIT_S = 30.0
 """Longest time that the end of a run waits for the delivery."""
@@ -25,7 +27,7 @@ STOPPED_WAIT_S = 2.0
 
 
 class Sidecar:
-    """Delivers one run to MLflow in the background; a context.
+    """Delivers one run to MLflow in the background, unless the mode is offline; a context.
 
     Attributes:
         answer: after the block, why something is not yet delivered, empty where all is; None while the publisher
@@ -40,6 +42,18 @@ class Sidecar:
         self.answer: str | None = None
 
     def __enter__(self) -> Self:
+        """Start the publisher. That it does not start is no affair of the run.
+
+        Raises:
+            ConfigError: ``MLAB_MODE`` is wrong.
+        """
+        if mode() == "offline":
+            self.answer = OFFLINE
+        else:
+            self._start()
+        return self
+
+    def _start(self) -> None:
         self._line, theirs = socket.socketpair()
         try:
             with theirs, (self._state.root / "tracking.log").open("ab") as log:
@@ -54,7 +68,6 @@ class Sidecar:
         except OSError as error:  # the search does without
             self._line.close()
             self._line, self.answer = None, f"the publisher did not start: {error}"
-        return self
 
     def skip_wait(self) -> None:
         """Wait no longer than somebody does who has stopped the run."""
