@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,52 @@ def test_a_start_without_a_shape_begins_with_the_leader() -> None:
         refinement(starts=[WARM])
 
 
+OPEN = Limits(max_gap_ratio=None, first_volume_min_pct=1e-4, tail_cap_pct=100.0)
+"""Limits that no ladder of 10 orders comes near."""
+
+
+def test_a_shape_is_a_burst_between_the_least_and_the_largest_growth() -> None:
+    annealing = refinement(limits=OPEN, starts=STARTS[:3])
+    steps = np.arange(9) / 8.0
+    for trial, (place, width) in enumerate([(0.0, 0.1), (0.1, 0.3), (0.5, 1.0)]):
+        burst = 1.01 + 0.99 * np.exp(-(((steps - place) / width) ** 2))
+        np.testing.assert_allclose(annealing.best.growth[:, trial], burst, atol=1e-9)
+
+
+def test_a_cooling_falls_fiftyfold_in_equal_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
+    cooled: list[float] = []
+    monkeypatch.setattr(Refinement, "_move", lambda _, temperature: cooled.append(temperature))
+    refinement(starts=STARTS[:1]).generation()
+    assert cooled == pytest.approx([50.0 ** (-move / 31.0) for move in range(32)])
+
+
+def test_moves_come_in_the_shares_that_are_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exchange 25 %, one level 25 %, two levels 20 %, a shift 30 %; of the second steps a ninth is the first again."""
+    asked: list[Array] = []
+    monkeypatch.setattr(Space, "absorb", lambda *given: asked.append(given[-1]))
+    annealing = refinement(limits=OPEN, starts=STARTS[:1])
+    here = np.linspace(1.15, 1.35, 9)
+    annealing.current = replace(annealing.best, growth=here[:, None])
+    moved = annealing._neighbours(np.zeros(20_000, dtype=np.int64), np.array([0.02]))
+    changed = moved != here[:, None]
+    levels = np.isin(moved, annealing.space.levels).sum(axis=0)
+    exchanged = (np.sort(moved, axis=0) == here[:, None]).all(axis=0) & changed.any(axis=0)
+    side_by_side = (changed[1:] & changed[:-1]).any(axis=0)
+    shifted = (levels == 0) & (changed.sum(axis=0) == 1)
+    shares = {
+        "exchanged": (exchanged.mean(), 0.25 * 8 / 9),
+        "one level": ((levels == 1).mean(), 0.25 + 0.20 / 9),
+        "two levels": ((levels == 2).mean(), 0.20 * 8 / 9),
+        "shifted": (shifted.mean(), 0.30),
+        "side by side": (side_by_side[exchanged].mean(), 0.5 + 0.5 * 2 / 9),
+        "slack": (asked[0].mean(), 0.5),
+    }
+    for name, (share, expected) in shares.items():
+        assert share == pytest.approx(expected, abs=0.015), name
+    strides = np.log(moved / here[:, None])[changed & shifted]
+    assert strides.std() == pytest.approx(0.02, rel=0.05)
+
+
 def test_all_trials_may_be_stopped() -> None:
     annealing = refinement(starts=STARTS[:2])
     annealing.stop(0)
@@ -127,6 +174,26 @@ def test_what_is_found_keeps_the_limits_as_stored(orders: int, sizing: Sizing, n
         stored = contract(evaluation, ladder, 100.0, annealing.space.objective)
         assert broken_limits(stored["schedule"], limits) == []
         assert stored["score"] == pytest.approx(annealing.best.score[ladder], rel=1e-12)
+
+
+GOLDEN = json.loads((Path(__file__).parent / "data" / "golden_annealing.json").read_text())
+
+
+@pytest.mark.parametrize("row", GOLDEN, ids=lambda row: f"{row['overlap_pct']}x{row['num_orders']}-{row['need']}")
+def test_the_annealing_does_what_it_did(row: dict[str, Any]) -> None:
+    """Two coolings of eight shapes and of the best of them: anything that changes the search changes these scores."""
+    limits = Limits(max_gap_ratio=row["max_gap_ratio"])
+    annealing = refinement(row["overlap_pct"], row["num_orders"], row["sizing"], row["need"], limits, seed=11)
+    annealing.generation()
+    annealing.stop(5)
+    leader = annealing.best.growth[:, annealing.best.score.argmin()]
+    annealing.generation()
+    warm = refinement(
+        row["overlap_pct"], row["num_orders"], row["sizing"], row["need"], limits, [WARM], leader=leader, seed=12
+    )
+    warm.generation()
+    found = [*annealing.best.score.tolist(), *warm.best.score.tolist()]
+    assert found == pytest.approx(row["scores"], rel=1e-12)
 
 
 @settings(max_examples=40, deadline=None)

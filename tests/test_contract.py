@@ -94,13 +94,18 @@ def test_a_need_that_is_no_number_is_a_mismatch() -> None:
     assert contract(evaluation, 0, 100.0, GOAL)["sanity"]["max_need_mismatch"]
 
 
-@pytest.mark.parametrize(("indent", "collapsed"), [([0.0, 5.0, 5.04, 20.0], True), ([0.0, 5.0, 5.06, 20.0], False)])
-def test_collapsed_indents_are_flagged(indent: list[float], collapsed: bool) -> None:
+@pytest.mark.parametrize(
+    ("indent", "collapsed"),
+    [([0.0, 0.05, 9.0, 20.0], False), ([0.0, 0.05 - 1e-12, 9.0, 20.0], True), ([0.0, 5.0, 5.04, 20.0], True)],
+)
+def test_a_gap_below_the_least_is_flagged_and_one_on_it_is_not(indent: list[float], collapsed: bool) -> None:
     assert made(indent)["sanity"]["collapse_indents"] is collapsed
 
 
-@pytest.mark.parametrize(("volume", "over"), [([1.0, 1.0, 1.0, 2.1], True), ([1.0, 1.0, 1.0, 1.9], False)])
-def test_tail_overflow_is_flagged(volume: list[float], over: bool) -> None:
+@pytest.mark.parametrize(
+    ("volume", "over"), [([10.0, 20.0, 30.0, 40.0], False), ([10.0, 20.0, 30.0, 40.0 + 1e-12], True)]
+)
+def test_a_last_order_above_its_cap_is_flagged_and_one_on_it_is_not(volume: list[float], over: bool) -> None:
     ladder = made(volume=volume)
     assert ladder["sanity"]["tail_overflow"] is over
     assert (ladder["penalties"]["P_tailcap"] > 0.0) is over

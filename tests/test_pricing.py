@@ -185,6 +185,24 @@ def test_the_short_way_from_a_similar_ladder_ends_at_the_same_prices(sizing: Siz
 
 
 @ALL_FOUR
+@pytest.mark.parametrize("most", [None, 0.05])
+def test_the_first_needs_are_equal_but_for_what_the_widest_gaps_lead_to(
+    sizing: Sizing, need: Need, most: float | None
+) -> None:
+    """Volumes 1, 1.2, 2.4, 3.6 over 14 %: the share of all later volumes over those before (fill) or after (path)."""
+    volume = np.array([[1.0, 1.2, 2.4, 3.6]]).T
+    later = 1.2 / 1.0 + 2.4 / 2.2 + 3.6 / 4.6 if need == "fill" else 1.2 / 2.2 + 2.4 / 4.6
+    first = pricing(14.0, goal(sizing, need), Gaps(0.0, most)).first_needs(volume)
+    expected = np.full(3, -np.log(0.86) / (1.0 + later))
+    if most is not None:
+        widest = MEASURE[need](scalar.order_prices([0.0, 5.0, 10.0, 14.0], 1.0), volume[:, 0].tolist(), sizing)
+        expected = np.minimum(expected, np.array(widest[1:]) / 100.0)
+        assert expected[0] < expected.max()
+    np.testing.assert_allclose(first.need[:, 0], expected, rtol=1e-12)
+    np.testing.assert_allclose((first.top, first.base, first.pull), [[expected.max()], [expected.max()], [0.0]])
+
+
+@ALL_FOUR
 @pytest.mark.parametrize("scale", [1e-9, 1e-3, 1e5])
 def test_unit_of_the_volumes_does_not_matter(sizing: Sizing, need: Need, scale: float) -> None:
     volume, solver = growing_volumes(9, 20), pricing(20.0, goal(sizing, need))

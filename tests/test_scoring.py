@@ -159,6 +159,15 @@ def test_memory_layout_changes_no_number(layout: str, ladders: int, need: str) -
     np.testing.assert_array_equal(odd_volume, before[1])
 
 
+def test_so_many_orders_are_scored_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    indent, volume = random_ladders(np.random.default_rng(3), 10, 9)
+    whole, widths, once = scores(indent, volume), [], scoring._scored
+    monkeypatch.setattr(scoring, "CHUNK", 40)
+    monkeypatch.setattr(scoring, "_scored", lambda i, v, goal: (widths.append(i.shape[1]), once(i, v, goal))[1])
+    np.testing.assert_allclose(scores(indent, volume), whole, rtol=1e-13)
+    assert widths == [4, 4, 1]
+
+
 def test_inputs_can_be_read_only() -> None:
     indent, volume = random_ladders(np.random.default_rng(4), 6, 10)
     indent.setflags(write=False)
@@ -266,13 +275,13 @@ def test_gini_of_unsorted_volumes_is_that_of_sorted_ones() -> None:
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, math.nan, math.inf])
 def test_volume_that_is_no_volume_is_refused(bad: float) -> None:
-    with pytest.raises(EvaluationError, match="volume"):
+    with pytest.raises(EvaluationError, match="every volume must"):
         evaluate(np.array([[0.0], [1.0]]), np.array([[1.0], [bad]]), objective(Settings()))
 
 
 @pytest.mark.parametrize("bad", [100.0, 101.0, math.nan, math.inf, -math.inf])
 def test_indent_that_is_no_indent_is_refused(bad: float) -> None:
-    with pytest.raises(EvaluationError, match="indent"):
+    with pytest.raises(EvaluationError, match="every indent must"):
         scores(np.array([[0.0], [bad]]), np.ones((2, 1)), objective(Settings()))
 
 

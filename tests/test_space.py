@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mlab.core.records import Cell
 from mlab.model.contract import contract
 from mlab.model.ladder import Array, Need, Sizing, accumulate
-from mlab.model.limits import Limits, broken_limits, conflict
+from mlab.model.limits import EXACT, Limits, broken_limits, conflict
 from mlab.model.objective import Objective, Score, Wave
 from mlab.model.scoring import evaluate
 from mlab.model.space import Space, volumes
@@ -121,6 +121,20 @@ def test_feasible_lowers_late_growths_first_and_no_more_than_needed() -> None:
     assert accumulate(volumes(kept))[-1, 0] == pytest.approx(space.total_max)
 
 
+def test_scaled_lowers_all_that_is_above_the_least_by_one_share() -> None:
+    """The first ladder has too small a first order, the second too large a last, the third keeps the limits."""
+    space = default_space(orders=4, limits=Limits(first_volume_min_pct=15.0))
+    growth = np.array([[2.0, 1.9, 1.6], [1.01, 1.05, 2.0], [1.2, 1.1, 1.3]]).T
+    kept = space.scaled(growth)
+    volume = volumes(kept)
+    share = (kept - space.growth_min) / (np.minimum(growth, space.growth_max) - space.growth_min)
+    np.testing.assert_allclose(share[1:], share[1:2].repeat(2, axis=0), rtol=1e-8)
+    np.testing.assert_allclose((volume[0] / volume.sum(axis=0))[0], 0.15, rtol=1e-8)
+    np.testing.assert_allclose((volume[-1] / volume.sum(axis=0))[1], 0.40, rtol=1e-8)
+    assert (share[-1, :2] < 0.99).all()
+    np.testing.assert_array_equal(kept[:, 2], growth[:, 2])
+
+
 @pytest.mark.parametrize("level", [1.45, 1.5])
 def test_absorb_brings_the_first_volume_onto_its_limit(level: float) -> None:
     """From above it, one step grows more; from below it, less."""
@@ -197,6 +211,20 @@ def good_schedule() -> dict[str, list[float]]:
 def test_each_broken_limit_is_named(field: str, value: list[float], limit: str) -> None:
     assert broken_limits(good_schedule(), DEFAULT) == []
     assert limit in broken_limits(good_schedule() | {field: value}, DEFAULT)
+
+
+@pytest.mark.parametrize("end", [{"martingale_pct": (1.0, 50.0)}, {"martingale_pct": (50.0, 90.0)}])
+def test_a_growth_may_be_off_by_its_rounding_and_no_more(end: dict[str, Any]) -> None:
+    limits, outward = Limits(**end), 1.0 if end["martingale_pct"][1] == 50.0 else -1.0
+    for off, broken in ((EXACT, []), (1.1 * EXACT, ["martingale_pct"])):
+        growth = [0.0, *[50.0 + outward * off] * 4]
+        assert broken_limits(good_schedule() | {"martingale_pct": growth}, limits) == broken
+
+
+def test_volumes_may_miss_their_sum_by_a_billionth_and_no_more() -> None:
+    for off, broken in ((0.8e-9, []), (1.2e-9, ["volume_pct"])):
+        schedule = good_schedule() | {"volume_pct": [10.0, 15.0, 20.0, 25.0, 30.0 + off]}
+        assert broken_limits(schedule, DEFAULT) == broken
 
 
 def test_gaps_are_free_where_the_ratio_is_off() -> None:

@@ -168,7 +168,7 @@ class Refinement:
         here, there = growth[step, lane], growth[other, lane]
         shifted = here * np.exp(stride[origin] * random.standard_normal(ladders))
         level, another = random.choice(self.space.levels, size=(2, ladders))
-        exchange, two = kind < 0.25, (kind >= 0.25) & (kind < 0.45)
+        exchange, two = kind < 0.25, kind < 0.45
         growth[step, lane] = np.where(exchange, there, np.where(kind < 0.7, level, shifted))
         growth[other, lane] = np.where(exchange, here, np.where(two, another, growth[other, lane]))
         self.space.absorb(growth, slack, np.less(random.random(ladders), 0.5))  # F25

@@ -7,7 +7,6 @@ ladder a column, (B,) a number a ladder.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from mlab.model.objective import Objective, Score
 from mlab.model.penalties import Position, penalties, sign_flips, tail, weight_centre
 
 CHUNK = 81_920
-"""Orders evaluated at a time, 4,096 ladders of 20: many enough that calls cost little, few enough for the cache."""
+"""Orders scored at a time, 4,096 ladders of 20: many enough that calls cost little, few enough for the cache."""
 
 DEFAULT = Objective()
 
@@ -63,71 +62,58 @@ def evaluate(indent: Array, volume: Array, objective: Objective = DEFAULT) -> Ev
     Raises:
         EvaluationError: a shape, a volume or an indent that no formula holds for, or a score that overflows.
     """
-    parts = [_evaluated(indent[:, part], volume[:, part], objective) for part in _parts(indent, volume)]
-    return parts[0] if len(parts) == 1 else _joined(parts)
-
-
-def scores(indent: Array, volume: Array, objective: Objective = DEFAULT) -> Array:
-    """The score alone, shape (B,): the search's inner pass, by the same formulas."""
-    parts = [_scored(indent[:, part], volume[:, part], objective) for part in _parts(indent, volume)]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _evaluated(indent: Array, volume: Array, objective: Objective) -> Evaluation:
+    _check_shapes(indent, volume)
+    score, limits = objective.score, objective.limits
     position = Position.of(indent, volume, objective.sizing)
-    penalty = penalties(position, objective.score.wave, objective.limits.tail_cap_pct)
+    penalty = penalties(position, score.wave, limits.tail_cap_pct)
     need = need_at_fill(position.price, position.average)
     max_need, var_need = need.max(axis=0), variance(need)
-    worst = (max_need, var_need) if objective.score.need == "fill" else _worst(position, objective.score.need)
-    total = position.held[-1]
+    worst = (max_need, var_need) if score.need == "fill" else _worst(position, score.need)
     if not position.growth.max(initial=0.0) < np.inf:
         raise EvaluationError("volumes are out of all proportion to each other")
+    volume_pct = position.volume * (100.0 / position.held[-1])
     return Evaluation(
-        score=_score(position, worst, penalty, objective.score),
+        score=_score(position, worst, penalty, score),
         max_need=max_need,
         var_need=var_need,
         tail=tail(position),
         indent=position.indent,
-        volume_pct=position.volume * (100.0 / total),
+        volume_pct=volume_pct,
         growth=position.growth,
         need=need,
         price=position.price,
         step=position.step,
         average=position.average,
         penalties=penalty,
-        collapses=position.step[1:].min(axis=0) < objective.limits.min_indent_step_pct,
-        overflows=position.volume[-1] * (100.0 / total) > objective.limits.tail_cap_pct,
+        collapses=position.step[1:].min(axis=0) < limits.min_indent_step_pct,
+        overflows=volume_pct[-1] > limits.tail_cap_pct,
         wci=weight_centre(position),
         sign_flips=sign_flips(need),
     )
+
+
+def scores(indent: Array, volume: Array, objective: Objective = DEFAULT) -> Array:
+    """The score alone, shape (B,), by the same formulas: the search's inner pass.
+
+    Args and errors are those of :func:`evaluate`.
+    """
+    _check_shapes(indent, volume)
+    orders, ladders = indent.shape
+    width = max(1, CHUNK // orders)
+    chunks = [slice(start, start + width) for start in range(0, max(1, ladders), width)]
+    parts = [_scored(indent[:, chunk], volume[:, chunk], objective) for chunk in chunks]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _check_shapes(indent: Array, volume: Array) -> None:
+    if indent.shape != volume.shape or indent.ndim != 2 or len(indent) < 2:
+        raise EvaluationError(f"indent {indent.shape} and volume {volume.shape} must both be (orders >= 2, ladders)")
 
 
 def _scored(indent: Array, volume: Array, objective: Objective) -> Array:
     position = Position.of(indent, volume, objective.sizing)
     penalty = penalties(position, objective.score.wave, objective.limits.tail_cap_pct)
     return _score(position, _worst(position, objective.score.need), penalty, objective.score)
-
-
-def _parts(indent: Array, volume: Array) -> list[slice]:
-    """The ladders in chunks, at least one."""
-    if indent.shape != volume.shape or indent.ndim != 2 or len(indent) < 2:
-        raise EvaluationError(f"indent {indent.shape} and volume {volume.shape} must both be (orders >= 2, ladders)")
-    orders, ladders = indent.shape
-    width = max(1, CHUNK // orders)
-    return [slice(start, start + width) for start in range(0, max(1, ladders), width)]
-
-
-def _joined(parts: list[Evaluation]) -> Evaluation:
-    def along(values: list[Any]) -> Any:
-        return np.concatenate(values, axis=-1)
-
-    arrays = {
-        field.name: along([getattr(part, field.name) for part in parts])
-        for field in fields(Evaluation)
-        if field.name != "penalties"
-    }
-    penalty = {name: along([part.penalties[name] for part in parts]) for name in parts[0].penalties}
-    return Evaluation(**arrays, penalties=penalty)
 
 
 def _worst(position: Position, need: Need) -> tuple[Array, Array]:
