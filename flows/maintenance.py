@@ -24,7 +24,7 @@ TOLD_S = 3600.0
 
 @flow(name="maintain", flow_run_name="upkeep", persist_result=False)
 def maintain(policy: Policy = Policy(), dry_run: bool = False) -> Any:  # noqa: B008, FBT001, FBT002 - a form
-    """Bring in order what runs have left behind, and make it smaller; what ``mlab upkeep`` does.
+    """Bring in order what runs have left behind, and make it smaller; what ``mlab maintenance`` does.
 
     Args:
         policy: what is kept, and for how long.

@@ -82,9 +82,10 @@ def test_a_run_is_shown_by_id_by_its_end_and_as_the_latest(
     assert f"run {second}" in mlab(capsys, "show")
     one_cell = mlab(capsys, "show", first, "--cell", "10x4", "--top", "1")
     assert "Cell 10 % x 5" not in one_cell
+    assert mlab(capsys, "show", first, "--cell", "10 % x 4", "--top", "1") == one_cell, "as it is shown"
     assert json.loads(mlab(capsys, "show", first, "--json"))["run_id"] == first
     loaded = events(state, first, "UI.RESULTS_LOAD")
-    assert len(loaded) == 4
+    assert len(loaded) == 5
     assert {event["run_id"] for event in loaded} == {first}
 
 

@@ -9,9 +9,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from mlab import cli
+from mlab.cli import app
+from mlab.cli.app import COMMANDS
 from mlab.core import crash
 from mlab.core.errors import EvaluationError
 from mlab.core.events import recorder
@@ -76,6 +79,26 @@ def test_without_a_command_it_says_what_there_is(state: State, capsys: pytest.Ca
     assert status == 0
     for command in ("crashes", "doctor", "sync"):
         assert f"\n  {command} " in out
+
+
+def test_commands_are_listed_with_the_first_line_of_their_help() -> None:
+    for name, (_, about) in COMMANDS.items():
+        command = app.mlab.get_command(click.Context(app.mlab), name)
+        assert command is not None
+        assert (command.name, (command.help or "").partition("\n")[0]) == (name, about)
+
+
+def test_a_command_loads_what_it_needs(state: State) -> None:
+    with Store.open(state.database) as store:
+        run_id = runs.searched(state, store)
+    slow = {"matplotlib", "mlflow", "prefect", "optuna", "numpy"}
+    for arguments, unwanted in (([], {*slow, "sqlalchemy", "rich"}), (["ls"], slow), (["show", run_id], slow)):
+        code = (
+            f"import sys; from mlab import cli; status = cli.main({arguments})\n"
+            f"sys.exit(status or ' '.join({unwanted} & set(sys.modules)) or 0)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
+        assert (done.returncode, done.stderr) == (0, ""), arguments
 
 
 def test_it_is_a_module_too(state: State) -> None:

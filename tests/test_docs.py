@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
@@ -136,7 +137,9 @@ def test_options_of_the_command_line_exist(page: Path, usage: str) -> None:
     options = set(re.findall(r"`(--[a-z-]+)", content))
     for command in re.findall(r"(?:flows\.run|make run ARGS=)[^`\n]*", content):
         options |= set(re.findall(r"(?<!\S)[\"']?(--[a-z-]+)", command))
-    of_mlab = {name for command in mlab.commands.values() for option in command.params for name in option.opts}
+    context = click.Context(mlab)
+    commands = [mlab.get_command(context, name) for name in mlab.list_commands(context)]
+    of_mlab = {name for command in commands if command for option in command.params for name in option.opts}
     assert options <= set(re.findall(r"--[a-z-]+", usage)) | of_mlab
 
 

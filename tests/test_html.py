@@ -119,14 +119,14 @@ def test_a_run_without_any_ladder_has_a_page(tmp_path: Path) -> None:
     assert all(link.startswith("#") for link in read.links), "nothing leads to runs that it does not have"
 
 
-def test_many_events_are_cut_to_the_last(monkeypatch: pytest.MonkeyPatch, whole: tuple[State, str]) -> None:
-    monkeypatch.setattr(html, "EVENTS", 5)
+def test_many_events_are_cut_to_the_last(whole: tuple[State, str]) -> None:
     with Store.open(whole[0].database) as store:
         experiment = store.experiments()[0]
         log = list(EventLog(whole[0].events(experiment.run_id)).news())
-        text = html.html(experiment, store.cells(1), store.results(1), log, PAGES)
-    assert text.count('data-event="') == 5
-    assert f"The last 5 events; {len(log) - 5} before them" in text
+        many = log * (1 + html.EVENTS // len(log))
+        text = html.html(experiment, store.cells(1)[:1], [], many, PAGES)
+    assert text.count('data-event="') == html.EVENTS
+    assert f"The last {html.EVENTS} events; {len(many) - html.EVENTS} before them" in text
 
 
 def browser(place: Path, script: str, profile: Path) -> Any:

@@ -121,7 +121,7 @@ def test_of_an_old_run_the_best_ladders_of_each_cell_are_kept_and_every_command_
     assert all(best in text or command == ("ls",) for command, text in shown.items())
     assert "ORCH.SAVE_OK" in shown["trace", best]
     assert len(shown["export", run_id].splitlines()) == 1 + 6
-    assert "mlab upkeep" in _mlab(capsys, "trace", before[0][3].candidate_id, status=2)
+    assert "mlab maintenance" in _mlab(capsys, "trace", before[0][3].candidate_id, status=2)
     assert changed(upkept(state)) == {"event logs": 1}, "to read one is to write to it; it is packed again"
 
 
@@ -143,7 +143,7 @@ def test_a_dry_run_says_what_would_be_done_and_changes_nothing(
     done = upkept(state, Policy(candidates_kept=1))
     assert changed(dry) == {name: count for name, count in changed(done).items() if name != "database"}
     assert runs.stored(store, opened.run_id).status == "PENDING", "who may still begin is left alone"
-    assert "There was nothing to do." in _mlab(capsys, "upkeep", "--dry-run")
+    assert "There was nothing to do." in _mlab(capsys, "maintenance", "--dry-run")
 
 
 def test_young_runs_are_left_as_they_are(state: State, store: Store) -> None:
@@ -167,7 +167,7 @@ def test_runs_of_which_mlflow_lacks_something_are_left_alone_and_it_is_said_why(
     assert changed(report)["event logs"] == 2
     assert (store.results(exp_id), log.exists()) == (held, True)
     monkeypatch.setattr(maintenance, "PUBLISHER_S", -1.0)
-    assert "1 of 7 steps failed" in _mlab(capsys, "upkeep", status=1)
+    assert "1 of 7 steps failed" in _mlab(capsys, "maintenance", status=1)
 
     delivered(store, run_id)
     assert {"event logs": 1, "candidates": 6}.items() <= changed(upkept(state, Policy(candidates_kept=1))).items()
@@ -386,6 +386,6 @@ def test_a_wrong_policy_is_refused(wrong: dict[str, float], told: str) -> None:
 
 
 def test_the_command_takes_a_policy(state: State, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "--candidates-kept" in _mlab(capsys, "upkeep", "--help")
-    assert "--events-days" in _mlab(capsys, "upkeep", "--events-days", "0", status=2)
-    assert "There was nothing to do." in _mlab(capsys, "upkeep", "--candidates-kept", "3")
+    assert "--candidates-kept" in _mlab(capsys, "maintenance", "--help")
+    assert "--events-days" in _mlab(capsys, "maintenance", "--events-days", "0", status=2)
+    assert "There was nothing to do." in _mlab(capsys, "maintenance", "--candidates-kept", "3")

@@ -4,46 +4,89 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 
 import click
 
-from mlab.cli.crashes import crashes
-from mlab.cli.doctor import doctor
-from mlab.cli.experiments import compare, list_runs, show, trace
-from mlab.cli.export import export, report
-from mlab.cli.maintenance import upkeep
-from mlab.cli.removal import delete, purge, restore
-from mlab.cli.sync import sync
 from mlab.core.errors import ConfigError, LabError
 
+COMMANDS = {
+    "ls": ("mlab.cli.browse:list_runs", "List runs, the newest first."),
+    "show": ("mlab.cli.browse:show", "Show what a run found, cell by cell."),
+    "compare": ("mlab.cli.browse:compare", "Compare two runs, cell by cell; the latest two where none are named."),
+    "trace": ("mlab.cli.browse:trace", "Follow one candidate by its id."),
+    "export": ("mlab.cli.export:export", "Export what a run found as CSV or JSON."),
+    "report": ("mlab.cli.export:report", "Write the report of a run: one HTML file that needs no network."),
+    "delete": ("mlab.cli.removal:delete", "Take runs off the lists."),
+    "restore": ("mlab.cli.removal:restore", "Bring back runs that were deleted."),
+    "purge": ("mlab.cli.removal:purge", "Remove deleted runs for good."),
+    "doctor": ("mlab.cli.doctor:doctor", "Check that all is well, and say what to do."),
+    "sync": ("mlab.cli.sync:sync", "Deliver to MLflow what it has not got yet."),
+    "crashes": ("mlab.cli.crashes:crashes", "Crash snapshots: list them, show one."),
+    "maintenance": (
+        "mlab.cli.maintenance:maintenance",
+        "Bring in order what runs have left behind, and make it smaller.",
+    ),
+}
+"""Where each command is, and the first line of its help: nothing of a command is loaded before it is called."""
 
-@click.group(
-    epilog="State is read from mlruns/ in the working directory, or from MLAB_STATE_DIR.",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-def mlab() -> None:
-    """What Martingale Lab has stored, what went wrong, and what to do about it.
+FORMER = {"upkeep": "maintenance"}
+"""Former names of commands, which still work."""
 
-    Searches are begun with `python -m flows.run`.
+
+class Commands(click.Group):
+    """A group of commands that are imported when they are called.
+
+    Args:
+        commands: place and first line of the help of each, in the order in which they are listed.
+        about: the help of the group.
     """
 
+    def __init__(self, commands: Mapping[str, tuple[str, str]], about: str) -> None:
+        super().__init__(
+            "mlab",
+            help=about,
+            epilog="State is read from mlruns/ in the working directory, or from MLAB_STATE_DIR.",
+            context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        )
+        self._places = commands
 
-COMMANDS = (
-    *(list_runs, show, compare, trace, export, report),
-    *(delete, restore, purge, upkeep),
-    *(doctor, sync, crashes),
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names."""
+        del ctx
+        return list(self._places)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One of them, None where there is none of that name."""
+        del ctx
+        place, _ = self._places.get(FORMER.get(cmd_name, cmd_name), ("", ""))
+        if not place:
+            return None
+        module, _, name = place.partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List them without importing any."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in self._places.items()])
+
+
+mlab = Commands(
+    COMMANDS,
+    "What Martingale Lab has stored, what went wrong, and what to do about it.\n\n"
+    "Searches are begun with `python -m flows.run`.",
 )
-for command in COMMANDS:
-    mlab.add_command(command)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, commands: click.Group = mlab) -> int:
     """Run one command; the exit status: 0 done, 1 something needs attention, 2 wrong command line, 4 storage failed."""
     logging.getLogger("mlab").addHandler(logging.NullHandler())  # an error is told once, by the line below
     logging.getLogger("mlab").propagate = False
     try:
-        return int(mlab.main(arguments, prog_name="mlab", standalone_mode=False) or 0)
+        return int(commands.main(arguments, prog_name="mlab", standalone_mode=False) or 0)
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message())
         return 0

@@ -1,4 +1,4 @@
-"""``mlab upkeep``: what runs have left behind, brought in order and made smaller."""
+"""``mlab maintenance``: what runs have left behind, brought in order and made smaller."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _policy(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--dry-run", is_flag=True, help="Change nothing, and say what would be done.")
 @_policy
 @click.pass_context
-def upkeep(context: click.Context, /, *, dry_run: bool, **policy: int) -> None:
+def maintenance(context: click.Context, /, *, dry_run: bool, **policy: int) -> None:
     """Bring in order what runs have left behind, and make it smaller.
 
     Marks runs whose process is gone, delivers what MLflow lacks, packs old event logs, removes old crash snapshots,
@@ -49,7 +49,7 @@ def upkeep(context: click.Context, /, *, dry_run: bool, **policy: int) -> None:
     terminal.table(out, _columns("would be done" if dry_run else "done"), report.steps)
     out.print(report.verdict)
     if dry_run and any(step.changed for step in report.steps):
-        out.print("Nothing was changed; mlab upkeep without --dry-run does it.")
+        out.print("Nothing was changed; mlab maintenance without --dry-run does it.")
     context.exit(1 if report.faults else 0)
 
 

@@ -53,7 +53,8 @@ def show(run: str, cell: str | None, top: int, *, as_json: bool) -> None:
         with logged(state, experiment):
             emit("UI.RESULTS_LOAD", f"{len(results)} results shown", rows=len(results))
     if cell is not None:
-        cells = [one for one in cells if stored.short(one.cell) == cell]
+        typed = cell.replace("%", "").replace(" ", "")  # as it is shown everywhere: 20 % x 10
+        cells = [one for one in cells if stored.short(one.cell) == typed]
         if not cells:
             raise ConfigError("command line", "--cell", "must be a cell of the run, such as 20x10", cell)
     if as_json:
@@ -113,7 +114,7 @@ def _found(store: Store, run: Experiment, name: str) -> Candidate:
     raise ConfigError(
         "command line",
         "CANDIDATE",
-        "is not kept: better ones took its place, it was pruned, or mlab upkeep has removed it",
+        "is not kept: better ones took its place, it was pruned, or mlab maintenance has removed it",
         name,
     )
 
