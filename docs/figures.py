@@ -15,7 +15,9 @@ from matplotlib.figure import Figure
 from mlab import config
 from mlab.core.records import Candidate, CellResult, Experiment
 from mlab.core.state import State
-from mlab.report import plots, terminal
+from mlab.model.front import at_fills, on_path
+from mlab.report import markdown, plots, terminal
+from mlab.report.columns import Column
 from mlab.search import engine
 from mlab.store import Store
 
@@ -46,22 +48,22 @@ def searched(*overrides: str) -> tuple[Experiment, list[CellResult]]:
 def ladders(overlap: int, orders: int) -> dict[str, Candidate]:
     """The best ladder of each kind for one cell."""
     cell = (f"ladder.overlap_pct={overlap}", f"ladder.num_orders={orders}", "search.patience=20")
-    found = {}
+    best = {}
     for kind, overrides in KINDS.items():
         _, (result,) = searched(*cell, *overrides)
         if result.best is None:
             raise RuntimeError(f"{kind}: nothing was found")
-        found[kind] = result.best
-    return found
+        best[kind] = result.best
+    return best
 
 
-def three_ladders_plot(found: dict[str, Candidate]) -> Figure:
+def three_ladders_plot(kinds: dict[str, Candidate]) -> Figure:
     """Price against the rebound needed on the way down: the tooth before a fill, and the fill."""
     figure = Figure(figsize=(9.6, 5.4), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     for kind, colour in zip(DRAWN, COLOURS, strict=True):
-        best = found[kind]
+        best = kinds[kind]
         depth, rebound = plots.need_path(best)
         schedule = best.contract["schedule"]
         axes.plot([100.0 - d for d in depth], rebound, color=colour, linewidth=1.4, label=kind)
@@ -77,36 +79,48 @@ def three_ladders_plot(found: dict[str, Candidate]) -> Figure:
     return figure
 
 
-def comparison(found: dict[str, Candidate]) -> str:
+def comparison(kinds: dict[str, Candidate]) -> str:
     """The kinds side by side, as a table in Markdown."""
-    lines = [
-        "| score built on | largest need at fills % | largest need on the path % | first gap % | half bought at "
-        "| share of last order % | average entry after the last |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    for kind, best in found.items():
-        contract, risk = best.contract, best.risk
-        schedule = contract["schedule"]
-        half = next(k for k, share in enumerate(risk["capital_deployed_pct"]) if share >= 50.0)
-        average = schedule["order_prices"][-1] * (1.0 + schedule["needpct"][-1] / 100.0)
-        values = (
-            f"{contract['max_need']:.2f} | {risk['max_need_path']:.2f} | {schedule['price_step_pct'][1]:.2f} | "
-            f"-{schedule['indent_pct'][half]:.1f} % | {schedule['volume_pct'][-1]:.1f} | {average:.2f}"
-        )
-        lines.append(f"| {kind} | {values} |")
-    return "\n".join(lines)
+    return markdown.table(COMPARED, list(kinds.items()))
+
+
+def _half_at(ladder: Candidate) -> float:
+    """Depth in % at which half of the position is bought."""
+    shares = ladder.risk["capital_deployed_pct"]
+    return float(next(at for at, share in zip(_list(ladder, "indent_pct"), shares, strict=True) if share >= 50.0))
+
+
+def _average(ladder: Candidate) -> float:
+    """Average entry after the last order, in quote currency."""
+    return _list(ladder, "order_prices")[-1] * (1.0 + _list(ladder, "needpct")[-1] / 100.0)
+
+
+def _list(ladder: Candidate, name: str) -> list[float]:
+    values: list[float] = ladder.contract["schedule"][name]
+    return values
+
+
+COMPARED = (
+    Column("kind", "score built on", lambda row: row[0], kind="text"),
+    Column("max_need", "largest need at fills", lambda row: at_fills(row[1]), "%", "{:.2f}".format),
+    Column("max_need_path", "largest need on the path", lambda row: on_path(row[1]), "%", "{:.2f}".format),
+    Column("gap", "first gap", lambda row: _list(row[1], "price_step_pct")[1], "%", "{:.2f}".format),
+    Column("half", "half bought at", lambda row: _half_at(row[1]), write="-{:.1f} %".format),
+    Column("last", "share of last order", lambda row: _list(row[1], "volume_pct")[-1], "%", "{:.1f}".format),
+    Column("average", "average entry after the last", lambda row: _average(row[1]), write="{:.2f}".format),
+)
 
 
 def main() -> None:
     """Write the pictures; print the comparison, and the end screen that README.md quotes."""
-    found = ladders(35, 20)
-    (IMAGES / "three_ladders.png").write_bytes(plots.png(three_ladders_plot(found)))
+    kinds = ladders(35, 20)
+    (IMAGES / "three_ladders.png").write_bytes(plots.png(three_ladders_plot(kinds)))
     experiment, cells = searched()
     shown = next(cell.best for cell in cells if cell.best and cell.cell.label == "20 % x 10")
     (IMAGES / "ladder.png").write_bytes(plots.png(plots.ladder_plot(shown)))
     (IMAGES / "front.png").write_bytes(plots.png(plots.front_plot(cells)))
     out = terminal.console(sys.stdout)
-    out.print(comparison(found), soft_wrap=True)
+    out.print(comparison(kinds), soft_wrap=True)
     terminal.final(out, experiment, cells, Path("mlruns"))
 
 

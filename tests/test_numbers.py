@@ -13,7 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from mlab.cli.doctor import FINDINGS, Finding
+from mlab.cli.maintenance import steps
 from mlab.core.records import CellResult, Crash, Experiment
+from mlab.maintenance import Step
 from mlab.report import columns, crashes, numbers, stored, terminal
 from tests.ladders import candidate, experiment, failed, nine_cells, result
 
@@ -82,7 +85,7 @@ MANY = [result(0, 20.0, 26).best, candidate([0.0, 0.01, 20.0] + [20.0 + k for k 
 CRASH = Crash(Path("x"), "crash_20260314_092653_ab12", "2026-03-14T09:26:53", None, "f", "ValueError: " + "x" * 150, {})
 
 
-LONG = {"runs": 64, "crashes": 150, "compare": 20 * 32}
+LONG = {"runs": 64, "crashes": 150, "compare": 20 * 32, "doctor": 199, "maintenance": 198}
 """Letters x of what is too long for a line, which is folded."""
 
 
@@ -102,6 +105,10 @@ def shown(name: str, width: int) -> str:
         "top": lambda: terminal.top(out, best),
         "runs": lambda: stored.list_runs(out, [one, other]),
         "compare": lambda: stored.compare(out, one[0], other[0], CELLS, CELLS),
+        "doctor": lambda: terminal.table(
+            out, FINDINGS, [Finding("database", "x" * 99, "x" * 99), Finding("disk", "x")]
+        ),
+        "maintenance": lambda: terminal.table(out, steps("would be done"), [Step("event logs", 1, "x" * 99, "x" * 99)]),
         "crashes": lambda: crashes.list_crashes(out, [CRASH], every=True),
     }[name]()
     return stream.getvalue()
@@ -118,6 +125,8 @@ def shown(name: str, width: int) -> str:
         ("top", [one.candidate_id for one in MANY if one]),
         ("runs", [experiment().run_id, "weekly-deep", "COMPLETED", "2 h 05 min", "22,400,036", "11/11", "path"]),
         ("compare", [f"{cell.best.contract['max_need']:.2f}" for cell in CELLS if cell.best]),
+        ("doctor", ["what to do", "database"]),
+        ("maintenance", ["would be done", "failed: "]),
         ("crashes", [CRASH.snapshot_id, "2026-03-14 09:26:53"]),
     ],
 )

@@ -328,7 +328,9 @@ def test_a_pipe_gets_one_plain_line_a_finished_cell() -> None:
     assert ESCAPE not in "".join(lines)
 
 
-def test_a_terminal_gets_a_live_bar_with_batch_score_and_pace() -> None:
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_a_terminal_gets_a_live_bar_with_batch_score_and_pace(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
     stream = Terminal()
     with Progress(stream) as progress:
         cell = nine_cells()[0]

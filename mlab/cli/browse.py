@@ -101,13 +101,13 @@ def trace(candidate: str) -> None:
         raise ConfigError("command line", "CANDIDATE", must, candidate)
     with opened() as (state, store):
         run = chosen(store, candidate[:22])
-        found = _found(store, run, candidate)
-        trial = next(one for one in store.trials(run.exp_id, found.cell.index) if one.number == found.trial)
-        events = _events(state.events(run.run_id), found)
-    stored.trace(terminal.console(sys.stdout), run, found, trial, events)
+        kept = _candidate(store, run, candidate)
+        trial = next(one for one in store.trials(run.exp_id, kept.cell.index) if one.number == kept.trial)
+        events = _events(state.events(run.run_id), kept)
+    stored.trace(terminal.console(sys.stdout), run, kept, trial, events)
 
 
-def _found(store: Store, run: Experiment, name: str) -> Candidate:
+def _candidate(store: Store, run: Experiment, name: str) -> Candidate:
     for candidate in store.results(run.exp_id):
         if candidate.candidate_id == name:
             return candidate

@@ -50,4 +50,4 @@ def show_crash(snapshot_id: str, *, as_json: bool) -> None:
     if as_json:
         print(orjson.dumps(named[0].content, option=orjson.OPT_INDENT_2).decode())
     else:
-        report.crash(terminal.console(sys.stdout), named[0])
+        report.show_crash(terminal.console(sys.stdout), named[0])

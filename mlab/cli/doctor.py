@@ -14,9 +14,6 @@ from importlib import metadata
 import click
 import psutil
 from packaging.requirements import Requirement
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from rich.text import Text
 
 from mlab import tracking
 from mlab.core import crash, pidfiles
@@ -25,6 +22,7 @@ from mlab.core.probe import answers
 from mlab.core.redaction import redacted
 from mlab.core.state import State
 from mlab.report import terminal
+from mlab.report.columns import Column
 from mlab.store import Store
 
 PACKAGE = "martingale-lab"
@@ -46,6 +44,14 @@ class Finding:
     remedy: str = ""
 
 
+FINDINGS = (
+    Column("ok", "", lambda finding: "!" if finding.remedy else "ok", kind="text"),
+    Column("check", "check", lambda finding: finding.name, kind="text"),
+    Column("found", "found", lambda finding: finding.found, kind="text", wraps=True),
+    Column("remedy", "what to do", lambda finding: finding.remedy, kind="text", wraps=True),
+)
+
+
 @click.command()
 @click.pass_context
 def doctor(context: click.Context) -> None:
@@ -56,12 +62,7 @@ def doctor(context: click.Context) -> None:
     """
     findings = list(examine(State.here()))
     out = terminal.console(sys.stdout)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for head in ("", "check", "found", "what to do"):
-        table.add_column(head, overflow="fold")
-    for one in findings:
-        table.add_row("!" if one.remedy else "ok", one.name, Text(one.found), Text(one.remedy))
-    out.print(table)
+    terminal.table(out, FINDINGS, findings)
     wrong = sum(bool(one.remedy) for one in findings)
     out.print(f"{wrong} of {len(findings)} checks need attention." if wrong else "All is well.")
     context.exit(1 if wrong else 0)

@@ -29,6 +29,19 @@ def _policy(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def steps(done: str) -> tuple[Column, ...]:
+    """The columns of a table of steps: how each went, its name, and what it has done, under this head."""
+    return (
+        Column("fault", "", lambda step: "!" if step.fault else "ok", kind="text"),
+        Column("name", "what", lambda step: step.name, kind="text"),
+        Column("done", done, _words, kind="text", wraps=True),
+    )
+
+
+def _words(step: work.Step) -> str:
+    return f"{step.done}\nfailed: {step.fault}" if step.fault else step.done
+
+
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Change nothing, and say what would be done.")
 @_policy
@@ -46,20 +59,8 @@ def maintenance(context: click.Context, /, *, dry_run: bool, **policy: int) -> N
         return
     report = work.upkeep(state, work.Policy(**policy), dry=dry_run)
     out = terminal.console(sys.stdout)
-    terminal.table(out, _columns("would be done" if dry_run else "done"), report.steps)
+    terminal.table(out, steps("would be done" if dry_run else "done"), report.steps)
     out.print(report.verdict)
     if dry_run and any(step.changed for step in report.steps):
         out.print("Nothing was changed; mlab maintenance without --dry-run does it.")
     context.exit(1 if report.faults else 0)
-
-
-def _columns(done: str) -> tuple[Column, ...]:
-    return (
-        Column("fault", "", lambda step: "!" if step.fault else "ok", kind="text"),
-        Column("name", "what", lambda step: step.name, kind="text"),
-        Column("done", done, _words, kind="text", wraps=True),
-    )
-
-
-def _words(step: work.Step) -> str:
-    return f"{step.done}\nfailed: {step.fault}" if step.fault else step.done

@@ -33,7 +33,7 @@ def list_crashes(out: Console, crashes: Sequence[Crash], *, every: bool) -> None
     terminal.table(out, KINDS, list(kinds.values()))
 
 
-def crash(out: Console, one: Crash) -> None:
+def show_crash(out: Console, one: Crash) -> None:
     """Print one crash: the error, the run, the machine, the traceback, and the last events before."""
     context, system = one.content["error_context"], one.content["system_stats"]
     out.print(Text(one.error, style="bold"))

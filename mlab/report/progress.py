@@ -13,7 +13,7 @@ from rich import progress as bars
 from mlab.core.records import Cell, CellResult
 from mlab.report import columns
 from mlab.report.numbers import clock
-from mlab.report.terminal import console
+from mlab.report.terminal import WIDTH, console
 
 
 class Progress:
@@ -27,7 +27,7 @@ class Progress:
         self._console = console(stream or sys.stderr)
         self._bar = bars.Progress(
             bars.TextColumn("{task.description}"),
-            bars.BarColumn(bar_width=20),
+            bars.BarColumn(bar_width=20 if self._console.width >= WIDTH else 8),
             bars.TextColumn("{task.fields[status]}"),
             console=self._console,
             disable=not self._console.is_terminal,
