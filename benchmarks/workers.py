@@ -56,7 +56,10 @@ def fingerprint(state: State, run_id: str) -> str:
             for result in store.cells(run.exp_id)
             for trial in store.trials(run.exp_id, result.cell.index)
         ]
-        results = [(one.candidate_id.removeprefix(run_id), one.contract, one.risk) for one in store.results(run.exp_id)]
+        results = [
+            (one.candidate_id.removeprefix(run_id), one.contract, one.risk, one.found)
+            for one in store.results(run.exp_id)
+        ]
     return hashlib.sha256(json.dumps([trials, results]).encode()).hexdigest()
 
 

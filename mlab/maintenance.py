@@ -20,7 +20,6 @@ from mlab.core.errors import LabError, StoreError, one_line
 from mlab.core.records import Experiment
 from mlab.core.redaction import redacted
 from mlab.core.state import RUN_ID, State
-from mlab.model.ranking import ranked_by_cell
 from mlab.store import Store
 
 DELIVERY_S = 600.0
@@ -53,7 +52,7 @@ class Policy(BaseModel):
         default=10,
         ge=1,
         le=1000,
-        description="After that the best of each cell are kept, so many, no two of the same ladder.",
+        description="After that the best of each cell are kept, so many.",
     )
 
 
@@ -199,7 +198,7 @@ class Upkeep:
         before, most = self._ago(DAY_S * self._policy.candidates_days), self._policy.candidates_kept
         runs = [run for run in self._settled(self._store.experiments()) if run.status == "COMPLETED"]
         old = [run.exp_id for run in runs if run.finished_at and run.finished_at < before]
-        todo = [exp_id for exp_id in old if self._store.crowded(exp_id, most)]
+        todo = [exp_id for exp_id in old if self._store.surplus(exp_id, most)]
         if todo and not self._dry:
             self._store.check_file()  # nothing is removed by the word of a damaged index
         counts, faults = [], []
@@ -213,9 +212,7 @@ class Upkeep:
     def _pruned(self, exp_id: int, most: int) -> int:
         """Remove them of one run, which is left to people where it is damaged; how many those were."""
         self._store.check_run(exp_id)
-        held = self._store.results(exp_id)
-        kept = {ladder.best.candidate_id for cell in ranked_by_cell(held) for ladder in cell[:most]}
-        return len(held) - len(kept) if self._dry else self._store.prune(exp_id, kept)
+        return self._store.surplus(exp_id, most) if self._dry else self._store.prune(exp_id, most)
 
     def vacuum(self) -> Done:
         """Give free space back to the disk, where that is worth it and disturbs nobody."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -98,13 +99,15 @@ def test_a_truncated_file_is_found(whole: tuple[Path, str], tmp_path: Path, shar
     "DELETE FROM trials WHERE experiment_id = 2 AND number = 1",
     "UPDATE results SET experiment_id = 1 WHERE experiment_id = 2",
     "UPDATE results SET score = score - 1",
+    "UPDATE results SET found = found + 1",
+    "UPDATE trials SET ladder = NULL",
     "UPDATE trials SET evaluations = 0",
     "UPDATE cells SET finished = 0",
     "UPDATE experiments SET best_score = best_score / 2",
     "UPDATE experiments SET config_json = replace(config_json, '100.0', '200.0')",
     "INSERT INTO results SELECT 99, 2, score / 2, payload_json, sanity_json, diagnostics_json, penalties_json,"
-    " created_at, candidate_id || 'x', cell_index, overlap_pct, num_orders, batch, trial, risk_json, checksum"
-    " FROM results WHERE experiment_id = 2 LIMIT 1",
+    " created_at, candidate_id || 'x', cell_index, overlap_pct, num_orders, batch, trial, risk_json, checksum, 'x',"
+    " 1 FROM results WHERE experiment_id = 2 LIMIT 1",
     "DELETE FROM experiments WHERE id = 1",
 ])  # fmt: skip
 def test_rows_that_another_program_has_changed_are_found(
@@ -131,18 +134,30 @@ def released(folder: Path, revision: str) -> Path:
 
 def content(path: Path) -> dict[str, list[tuple[object, ...]]]:
     """What an upgrade has to keep."""
-    kept = {
+    columns = {
         "experiments": "run_id, status, best_score, eval_count, config_json, notes, elapsed_s",
         "cells": "overlap_pct, num_orders, finished, stopped_early",
         "trials": "number, batch, params_json, outcome, score, reports_json, evaluations, candidate_id",
-        "results": "candidate_id, score, payload_json, risk_json, sanity_json, diagnostics_json, penalties_json",
         "outbox": "key, value, step, timestamp_ms, delivered",
     }
     with closing(sqlite3.connect(path)) as connection:
-        return {name: connection.execute(f"SELECT {columns} FROM {name}").fetchall() for name, columns in kept.items()}  # noqa: S608
+        return {name: connection.execute(f"SELECT {what} FROM {name}").fetchall() for name, what in columns.items()}  # noqa: S608
 
 
-@pytest.mark.parametrize("revision", ["0001"])
+def distinct(path: Path) -> dict[tuple[str, str], tuple[object, ...]]:
+    """The best result of each ladder, by run and the ladder in 6 decimals of a percent, and how often it is there."""
+    found: dict[tuple[str, str], tuple[object, ...]] = {}
+    columns = "score, candidate_id, payload_json, risk_json, sanity_json, diagnostics_json, penalties_json"
+    with closing(sqlite3.connect(path)) as connection:
+        for row in connection.execute(f"SELECT {columns} FROM results ORDER BY score DESC, candidate_id DESC"):  # noqa: S608
+            schedule = json.loads(row[2])["schedule"]
+            ladder = str([f"{percent:.6f}" for percent in schedule["indent_pct"] + schedule["volume_pct"]])
+            *_, times = found.get((row[1][:22], ladder), (0,))
+            found[row[1][:22], ladder] = (*row, times + 1)
+    return found
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002"])
 def test_a_database_of_an_earlier_release_is_brought_up_to_date(tmp_path: Path, revision: str) -> None:
     path = released(tmp_path, revision)
     before = content(path)
@@ -161,19 +176,36 @@ def test_a_database_of_an_earlier_release_is_brought_up_to_date(tmp_path: Path, 
     assert content(path) == before
 
 
-@pytest.mark.parametrize("revision", ["0001"])
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+def test_the_results_of_an_earlier_release_become_distinct_ladders(tmp_path: Path, revision: str) -> None:
+    path = released(tmp_path, revision)
+    before = distinct(path)
+    assert max(times for *_, times in before.values()) > 1
+
+    with Store.open(path) as store:
+        for run in store.experiments():
+            names = {name: times for (of, _), (_, name, *_, times) in before.items() if of == run.run_id}
+            assert {one.candidate_id: one.found for one in store.results(run.exp_id)} == names
+            for trial in store.trials(run.exp_id, 0):
+                kept = store.kept(run.exp_id, trial.candidate_id or "")
+                assert (kept is not None) == (trial.candidate_id is not None)
+                assert kept is None or kept.score == pytest.approx(trial.score, abs=1e-6)
+    assert distinct(path) == {ladder: (*row, 1) for ladder, (*row, _) in before.items()}
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002"])
 def test_an_upgrade_that_is_killed_anywhere_is_made_up_for(tmp_path: Path, revision: str) -> None:
     path, statements = released(tmp_path, revision), 0
-    before = content(path)
+    before, ladders = content(path), set(distinct(path))
     while killed(path, after=statements):
         assert schema(path) == revision, "all of an upgrade or nothing"
         assert content(path) == before
         statements += 1
-    assert statements > 20
+    assert statements > {"0001": 20, "0002": 10}[revision]
     with Store.open(path) as store:
         for run in store.experiments():
             store.check_run(run.exp_id)
-    assert content(path) == before
+    assert (content(path), set(distinct(path))) == (before, ladders)
 
 
 def killed(path: Path, after: int) -> bool:
@@ -198,12 +230,13 @@ def schema(path: Path) -> str:
         return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
 
 
-def test_a_damaged_result_of_an_earlier_release_is_not_sealed_as_it_is(tmp_path: Path) -> None:
-    path = released(tmp_path, "0001")
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+def test_a_damaged_result_of_an_earlier_release_is_not_sealed_as_it_is(tmp_path: Path, revision: str) -> None:
+    path = released(tmp_path, revision)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE results SET score = score / 2 WHERE id = 1")
         connection.commit()
 
     with pytest.raises(StoreError, match=r"c000-b0000-i000 is not as it was written \(checksum\); restore a copy"):
         Store.open(path)
-    assert schema(path) == "0001"
+    assert schema(path) == revision

@@ -97,7 +97,7 @@ def fingerprint(state: State, run_id: str) -> str:
             for t in store.trials(experiment.exp_id, progress.cell.index)
         ]
         found = [
-            (c.candidate_id.removeprefix(run_id), c.score, c.contract, c.risk) for c in store.results(experiment.exp_id)
+            (c.candidate_id.removeprefix(run_id), c.contract, c.risk, c.found) for c in store.results(experiment.exp_id)
         ]
     text = json.dumps([trials, found], sort_keys=True).replace(run_id, "")
     return hashlib.sha256(text.encode()).hexdigest()

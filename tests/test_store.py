@@ -31,13 +31,17 @@ CONFIG = {"name": "default", "seed": 42, "ladder": {"overlap_pct": [10, 20]}}
 PROCESSES = multiprocessing.get_context("spawn")
 
 
-def candidate(cell: Cell, batch: int, index: int, score: float, run: str = RUN) -> Candidate:
+def candidate(
+    cell: Cell, batch: int, index: int, score: float, run: str = RUN, shift: float | None = None
+) -> Candidate:
+    """One with a ladder of its own, unless ``shift`` makes it the same as others."""
+    second = 1 / 3 + (batch + index / 10 if shift is None else shift)
     contract = {
         "score": score,
         "max_need": 0.1 + 0.2,
         "var_need": 1e-300,
         "tail": 1e22,
-        "schedule": {"indent_pct": [0.0, 1 / 3, 10.0], "volume_pct": [1.0, 33.333333333333336, 65.66666666666666]},
+        "schedule": {"indent_pct": [0.0, second, 10.0], "volume_pct": [1.0, 33.333333333333336, 65.66666666666666]},
         "sanity": {"max_need_mismatch": False, "collapse_indents": True, "tail_overflow": False},
         "diagnostics": {"wci": 0.5, "sign_flips": 2, "gini": 0.25, "entropy": 0.75},
         "penalties": {"P_gini": 0.25, "P_wave": 0.0},
@@ -46,8 +50,8 @@ def candidate(cell: Cell, batch: int, index: int, score: float, run: str = RUN) 
     return Candidate(name, cell, batch, 10 * batch + index, score, contract, {"need_before_fill": [0.0, 1.5, 9.25]})
 
 
-def batch_of(cell: Cell, index: int, *scores: float, run: str = RUN) -> Batch:
-    found = tuple(candidate(cell, index, i, score, run) for i, score in enumerate(scores))
+def batch_of(cell: Cell, index: int, *scores: float, run: str = RUN, shift: float | None = None) -> Batch:
+    found = tuple(candidate(cell, index, i, score, run, shift) for i, score in enumerate(scores))
     trials = tuple(
         Trial(
             one.trial, index, {"head": 0.1, "end": 1 / 3}, "COMPLETE", one.score, (9.5, one.score), 7, one.candidate_id
@@ -250,6 +254,38 @@ def test_a_cell_keeps_its_best_and_the_others_theirs(store: Store, run: Experime
     assert store.verify(run.exp_id, late) == 1
     assert [(one.score, one.batch) for one in store.results(run.exp_id, 0)] == [(2.0, 1), (3.0, 0), (3.0, 0)]
     assert scores(store, run, 1) == [8.0, 9.0]
+
+
+def test_a_ladder_that_is_found_again_is_counted_and_told_by_its_best_candidate(store: Store, run: Experiment) -> None:
+    first = batch_of(CELLS[0], 0, 3.0, 3.0 + 1e-9, shift=1.0)
+    better, other = batch_of(CELLS[0], 1, 3.0 - 1e-9, 3.0, shift=1.0 + 4e-8), batch_of(CELLS[0], 2, 5.0, shift=2.0)
+    elsewhere = batch_of(CELLS[1], 0, 9.0, shift=1.0)
+
+    assert store.commit_batch(run.exp_id, first, 2, 0.0) == Saved(rows=1, held=1, best_score=3.0)
+    assert store.commit_batch(run.exp_id, better, 2, 0.0) == Saved(rows=1, held=1, best_score=3.0 - 1e-9)
+    assert store.commit_batch(run.exp_id, other, 2, 0.0) == Saved(rows=1, held=2, best_score=3.0 - 1e-9)
+    store.commit_batch(run.exp_id, elsewhere, 2, 0.0)
+    assert [store.verify(run.exp_id, one) for one in (first, better, other, elsewhere)] == [0, 1, 1, 1]
+
+    best = better.candidates[0]
+    assert store.results(run.exp_id) == [best, other.candidates[0], elsewhere.candidates[0]]
+    assert [one.found for one in store.results(run.exp_id)] == [4, 1, 1]
+    assert [one.best.found for one in store.cells(run.exp_id) if one.best] == [4, 1]
+    twins = (*first.candidates, *better.candidates)
+    assert [store.kept(run.exp_id, twin.candidate_id) for twin in twins] == [best] * 4
+    assert store.kept(run.exp_id, other.candidates[0].candidate_id) == other.candidates[0]
+    assert store.kept(run.exp_id, state.candidate_id(RUN, 0, 7, 0)) is None
+
+    store.commit_batch(run.exp_id, first, 2, 0.0)
+    assert [one.found for one in store.results(run.exp_id)] == [4, 1, 1], "a batch that is there is counted once"
+
+
+def test_as_many_ladders_are_kept_however_often_the_best_are_found(store: Store, run: Experiment) -> None:
+    for index in range(4):
+        store.commit_batch(run.exp_id, batch_of(CELLS[0], index, 1.0, 1.0, shift=1.0), 2, 0.0)
+    store.commit_batch(run.exp_id, batch_of(CELLS[0], 4, 3.0, 2.0, 4.0), 2, 0.0)
+    assert [(one.score, one.found) for one in store.results(run.exp_id)] == [(1.0, 8), (2.0, 1)]
+    assert store.kept(run.exp_id, state.candidate_id(RUN, 0, 4, 0)) is None, "better ones have its place"
 
 
 def test_a_batch_that_comes_too_late_is_dropped_whole(store: Store, run: Experiment) -> None:
@@ -507,7 +543,7 @@ def test_opening_again_keeps_everything(store: Store, run: Experiment, path: Pat
     with Store.open(path) as again:
         assert again.experiment(RUN) is not None
         assert scores(again, run) == [1.0]
-    assert events("DB.INIT")[-1]["revision"] == "0002"
+    assert events("DB.INIT")[-1]["revision"] == "0003"
 
 
 def test_the_schema_of_a_later_program_is_refused(store: Store, path: Path) -> None:

@@ -101,22 +101,15 @@ def trace(candidate: str) -> None:
         raise ConfigError("command line", "CANDIDATE", must, candidate)
     with opened() as (state, store):
         run = chosen(store, candidate[:22])
-        kept = _candidate(store, run, candidate)
+        kept = store.kept(run.exp_id, candidate)
+        if kept is None:
+            must = "is not kept: better ones took its place, it was pruned, or mlab maintenance has removed it"
+            raise ConfigError("command line", "CANDIDATE", must, candidate)
         trial = next(one for one in store.trials(run.exp_id, kept.cell.index) if one.number == kept.trial)
         events = _events(state.events(run.run_id), kept)
+    if candidate != kept.candidate_id:
+        print(f"{candidate} is the same ladder as this, which ranks before it:\n")
     stored.trace(terminal.console(sys.stdout), run, kept, trial, events)
-
-
-def _candidate(store: Store, run: Experiment, name: str) -> Candidate:
-    for candidate in store.results(run.exp_id):
-        if candidate.candidate_id == name:
-            return candidate
-    raise ConfigError(
-        "command line",
-        "CANDIDATE",
-        "is not kept: better ones took its place, it was pruned, or mlab maintenance has removed it",
-        name,
-    )
 
 
 def _events(log: Path, candidate: Candidate) -> list[Json]:

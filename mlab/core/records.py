@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -51,7 +51,10 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One stored ladder: ``contract`` has the keys of the evaluation contract, ``risk`` the risk block."""
+    """One ladder: ``contract`` has the keys of the evaluation contract, ``risk`` the risk block.
+
+    ``found`` tells how often the search of its cell has come upon it; it is no part of what the ladder is.
+    """
 
     candidate_id: str
     cell: Cell
@@ -60,6 +63,7 @@ class Candidate:
     score: float
     contract: Json
     risk: Json
+    found: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
-"""The order of candidates within one cell; ladders that were found several times count once."""
+"""What counts as one and the same ladder, and the order of the ladders of a cell."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from mlab.core.records import Candidate
+from mlab.core.records import Candidate, Json
 
 SAME_DECIMALS = 6
 """Ladders whose indents and volumes agree to this many decimals of a percent are one and the same."""
@@ -14,24 +15,26 @@ SAME_DECIMALS = 6
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """One ladder of a cell, and every candidate that is this ladder, best first."""
+    """One ladder of a cell, and its place among them."""
 
     rank: int
-    candidates: tuple[Candidate, ...]
-
-    @property
-    def best(self) -> Candidate:
-        """The candidate that stands for all of them."""
-        return self.candidates[0]
+    best: Candidate
 
     @property
     def found(self) -> int:
         """How often the search came upon this ladder."""
-        return len(self.candidates)
+        return self.best.found
+
+
+def ladder_key(schedule: Json) -> str:
+    """16 hex digits that two schedules of the evaluation contract share where they are one ladder."""
+    percents = (*schedule["indent_pct"], *schedule["volume_pct"])
+    text = " ".join(f"{round(value, SAME_DECIMALS) + 0.0:.{SAME_DECIMALS}f}" for value in percents)  # no minus at 0
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def ranked(candidates: Iterable[Candidate]) -> list[Ranked]:
-    """The ladders of one cell by score, lower first.
+    """The ladders of one cell by score, lower first; ties go by id.
 
     Raises:
         ValueError: candidates of several cells, whose scores do not compare.
@@ -40,18 +43,10 @@ def ranked(candidates: Iterable[Candidate]) -> list[Ranked]:
     cells = {candidate.cell.index for candidate in ordered}
     if len(cells) > 1:
         raise ValueError(f"scores rank within one cell, these are of cells {sorted(cells)}")
-    same: dict[tuple[float, ...], list[Candidate]] = {}
-    for candidate in ordered:
-        same.setdefault(_fingerprint(candidate), []).append(candidate)
-    return [Ranked(rank, tuple(group)) for rank, group in enumerate(same.values(), start=1)]
+    return [Ranked(rank, candidate) for rank, candidate in enumerate(ordered, start=1)]
 
 
 def ranked_by_cell(candidates: Iterable[Candidate]) -> list[list[Ranked]]:
     """The ladders of each cell, by cell."""
     by_cell = sorted(candidates, key=lambda candidate: candidate.cell.index)
     return [ranked(group) for _, group in groupby(by_cell, key=lambda candidate: candidate.cell.index)]
-
-
-def _fingerprint(candidate: Candidate) -> tuple[float, ...]:
-    schedule = candidate.contract["schedule"]
-    return tuple(round(value, SAME_DECIMALS) for value in (*schedule["indent_pct"], *schedule["volume_pct"]))

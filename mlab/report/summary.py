@@ -49,12 +49,11 @@ def run_json(experiment: Experiment, cells: Iterable[CellResult]) -> Json:
 
 
 def rows(candidates: Iterable[Candidate]) -> list[Json]:
-    """One flat row a candidate, by cell and rank; candidates that are one ladder share their rank."""
+    """One flat row a ladder, by cell and rank."""
     return [
-        _flat((columns.PLACE, columns.FOUND, *LADDER), LadderRow(candidate, ladder.rank, ladder.found))
+        _flat((columns.PLACE, columns.FOUND, *LADDER), LadderRow(ladder.best, ladder.rank, ladder.found))
         for cell in ranked_by_cell(candidates)
         for ladder in cell
-        for candidate in ladder.candidates
     ]
 
 

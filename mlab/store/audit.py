@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -53,13 +53,23 @@ def _faults(session: Session, experiment: ExperimentRow) -> Iterator[str]:
         if not result.candidate_id.startswith(f"{experiment.run_id}-c{result.cell_index:03d}-"):
             yield f"result {result.candidate_id} belongs to another cell"
     for index in sorted({cell.cell_index for cell in cells} | set(trials) | set(results)):
-        asked = trials[index]
-        if sorted(trial.number for trial in asked) != list(range(len(asked))):
-            yield f"trials of cell {index} are missing"
-        finished = [trial.score for trial in asked if trial.outcome == "COMPLETE" and trial.score is not None]
-        if min((result.score for result in results[index]), default=None) != min(finished, default=None):
-            yield f"the best result of cell {index} is not the best of its trials"
-    if experiment.best_score != min((one.score for found in results.values() for one in found), default=None):
+        for fault in _cell_faults(trials[index], results[index]):
+            yield f"cell {index}: {fault}"
+    if experiment.best_score != min((one.score for kept in results.values() for one in kept), default=None):
         yield "its best score is not the least of its results"
     if experiment.eval_count != sum(trial.evaluations for asked in trials.values() for trial in asked):
         yield "the ladders of its trials do not add up"
+
+
+def _cell_faults(trials: Sequence[TrialRow], results: Sequence[ResultRow]) -> Iterator[str]:
+    if sorted(trial.number for trial in trials) != list(range(len(trials))):
+        yield "trials are missing"
+    finished = [trial.score for trial in trials if trial.outcome == "COMPLETE" and trial.score is not None]
+    if min((result.score for result in results), default=None) != min(finished, default=None):
+        yield "the best result is not the best of the trials"
+    ladders = [result.ladder for result in results]
+    if len(set(ladders)) < len(ladders):
+        yield "two results are the same ladder"
+    found = Counter(trial.ladder for trial in trials)
+    if any(found[result.ladder] != result.found for result in results):
+        yield "a ladder is not counted as often as the trials found it"

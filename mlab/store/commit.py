@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from typing import Any, cast
 
-from sqlalchemy import delete, func, insert, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, CursorResult, Row, Select, delete, func, insert, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from mlab.core.errors import StoreError
 from mlab.core.records import Batch, Candidate, Json, Trial
+from mlab.model.ranking import ladder_key
 from mlab.store import rows
 from mlab.store.checksum import seal
 from mlab.store.schema import Base, ExperimentRow, OutboxRow, ResultRow, TrialRow
@@ -27,7 +31,7 @@ class Saved:
 
 
 def save(session: Session, experiment: ExperimentRow, batch: Batch, top_k: int, elapsed_s: float) -> Saved:
-    """Write a batch, keeping the ``top_k`` best results of its cell; a batch that is there already changes nothing.
+    """Write a batch, keeping the ``top_k`` best ladders of its cell; a batch that is there already changes nothing.
 
     Raises:
         StoreError: another batch with that number is there.
@@ -36,16 +40,21 @@ def save(session: Session, experiment: ExperimentRow, batch: Batch, top_k: int, 
     if stored and stored != batch.trials:
         raise StoreError(f"{_named(experiment, batch)} is stored with other trials; resume the run")
     if not stored:
-        exp_id = experiment.id
-        _insert(session, TrialRow, [rows.trial_row(exp_id, batch.cell, trial) for trial in batch.trials])
-        _insert(session, ResultRow, [rows.result_row(exp_id, candidate) for candidate in batch.candidates])
+        exp_id, cell = experiment.id, batch.cell
+        results = [rows.result_row(exp_id, candidate) for candidate in batch.candidates]
+        ladders = {row["candidate_id"]: row["ladder"] for row in results}
+        trials = [rows.trial_row(exp_id, cell, trial, ladders.get(trial.candidate_id)) for trial in batch.trials]
+        _insert(session, TrialRow, trials)
+        _insert(session, ResultRow, results)
         _insert(session, OutboxRow, rows.outbox_rows(exp_id, batch))
-        _drop_beyond(session, exp_id, batch.cell.index, top_k)
+        drop(session, beyond(1, ResultRow.ladder, *_of_cell(ResultRow, exp_id, cell.index)))
+        drop(session, beyond(top_k, ResultRow.cell_index, *_of_cell(ResultRow, exp_id, cell.index)))
+        _count(session, exp_id, cell.index, set(ladders.values()))
         experiment.best_score = _least(session, exp_id)
         experiment.eval_count += sum(trial.evaluations for trial in batch.trials)
         experiment.elapsed_s = max(experiment.elapsed_s, elapsed_s)
     ranking = _ranking(session, experiment.id, batch.cell.index)
-    kept = sum(index == batch.index for _, _, index in ranking)
+    kept = sum(row.batch == batch.index for row in ranking)
     return Saved(kept, len(ranking), experiment.best_score)
 
 
@@ -62,13 +71,28 @@ def verify(session: Session, experiment: ExperimentRow, batch: Batch) -> int:
     if not kept.items() <= {candidate.candidate_id: candidate for candidate in batch.candidates}.items():
         raise StoreError(f"{named}: its results do not read back as they were sent; check the disk")
     ranking = _ranking(session, experiment.id, batch.cell.index)
+    places = {row.ladder: (row.score, row.candidate_id) for row in ranking}
+    last = max(places.values(), default=(math.inf, ""))
     for candidate in batch.candidates:
-        dropped_out = ranking and (candidate.score, candidate.candidate_id) > ranking[-1][:2]
-        if candidate.candidate_id not in kept and not dropped_out:
+        better = min(last, places.get(ladder_key(candidate.contract["schedule"]), last))
+        if candidate.candidate_id not in kept and (candidate.score, candidate.candidate_id) < better:
             raise StoreError(f"{named}: result {candidate.candidate_id} is missing; check the disk")
     if experiment.best_score != _least(session, experiment.id):
         raise StoreError(f"{named}: the best score of the run is not the least of its results; check the disk")
     return len(kept)
+
+
+def beyond(most: int, per: InstrumentedAttribute[Any], *which: ColumnElement[bool]) -> Select[int]:
+    """The ids of these results but for the best ``most`` of those that share a value of ``per``."""
+    place = func.row_number().over(partition_by=per, order_by=RANK).label("place")
+    ranked = select(ResultRow.id, place).where(*which).subquery()
+    return select(ranked.c.id).where(ranked.c.place > most)
+
+
+def drop(session: Session, ids: Select[int]) -> int:
+    """Remove results; how many those were."""
+    gone = delete(ResultRow).where(ResultRow.id.in_(ids)).execution_options(synchronize_session=False)
+    return cast(CursorResult[Any], session.execute(gone)).rowcount
 
 
 def _named(experiment: ExperimentRow, batch: Batch) -> str:
@@ -80,15 +104,17 @@ def _insert(session: Session, table: type[Base], values: list[Json]) -> None:
         session.execute(insert(table), [{**row, "checksum": seal(table, row)} for row in values])
 
 
-def _drop_beyond(session: Session, exp_id: int, cell_index: int, top_k: int) -> None:
-    beyond = (
-        select(ResultRow.id)
-        .where(ResultRow.experiment_id == exp_id, ResultRow.cell_index == cell_index)
-        .order_by(*RANK)
-        .limit(-1)  # SQLite has no offset without a limit
-        .offset(top_k)
-    )
-    session.execute(delete(ResultRow).where(ResultRow.id.in_(beyond)).execution_options(synchronize_session=False))
+def _count(session: Session, exp_id: int, cell_index: int, ladders: Set[str]) -> None:
+    """Count how often the trials of a cell have found each of these ladders that is kept."""
+    trials = select(TrialRow.ladder, func.count()).where(*_of_cell(TrialRow, exp_id, cell_index))
+    found = dict(session.execute(trials.group_by(TrialRow.ladder)).tuples().all())
+    kept = select(ResultRow).where(*_of_cell(ResultRow, exp_id, cell_index), ResultRow.ladder.in_(ladders))
+    for row in session.scalars(kept):
+        row.found = found[row.ladder]
+
+
+def _of_cell(table: type[TrialRow | ResultRow], exp_id: int, cell_index: int) -> tuple[ColumnElement[bool], ...]:
+    return table.experiment_id == exp_id, table.cell_index == cell_index
 
 
 def _least(session: Session, exp_id: int) -> float | None:
@@ -97,27 +123,17 @@ def _least(session: Session, exp_id: int) -> float | None:
 
 def _trials(session: Session, exp_id: int, batch: Batch) -> tuple[Trial, ...]:
     """The stored trials of a batch, in order."""
-    query = (
-        select(TrialRow)
-        .where(TrialRow.experiment_id == exp_id, TrialRow.cell_index == batch.cell.index, TrialRow.batch == batch.index)
-        .order_by(TrialRow.number)
-    )
-    return tuple(rows.trial(row) for row in session.scalars(query))
+    query = select(TrialRow).where(*_of_cell(TrialRow, exp_id, batch.cell.index), TrialRow.batch == batch.index)
+    return tuple(rows.trial(row) for row in session.scalars(query.order_by(TrialRow.number)))
 
 
 def _kept(session: Session, exp_id: int, batch: Batch) -> dict[str, Candidate]:
     """The stored candidates of a batch by id."""
-    query = select(ResultRow).where(
-        ResultRow.experiment_id == exp_id, ResultRow.cell_index == batch.cell.index, ResultRow.batch == batch.index
-    )
+    query = select(ResultRow).where(*_of_cell(ResultRow, exp_id, batch.cell.index), ResultRow.batch == batch.index)
     return {row.candidate_id: rows.candidate(row) for row in session.scalars(query)}
 
 
-def _ranking(session: Session, exp_id: int, cell_index: int) -> list[tuple[float, str, int]]:
-    """Score, id and batch of each result that a cell holds, best first."""
-    query = (
-        select(ResultRow.score, ResultRow.candidate_id, ResultRow.batch)
-        .where(ResultRow.experiment_id == exp_id, ResultRow.cell_index == cell_index)
-        .order_by(*RANK)
-    )
-    return [(score, name, batch) for score, name, batch in session.execute(query)]
+def _ranking(session: Session, exp_id: int, cell_index: int) -> Sequence[Row[float, str, int, str]]:
+    """Score, id, batch and ladder of each result that a cell holds, best first."""
+    query = select(ResultRow.score, ResultRow.candidate_id, ResultRow.batch, ResultRow.ladder)
+    return session.execute(query.where(*_of_cell(ResultRow, exp_id, cell_index)).order_by(*RANK)).all()

@@ -100,3 +100,11 @@ def results(session: Session, exp_id: int, cell_index: int | None = None, limit:
         query = query.where(ResultRow.cell_index == cell_index)
     query = query.order_by(ResultRow.cell_index, *commit.RANK).limit(limit)
     return [rows.candidate(row) for row in session.scalars(query)]
+
+
+def kept(session: Session, exp_id: int, candidate_id: str) -> Candidate | None:
+    """The result that is the ladder of a candidate, its own or a better one's; None where that is not kept."""
+    of_trial = (TrialRow.ladder == ResultRow.ladder) & (TrialRow.cell_index == ResultRow.cell_index)
+    query = select(ResultRow).join(TrialRow, of_trial & (TrialRow.experiment_id == ResultRow.experiment_id))
+    row = session.scalar(query.where(ResultRow.experiment_id == exp_id, TrialRow.candidate_id == candidate_id))
+    return rows.candidate(row) if row else None

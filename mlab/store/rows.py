@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 from mlab.core.records import Batch, Candidate, Cell, Experiment, Json, Outcome, Status, Trial
+from mlab.model.ranking import ladder_key
 from mlab.store.canonical_json import check, decoded, encoded
 from mlab.store.schema import CellRow, ExperimentRow, ResultRow, TrialRow
 
@@ -25,7 +26,7 @@ def cell_row(exp_id: int, cell: Cell) -> Json:
     return row | {"experiment_id": exp_id, "finished": False, "stopped_early": False}
 
 
-def trial_row(exp_id: int, cell: Cell, trial: Trial) -> Json:
+def trial_row(exp_id: int, cell: Cell, trial: Trial, ladder: str | None) -> Json:
     """A row of ``trials``."""
     where = f"{cell.label}, trial {trial.number}"
     row = {
@@ -40,6 +41,7 @@ def trial_row(exp_id: int, cell: Cell, trial: Trial) -> Json:
         "evaluations": trial.evaluations,
         "candidate_id": trial.candidate_id,
         "error": trial.error,
+        "ladder": ladder,
     }
     check(row, where)
     return row
@@ -56,11 +58,12 @@ def result_row(exp_id: int, candidate: Candidate) -> Json:
         "batch": candidate.batch,
         "trial": candidate.trial,
         "score": candidate.score,
+        "found": candidate.found,
         "payload_json": encoded({key: contract[key] for key in contract if key not in PARTS}, where),
         "risk_json": encoded(candidate.risk, f"{where}.risk"),
     } | {f"{part}_json": encoded(contract[part], f"{where}.{part}") for part in PARTS}
     check(row, where)
-    return row | {"experiment_id": exp_id, "created_at": now()}
+    return row | {"experiment_id": exp_id, "created_at": now(), "ladder": ladder_key(contract["schedule"])}
 
 
 def outbox_rows(exp_id: int, batch: Batch) -> list[Json]:
@@ -123,4 +126,5 @@ def candidate(row: ResultRow) -> Candidate:
         score=row.score,
         contract=decoded(row.payload_json) | parts,
         risk=decoded(row.risk_json),
+        found=row.found,
     )

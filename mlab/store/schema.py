@@ -76,7 +76,11 @@ class CellRow(Base):
 
 
 class TrialRow(Base):
-    """One point that Optuna asked for; enough to replay a study. Its candidate may have dropped out of the results."""
+    """One point that Optuna asked for; enough to replay a study.
+
+    ``ladder`` is the key of the ladder that it found, null where that was not worth keeping: its candidate may not be
+    among the results, because the same ladder is there already, or better ones have taken its place.
+    """
 
     __tablename__ = "trials"
     __table_args__ = (_of_cell(), CheckConstraint("outcome IN ('COMPLETE', 'PRUNED', 'FAIL')", name="outcome"))
@@ -92,10 +96,14 @@ class TrialRow(Base):
     evaluations: Mapped[int]
     candidate_id: Mapped[str | None]
     error: Mapped[str | None]
+    ladder: Mapped[str | None] = mapped_column(sort_order=2)
 
 
 class ResultRow(Base):
-    """One ladder that was kept. The contract is the payload with its sanity, diagnostics and penalties."""
+    """One ladder that was kept, no two of a cell the same: as its best candidate found it, and how often it was found.
+
+    The contract is the payload with its sanity, diagnostics and penalties.
+    """
 
     __tablename__ = "results"
     __table_args__ = (
@@ -118,6 +126,8 @@ class ResultRow(Base):
     batch: Mapped[int]
     trial: Mapped[int]
     risk_json: Mapped[str]
+    ladder: Mapped[str] = mapped_column(sort_order=2, server_default="")
+    found: Mapped[int] = mapped_column(sort_order=2, server_default="1")
 
 
 class OutboxRow(Base):

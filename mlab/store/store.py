@@ -82,6 +82,7 @@ class Store:
     experiment = _reading(queries.experiment)
     experiments = _reading(queries.experiments)
     run_of_flow = _reading(queries.run_of_flow)
+    kept = _reading(queries.kept)
     cell = _reading(queries.cell)
     cells = _reading(queries.cells)
     trials = _reading(queries.trials)
@@ -147,7 +148,7 @@ class Store:
         Args:
             exp_id: the run.
             batch: committed a second time, it changes nothing.
-            top_k: results kept for the cell; ties go by candidate id.
+            top_k: ladders kept for the cell, no two the same; ties go by candidate id.
             elapsed_s: seconds that the run has taken in all, over every time it was resumed; of several
                 processes that write, the latest counts.
 
@@ -196,7 +197,7 @@ class Store:
 
     set_deleted = _writing(removal.set_deleted)
     purge = _writing(removal.purge)
-    crowded = _reading(removal.crowded)
+    surplus = _reading(removal.surplus)
     prune = _writing(removal.prune)
 
     def space(self) -> tuple[int, int]:
