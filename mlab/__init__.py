@@ -1,3 +1,3 @@
-"""Martingale Lab: search for the ladder of orders with the fastest exit, and keep the evidence."""
+"""Martingale Lab: search for the ladder that needs the smallest rebound to break even, and keep the evidence."""
 
 __version__ = "0.1.0"

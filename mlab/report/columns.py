@@ -165,24 +165,22 @@ CELLS = (OVERLAP, ORDERS, SCORE, AT_FILLS, ON_PATH, FIRST_GAP, LAST_VOLUME, EVAL
 RANKED = (PLACE, SCORE, AT_FILLS, ON_PATH, SHAPE, SANITY, FOUND, CANDIDATE)
 """The ladders of one cell, by score."""
 
-_ORDER: dict[str, Callable[[Any], str]] = {
-    "order": str,
-    "price": numbers.exact,
-    "indent_pct": PERCENT,
-    "price_step_pct": PERCENT,
-    "volume_pct": PERCENT,
-    "martingale_pct": TENTHS,
-    "needpct": PERCENT,
-    "need_before_fill": PERCENT,
-    "deployed_pct": TENTHS,
-}
+
+def _order(key: str, head: str, unit: str = "", write: Callable[[Any], str] = str) -> Column:
+    return Column(key, head, lambda row: row[key], unit, write)
 
 
-def _entry(key: str) -> Callable[[Json], Any]:
-    return lambda row: row[key]
-
-
-ORDER = tuple(Column(key, key.replace("_", " "), _entry(key), write=write) for key, write in _ORDER.items())
+ORDER = (
+    _order("order", "order"),
+    _order("price", "price", write=numbers.exact),
+    _order("indent_pct", "indent", "%", PERCENT),
+    _order("price_step_pct", "price step", "%", PERCENT),
+    _order("volume_pct", "volume", "%", PERCENT),
+    _order("martingale_pct", "martingale", "%", TENTHS),
+    _order("needpct", "NeedPct", "%", PERCENT),
+    _order("need_before_fill", "need before fill", "%", PERCENT),
+    _order("deployed_pct", "deployed", "%", TENTHS),
+)
 """The orders of one ladder, whose rows are those of :func:`order_rows`."""
 
 
@@ -194,14 +192,12 @@ def order_rows(ladder: Candidate, decimals: int = numbers.PERCENT_DECIMALS) -> l
         decimals: those of the volumes, which add up to exactly 100 with that many.
     """
     schedule, risk = ladder.contract["schedule"], ladder.risk
-    percentages = {
-        **schedule,
+    percentages = schedule | {
         "need_before_fill": risk["need_before_fill"],
         "deployed_pct": risk["capital_deployed_pct"],
     }
-    lists = {
-        "price": numbers.prices(schedule["order_prices"], schedule["indent_pct"]),
-        "volume_pct": numbers.shares(schedule["volume_pct"], decimals),
-    }
-    lists |= {key: list(map(numbers.percent, values)) for key, values in percentages.items() if key not in lists}
-    return [{key: lists[key][k] if key in lists else k + 1 for key in _ORDER} for k in range(ladder.cell.num_orders)]
+    lists = {key: list(map(numbers.percent, values)) for key, values in percentages.items()}
+    lists["order"] = list(range(1, ladder.cell.num_orders + 1))
+    lists["price"] = numbers.prices(schedule["order_prices"], schedule["indent_pct"])
+    lists["volume_pct"] = numbers.shares(schedule["volume_pct"], decimals)
+    return [{column.key: lists[column.key][k] for column in ORDER} for k in range(ladder.cell.num_orders)]
