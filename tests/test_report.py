@@ -260,6 +260,11 @@ def test_a_failed_cell_is_said_to_have_failed() -> None:
     assert re.search(r"10 +5 +failed( +-){4} +0 +8 +0 +no", text)
 
 
+def test_a_cell_whose_turn_had_not_come_has_not_failed() -> None:
+    waiting = replace(failed(0, 10.0, 5), trials=0, batches=0, finished=False)
+    assert re.search(r"10 +5( +-){5} +0 +0 +0 +no", screen([waiting], status="STOPPED"))
+
+
 @pytest.mark.parametrize(("status", "says"), [("STOPPED", True), ("FAILED", True), ("COMPLETED", False)])
 def test_a_run_that_can_go_on_says_how(status: str, says: bool) -> None:
     assert (f"--resume {RUN_ID}" in screen(nine_cells()[:1], status=status)) is says
