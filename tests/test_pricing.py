@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from mlab.model.gaps import Gaps
 from mlab.model.ladder import Array, Need, Sizing
 from mlab.model.objective import Objective, Score, Wave
-from mlab.model.pricing import Gaps, Pricing
+from mlab.model.pricing import Pricing
 from mlab.model.scoring import scores
 from tests import scalar
 

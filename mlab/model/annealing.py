@@ -91,6 +91,21 @@ class Refinement:
         starts: one a trial.
         leader: growths (K,) of the cell's best ladder so far, None where there is none.
         seed: of all randomness.
+
+    Raises:
+        ValueError: a start without a shape where there is no leader.
+
+    Example:
+        >>> from mlab.core.records import Cell
+        >>> from mlab.model.objective import Objective
+        >>> space = Space.of(Cell(index=0, overlap_pct=20.0, num_orders=4), Objective())
+        >>> start = Start(temperature=0.005, stride=0.2, shape=Shape(place=0.0, width=0.3))
+        >>> refinement = Refinement(space, [start], leader=None, seed=np.random.SeedSequence(1))
+        >>> refinement.best.score.round(3).tolist()
+        [4.306]
+        >>> refinement.generation()
+        >>> refinement.best.score.round(3).tolist()
+        [3.406]
     """
 
     def __init__(
@@ -109,7 +124,10 @@ class Refinement:
         self.evaluations = np.ones(len(starts), dtype=np.int64)
 
     def generation(self) -> None:
-        """One cooling of the trials that are still active, each from the best ladder that it knows."""
+        """One cooling of the trials that are still active, each from the best ladder that it knows.
+
+        Scores in ``best`` fall or stay; ``evaluations`` counts the ladders scored, both of shape (B,).
+        """
         self.current, self.lowest = self.best.of(self.active), self.best.of(self.active)
         for move in range(MOVES):
             self._move(COOLING ** (-move / (MOVES - 1)))

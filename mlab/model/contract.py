@@ -20,6 +20,18 @@ def contract(evaluation: Evaluation, ladder: int, base_price: float, objective: 
     """The contract of one ladder of a batch, exactly the keys that the spec fixes.
 
     ``max_need`` and ``var_need`` are those at fills, whatever the score is built on.
+
+    Args:
+        evaluation: of the batch.
+        ladder: its column, from 0.
+        base_price: price of order 1, in quote currency.
+        objective: that of the evaluation.
+
+    Example:
+        >>> from mlab.model.scoring import evaluate
+        >>> evaluation = evaluate(np.array([[0.0, 5.0, 10.0]]).T, np.array([[1.0, 1.2, 1.44]]).T)
+        >>> contract(evaluation, 0, 202.91, Objective())["schedule"]["order_prices"]
+        [202.91, 192.7645, 182.619]
     """
     schedule = _schedule(evaluation, ladder, base_price)
     max_need = float(evaluation.max_need[ladder])
@@ -64,7 +76,19 @@ def _schedule(evaluation: Evaluation, ladder: int, base_price: float) -> dict[st
 
 
 def risk(evaluation: Evaluation, ladder: int, objective: Objective) -> Json:
-    """What NeedPct at fills does not show. F20 to F22; losses in percent of the money deployed."""
+    """What NeedPct at fills does not show. F20 to F22; losses in percent of the money deployed.
+
+    Args are those of :func:`contract`.
+
+    Example:
+        Equal money at 100 and at 50: half of the way down the rebound needed is 100 %, and at 50 a quarter is lost.
+
+        >>> from mlab.model.scoring import evaluate
+        >>> evaluation = evaluate(np.array([[0.0, 50.0]]).T, np.array([[1.0, 1.0]]).T)
+        >>> block = risk(evaluation, 0, Objective())
+        >>> round(block["max_need_path"], 9), round(block["loss_at_last_order_pct"], 9)
+        (100.0, 25.0)
+    """
     share, prices = evaluation.volume_pct[:, ladder], evaluation.price[:, ladder]
     money = np.cumsum(share if objective.sizing == "quote" else share * prices)
     before = need_before_fill(evaluation.price[:, [ladder]], evaluation.average[:, [ladder]])

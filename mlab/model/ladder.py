@@ -56,14 +56,32 @@ def count_by_column(flags: NDArray[np.bool_]) -> Array:
 
 
 def prices(indent: Array) -> Array:
-    """Prices over the base price from indents in percent. F1, shape (M, B)."""
+    """Prices over the base price from indents in percent. F1, shape (M, B).
+
+    Example:
+        >>> prices(np.array([[0.0, 5.0, 10.0]]).T)[:, 0].round(9).tolist()
+        [1.0, 0.95, 0.9]
+    """
     price = np.multiply(indent, -0.01, order="C")
     price += 1.0  # F1
     return np.asarray(price)
 
 
 def average_entry(price: Array, volume: Array, sizing: Sizing) -> tuple[Array, Array]:
-    """Average entry price after each fill, and the volume held. F2 (quote) and F3 (base), shape (M, B) each."""
+    """Average entry price after each fill, and the volume held. F2 (quote) and F3 (base), shape (M, B) each.
+
+    Args:
+        price: in any unit, shape (M, B); the average is in the same.
+        volume: positive volumes in any unit, shape (M, B).
+        sizing: whether they are money (quote) or coins (base).
+
+    Example:
+        Equal money at 100 and at 50 buys one coin and two; equal coins cost 75 each.
+
+        >>> price, volume = np.array([[100.0, 50.0]]).T, np.ones((2, 1))
+        >>> [average_entry(price, volume, sizing)[0][1, 0].round(6).item() for sizing in ("quote", "base")]
+        [66.666667, 75.0]
+    """
     spent_and_bought = np.empty((len(volume), 2, volume.shape[1]))
     money, coins = spent_and_bought[:, 0], spent_and_bought[:, 1]
     if sizing == "quote":

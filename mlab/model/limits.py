@@ -1,4 +1,14 @@
-"""The limits of a ladder: what they are, whether any ladder of a cell keeps them, and whether a stored one does."""
+"""The limits of a ladder: what they are, whether any ladder of a cell keeps them, and whether a stored one does.
+
+Example:
+    Limits that are left out are the defaults of the config; a wrong one is a ``ValueError``.
+
+    >>> limits = Limits(max_gap_ratio=None, tail_cap_pct=25.0)
+    >>> limits
+    Limits(min_indent_step_pct=0.05, max_gap_ratio=None, martingale_pct=(1.0, 100.0), first_volume_min_pct=1.0, tail_cap_pct=25.0)
+    >>> conflict(Cell(index=0, overlap_pct=20.0, num_orders=3), limits)
+    'no ladder with num_orders 3 keeps limits.tail_cap_pct 25: at limits.martingale_pct 1 the last order must exceed 33.67 %'
+"""  # noqa: E501 - what Python prints
 
 from __future__ import annotations
 
@@ -10,6 +20,12 @@ from pydantic import Field, field_validator
 from mlab.core.records import Cell, Json
 from mlab.core.section import Section, rule
 from mlab.model.ladder import Array
+
+GUARD = 1e-10
+"""Distance kept from every limit and threshold, as a share: optima sit on them, and rounding must not cross."""
+
+ROUNDING = 4e-13
+"""Rounding of a price over the base price, and of the indents that follow from it."""
 
 ROOM = 1e-6
 """Share by which a limit must be clear of the impossible, so that a ladder on it survives rounding."""
@@ -48,7 +64,12 @@ class Limits(Section):
 
 
 def least_rest(orders: int, growth_min: float) -> Array:
-    """For orders 1..M, the volumes from that order on, over its own, were all later growths the least. F23."""
+    """For orders 1..M, the volumes from that order on, over its own, were all later growths the least. F23, shape (M,).
+
+    Args:
+        orders: M.
+        growth_min: least ratio of a volume to the one before.
+    """
     rest = np.ones(orders)
     for k in range(orders - 2, -1, -1):
         rest[k] = 1.0 + growth_min * rest[k + 1]  # F23
@@ -56,7 +77,13 @@ def least_rest(orders: int, growth_min: float) -> Array:
 
 
 def least_spread(orders: int, growth_min: float, last: float) -> Array:
-    """For orders 1..M, the least ratio of the volumes so far to its own that can still lead to ``last`` at M. F24."""
+    """For orders 1..M, the least ratio of the volumes so far to its own that leads to ``last`` at M. F24, shape (M,).
+
+    Args:
+        orders: M.
+        growth_min: least ratio of a volume to the one before.
+        last: the ratio for order M: 100 over the cap in percent.
+    """
     spread = np.full(orders, last)
     for k in range(orders - 2, -1, -1):
         spread[k] = growth_min * (spread[k + 1] - 1.0)  # F24
@@ -71,7 +98,7 @@ def possible_shares_pct(orders: int, growth_min_pct: float) -> tuple[float, floa
 
 
 def conflict(cell: Cell, limits: Limits) -> str | None:
-    """Why no ladder of ``cell`` keeps the limits, with the fields to change; None where some ladder does.
+    """Why no ladder of ``cell`` keeps the limits, naming the fields to change; None where some ladder does.
 
     ``max_gap_ratio`` needs no rule: above 1 it always leaves the mean gap free.
     """
@@ -98,7 +125,12 @@ def conflict(cell: Cell, limits: Limits) -> str | None:
 
 
 def broken_limits(schedule: Json, limits: Limits) -> list[str]:
-    """Names of the limits that a stored schedule breaks, judged by its own numbers; empty where all hold."""
+    """Names of the limits that a stored schedule breaks, judged by its own numbers; empty where all hold.
+
+    Args:
+        schedule: of the contract; its lists ``indent_pct``, ``volume_pct`` and ``martingale_pct`` count.
+        limits: those that it should keep.
+    """
     indent, volume, growth = (np.asarray(schedule[key]) for key in ("indent_pct", "volume_pct", "martingale_pct"))
     gaps = np.diff(indent)
     low, high = limits.martingale_pct

@@ -1,4 +1,16 @@
-"""What ladders are scored by: the weights and rules of the score, as the config has them."""
+"""What ladders are scored by: the weights and rules of the score, as the config has them.
+
+Example:
+    What is left out is the default of the config; a wrong value is a ``ValueError``.
+
+    >>> Score(need="path", wave=Wave(enabled=False)).beta
+    0.3
+    >>> Objective(Score(need="path"), sizing="base").limits.tail_cap_pct
+    40.0
+    >>> Score(alpha=-1.0)  # doctest: +IGNORE_EXCEPTION_DETAIL
+    Traceback (most recent call last):
+    ValidationError: alpha: Input should be greater than or equal to 0
+"""
 
 from __future__ import annotations
 

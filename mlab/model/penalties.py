@@ -61,6 +61,19 @@ def penalties(position: Position, rule: Wave, tail_cap_pct: float) -> dict[str, 
     """The penalties of a batch by name, each of shape (B,).
 
     ``P_need_mismatch`` is not among them: it compares with what is stored, so the contract adds it.
+
+    Args:
+        position: the batch.
+        rule: of the wave.
+        tail_cap_pct: largest share of the last order, in percent.
+
+    Example:
+        The last order holds half, a quarter more than its cap of 40 %; all other growths are strong and alike:
+
+        >>> position = Position.of(np.array([[0.0, 5.0, 10.0]]).T, np.array([[1.0, 2.0, 3.0]]).T, "quote")
+        >>> values = penalties(position, Wave(), tail_cap_pct=40.0)
+        >>> {name: round(float(value[0]), 6) for name, value in values.items() if name in ("P_tailcap", "P_wave")}
+        {'P_tailcap': 0.25, 'P_wave': 0.2}
     """
     return {
         "P_gini": gini(position),

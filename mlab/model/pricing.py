@@ -15,11 +15,11 @@ slope    (K, B)   -d ln P_M / d c_k: how much depth a little more need of order 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlab.model.gaps import Gaps
 from mlab.model.ladder import Array, Need, Sizing, accumulate, average_entry, compound, count_by_column
 from mlab.model.objective import Objective
 
@@ -34,14 +34,6 @@ TIGHT_STEPS, TIGHT_SHARE = 4, 0.4
 
 EVEN = 1e6
 """Weight from which on the largest need is all that counts, and all needs are equal."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gaps:
-    """Bounds on the distance between neighbouring orders, as shares of the base price; ``most`` None for none."""
-
-    least: float
-    most: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +78,7 @@ class Pricing:
 
     @classmethod
     def of(cls, overlap: float, gaps: Gaps, objective: Objective) -> Pricing:
-        """From the weights of the score, which counts needs in percent."""
+        """From the overlap in percent and the weights of the score, which counts needs in percent."""
         alpha, beta = objective.score.alpha, 100.0 * objective.score.beta
         weight = alpha / beta if alpha < EVEN * beta else EVEN
         return cls(overlap, objective.sizing, objective.score.need, weight, gaps)
@@ -104,17 +96,33 @@ class Pricing:
 
         Returns:
             Indents in percent, shape (M, B), the first 0, the last ``overlap``; and the needs they follow from.
+
+        Example:
+            Where only the largest need counts (beta 0), all orders after the first need the same rebound, in percent:
+
+            >>> from mlab.model.objective import Score
+            >>> pricing = Pricing.of(20.0, Gaps(least=0.0, most=None), Objective(Score(beta=0.0)))
+            >>> indent, needs = pricing.indents(np.array([[1.0, 1.5, 1.5]]).T)
+            >>> indent[:, 0].round(3).tolist()
+            [0.0, 16.466, 20.0]
+            >>> (100.0 * needs.need[:, 0]).round(3).tolist()
+            [7.051, 7.051]
         """
         price, needs = self.near(volume, self.first_needs(volume), STEPS)
-        self._keep_gaps(price)
+        self.gaps.restore(price)
         indent = (1.0 - price) * 100.0
         indent[-1] = self.overlap
         return indent, needs
 
     def near(self, volume: Array, known: Needs, steps: int = NEAR_STEPS) -> tuple[Array, Needs]:
-        """Prices over the base price (M, B), some steps from the needs of similar volumes; and the needs found.
+        """Prices over the base price (M, B), some steps from the needs of similar volumes; and the needs reached.
 
         Gaps are within their bounds but for what is left of the error of the steps.
+
+        Args:
+            volume: positive volumes in any unit, shape (M, B).
+            known: needs of similar ladders, one for each column of volumes; left as they are.
+            steps: Newton steps.
         """
         ratio = self._ratio(volume)
         needs = known = replace(known, need=self._capped(known.need, ratio))
@@ -131,7 +139,7 @@ class Pricing:
         return price, needs
 
     def first_needs(self, volume: Array) -> Needs:
-        """Where the steps begin: equal needs, but none beyond what gaps as wide as allowed lead to."""
+        """Where the steps begin for volumes (M, B): equal needs, but none beyond what the widest gaps lead to."""
         ratio = self._ratio(volume)
         need = np.tile(-np.log(self._floor) / (1.0 + ratio.sum(axis=0)), (len(ratio), 1))
         if self.gaps.most is not None:
@@ -255,16 +263,3 @@ class Pricing:
         if self.sizing == "quote":
             return np.asarray((1.0 - price) / (price + ratio))  # F8: quote, fill
         return np.asarray((1.0 - price) / (price + price * ratio))  # F8: base, fill
-
-    def _keep_gaps(self, price: Array) -> None:
-        """Move prices, in place, where rounding or an unfinished step has left a gap beyond its bounds."""
-        least, most = self.gaps.least, self.gaps.most or np.inf
-        gap = price[:-1] - price[1:]
-        broken = np.flatnonzero((gap.min(axis=0) < least) | (gap.max(axis=0) > most))
-        if broken.size:
-            moved = price[:, broken]
-            for above, row in pairwise(moved[:-1]):
-                np.clip(row, above - most, above - least, out=row)
-            for below, row in pairwise(moved[:0:-1]):
-                np.clip(row, below + least, below + most, out=row)
-            price[:, broken] = moved

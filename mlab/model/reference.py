@@ -9,7 +9,12 @@ from collections.abc import Sequence
 
 
 def needs(order_prices: Sequence[float], volumes: Sequence[float], sizing: str) -> list[float]:
-    """NeedPct after each fill, from prices and volumes in any unit. F2 to F4."""
+    """NeedPct after each fill, in percent of its price, from prices and volumes in any unit. F2 to F4.
+
+    Example:
+        >>> [round(need, 6) for need in needs([202.91, 192.7645, 182.619], [1.0, 1.2, 1.44], "quote")]
+        [0.0, 2.325581, 4.692704]
+    """
     money = coins = 0.0
     need = []
     for price, volume in zip(order_prices, volumes, strict=True):

@@ -61,6 +61,15 @@ def evaluate(indent: Array, volume: Array, objective: Objective = DEFAULT) -> Ev
 
     Raises:
         EvaluationError: a shape, a volume or an indent that no formula holds for, or a score that overflows.
+
+    Example:
+        One ladder of three orders, each 20 % larger than the last:
+
+        >>> evaluation = evaluate(np.array([[0.0, 5.0, 10.0]]).T, np.array([[1.0, 1.2, 1.44]]).T)
+        >>> evaluation.need[:, 0].round(6).tolist()
+        [0.0, 2.325581, 4.692704]
+        >>> round(float(evaluation.score[0]), 6)
+        3.541189
     """
     _check_shapes(indent, volume)
     score, limits = objective.score, objective.limits
@@ -96,6 +105,15 @@ def scores(indent: Array, volume: Array, objective: Objective = DEFAULT) -> Arra
     """The score alone, shape (B,), by the same formulas: the search's inner pass.
 
     Args and errors are those of :func:`evaluate`.
+
+    Example:
+        Two ladders, equal volumes beside growing ones, by the rebound just before each fill:
+
+        >>> from mlab.model.objective import Objective, Score
+        >>> indent = np.array([[0.0, 5.0, 10.0], [0.0, 5.0, 10.0]]).T
+        >>> volume = np.array([[1.0, 1.0, 1.0], [1.0, 1.2, 1.44]]).T
+        >>> scores(indent, volume, Objective(Score(need="path"))).round(6).tolist()
+        [7.721842, 7.41268]
     """
     _check_shapes(indent, volume)
     orders, ladders = indent.shape

@@ -12,16 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlab.core.records import Cell
+from mlab.model.gaps import Gaps
 from mlab.model.ladder import Array, accumulate, compound
-from mlab.model.limits import least_rest, least_spread
+from mlab.model.limits import GUARD, least_rest, least_spread
 from mlab.model.objective import Objective, Wave
-from mlab.model.pricing import Gaps, Needs, Pricing
-
-GUARD = 1e-10
-"""Distance kept from every limit and threshold, as a share: optima sit on them, and rounding must not cross."""
-
-ROUNDING = 4e-13
-"""Rounding of a price over the base price, and of the indents that follow from it."""
+from mlab.model.pricing import Needs, Pricing
 
 SCALE_STEPS = 30
 """Halvings of the share that a shape is scaled by."""
@@ -54,14 +49,26 @@ class Space:
 
     @classmethod
     def of(cls, cell: Cell, objective: Objective) -> Space:
-        """The space of ``cell``; the limits must leave room for at least the ladder of least growth."""
-        limits, orders, depth = objective.limits, cell.num_orders, cell.overlap_pct / 100.0
+        """The space of ``cell``; the limits must leave room for at least the ladder of least growth.
+
+        Example:
+            Ladders that keep the limits, from their growths: each order 10 % larger than the last, at the prices whose
+            score is least.
+
+            >>> from mlab.core.records import Cell
+            >>> from mlab.model.objective import Objective
+            >>> space = Space.of(Cell(index=0, overlap_pct=20.0, num_orders=4), Objective())
+            >>> growth = np.array([[1.1, 1.1, 1.1]]).T
+            >>> indent, volume, _ = space.priced(space.feasible(growth))
+            >>> indent[:, 0].round(3).tolist()
+            [0.0, 14.133, 17.464, 20.0]
+            >>> volume[:, 0].round(3).tolist()
+            [1.0, 1.1, 1.21, 1.331]
+        """
+        limits, orders = objective.limits, cell.num_orders
         low, high = (1.0 + bound / 100.0 for bound in limits.martingale_pct)
         guard = min(GUARD, (high - low) / 4.0)
         low, high = low + guard, high - guard
-        margin = max(GUARD * depth, ROUNDING)
-        widest = None if limits.max_gap_ratio is None else limits.max_gap_ratio * depth / (orders - 1) - margin
-        gaps = Gaps(least=limits.min_indent_step_pct / 100.0 + margin, most=widest)
         return cls(
             cell=cell,
             objective=objective,
@@ -71,7 +78,7 @@ class Space:
             spread_min=least_spread(orders, low, (1.0 + GUARD) * 100.0 / limits.tail_cap_pct),
             rest=least_rest(orders, low),
             levels=_levels(low, high, objective.score.wave),
-            pricing=Pricing.of(cell.overlap_pct, gaps, objective),
+            pricing=Pricing.of(cell.overlap_pct, Gaps.of(cell, limits), objective),
         )
 
     @property
@@ -80,9 +87,15 @@ class Space:
         return self.cell.num_orders - 1
 
     def feasible(self, growth: Array) -> Array:
-        """The growths lowered, from the first order on, as far as the limits ask. F23 and F24, shape (K, B).
+        """The growths lowered, from the first order on, as far as the limits ask. F23 and F24.
 
         A lower growth always helps both limits, so each step may take what the least growth after it leaves.
+
+        Args:
+            growth: ratio of each volume to the one before, shape (K, B); left as it is.
+
+        Returns:
+            Growths that keep the limits, shape (K, B).
         """
         kept = np.clip(growth, self.growth_min, self.growth_max)
         beyond = np.flatnonzero(self._breaks(volumes(kept)))
@@ -91,9 +104,9 @@ class Space:
         return kept
 
     def scaled(self, growth: Array) -> Array:
-        """The growths with all that is above the least scaled down as far as the limits ask, shape (K, B).
+        """The growths with all that is above the least scaled down as far as the limits ask.
 
-        Where :meth:`feasible` gives early growths their way, this keeps the shape.
+        Where :meth:`feasible` gives early growths their way, this keeps the shape. Shapes as there.
         """
         above = np.clip(growth, self.growth_min, self.growth_max) - self.growth_min
         low, high = np.zeros(growth.shape[1]), np.ones(growth.shape[1])
@@ -139,13 +152,20 @@ class Space:
         growth[step, ladder] = np.where(change | (held[-1] > self.total_max), exact, now)
 
     def priced(self, growth: Array) -> tuple[Array, Array, Needs]:
-        """Indents in percent and volumes, the first 1, both (M, B), of growths that keep the limits; and the needs."""
+        """Ladders from growths.
+
+        Args:
+            growth: ratio of each volume to the one before, within the limits, shape (K, B).
+
+        Returns:
+            Indents in percent (M, B), volumes of which the first is 1 (M, B), and the needs that prices follow from.
+        """
         volume = volumes(growth)
         indent, needs = self.pricing.indents(volume)
         return indent, volume, needs
 
     def near(self, growth: Array, known: Needs) -> tuple[Array, Array, Needs]:
-        """The same by a shorter way, from the needs of similar ladders."""
+        """As :meth:`priced` by a shorter way, from the needs of similar ladders, one for each column of growths."""
         volume = volumes(growth)
         price, needs = self.pricing.near(volume, known)
         return (1.0 - price) * 100.0, volume, needs

@@ -1,0 +1,38 @@
+"""Every example in a docstring of the model is run, and what a person calls from Python has one."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+from mlab import model
+
+MODULES = [f"mlab.model.{module.name}" for module in pkgutil.iter_modules(model.__path__)]
+SHOWN = {
+    "mlab.model.annealing.Refinement",
+    "mlab.model.contract.contract",
+    "mlab.model.contract.risk",
+    "mlab.model.ladder.average_entry",
+    "mlab.model.ladder.prices",
+    "mlab.model.limits",
+    "mlab.model.objective",
+    "mlab.model.penalties.penalties",
+    "mlab.model.pricing.Pricing.indents",
+    "mlab.model.reference.needs",
+    "mlab.model.scoring.evaluate",
+    "mlab.model.scoring.scores",
+    "mlab.model.space.Space.of",
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_show_what_happens(name: str) -> None:
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_what_a_person_calls_has_an_example() -> None:
+    examples = [test for name in MODULES for test in doctest.DocTestFinder().find(importlib.import_module(name))]
+    assert {test.name for test in examples if test.examples} >= SHOWN
