@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlab.model.ladder import Array
-from mlab.model.pricing import Needs
+from mlab.model.needs import Needs
 from mlab.model.scoring import scores
 from mlab.model.space import Space
 

@@ -15,8 +15,9 @@ from mlab.core.records import Cell
 from mlab.model.gaps import Gaps
 from mlab.model.ladder import Array, accumulate, compound
 from mlab.model.limits import GUARD, least_rest, least_spread
+from mlab.model.needs import Needs
 from mlab.model.objective import Objective, Wave
-from mlab.model.pricing import Needs, Pricing
+from mlab.model.pricing import Pricing
 
 SCALE_STEPS = 30
 """Halvings of the share that a shape is scaled by."""
