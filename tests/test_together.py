@@ -20,6 +20,7 @@ from flows import run as command
 from mlab.core.errors import LabError, RunBusy
 from mlab.core.state import State
 from mlab.store import Holder, Store
+from mlab.store.schema import ExperimentRow
 from tests import crash, runs
 from tests.crash import PROCESSES, Outcome
 
@@ -204,8 +205,10 @@ def test_a_run_whose_process_died_is_resumed(trace: dict[str, str], state: State
     run_id = crash.run_id(state, "cut")
     if trace:  # the process id is that of a living process now: this one
         changed = {"holder_pid": os.getpid(), "holder_boot": Holder.here().boot} | trace
-        with Store.open(state.database) as store:
-            store._set(1, **changed)
+        with Store.open(state.database) as store, store.database.writing() as session:
+            (row,) = session.query(ExperimentRow)
+            for name, value in changed.items():
+                setattr(row, name, value)
 
     (end,) = contended(state, 0.0).values()
 
