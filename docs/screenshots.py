@@ -61,8 +61,8 @@ def _look(page: Page, pages: Pages, state: State, runs: list[Experiment]) -> Non
     _shot(page, home, "best_score", "mlflow")
     _shot(page, pages.experiment(experiment, "cells"), "max_need_path", "mlflow-cells")
     same = {"experiment_ids": [experiment], "filter": "params.overlap_pct = '20' and params.num_orders = '12'"}
-    found = httpx.post(f"{pages.mlflow}/api/2.0/mlflow/runs/search", json=same).raise_for_status().json()["runs"]
-    pair = json.dumps([run["info"]["run_id"] for run in found])
+    of_cell = httpx.post(f"{pages.mlflow}/api/2.0/mlflow/runs/search", json=same).raise_for_status().json()["runs"]
+    pair = json.dumps([run["info"]["run_id"] for run in of_cell])
     _shot(page, f'{pages.mlflow}/#/compare-runs?runs={pair}&experiments=["{experiment}"]', "Parallel", "mlflow-compare")
     _shot(page, (state.reports / f"{newest.run_id}.html").as_uri(), "Winners", "report")
 

@@ -151,7 +151,7 @@ def test_ladders_rank_by_score_with_how_often_each_was_found() -> None:
     twice = replace(good, found=2)
     worse = candidate([20.0 * k / 9 for k in range(10)], [1.2**k for k in range(10)], batch=1)
     table = ranked([worse, twice])
-    assert [(row.rank, row.found, row.best.candidate_id) for row in table] == [
+    assert [(row.rank, row.ladder.found, row.ladder.candidate_id) for row in table] == [
         (1, 2, good.candidate_id),
         (2, 1, worse.candidate_id),
     ]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from mlab.core.records import Candidate, Json
+from mlab.core.records import Candidate, Cell, Json
 
 SAME_DECIMALS = 6
 """Ladders whose indents and volumes agree to this many decimals of a percent are one and the same."""
@@ -18,12 +18,12 @@ class Ranked:
     """One ladder of a cell, and its place among them."""
 
     rank: int
-    best: Candidate
+    ladder: Candidate
 
     @property
-    def found(self) -> int:
-        """How often the search came upon this ladder."""
-        return self.best.found
+    def cell(self) -> Cell:
+        """Which cell."""
+        return self.ladder.cell
 
 
 def ladder_key(schedule: Json) -> str:

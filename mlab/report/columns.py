@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from mlab.core.records import Candidate, Cell, CellResult, Json
 from mlab.model.front import at_fills, front, on_path
-from mlab.model.ranking import Ranked
 from mlab.report import numbers
 from mlab.report.words import badges, sparkline
 
@@ -73,20 +72,6 @@ class CellRow:
         return self.result.best
 
 
-@dataclass(frozen=True, slots=True)
-class LadderRow:
-    """A ladder among those of its cell."""
-
-    ladder: Candidate
-    rank: int
-    found: int
-
-    @property
-    def cell(self) -> Cell:
-        """Which cell."""
-        return self.ladder.cell
-
-
 def cell_rows(cells: Sequence[CellResult]) -> list[CellRow]:
     """A row a cell, with its place on the fronts of all of them."""
     fronts = {"max_need": front(cells, at_fills), "max_need_path": front(cells, on_path)}
@@ -97,11 +82,6 @@ def front_rows(cells: Sequence[CellResult]) -> list[CellRow]:
     """The cells on a front, by overlap."""
     rows = [row for row in cell_rows(cells) if row.front]
     return sorted(rows, key=lambda row: (row.cell.overlap_pct, row.cell.num_orders))
-
-
-def ladder_rows(ladders: Iterable[Ranked]) -> list[LadderRow]:
-    """A row a ladder."""
-    return [LadderRow(ladder.best, ladder.rank, ladder.found) for ladder in ladders]
 
 
 def records(columns: Iterable[Column], rows: Iterable[Any]) -> list[Json]:
@@ -157,13 +137,13 @@ FRONT_AT_FILLS = Column("on_front_at_fills", "on front", AT_FILLS.marked)
 FRONT_ON_PATH = Column("on_front_on_path", "on front", ON_PATH.marked)
 
 PLACE = Column("rank_in_cell", "rank", lambda row: row.rank)
-FOUND = Column("found", "found", lambda row: row.found)
+FOUND = Column("found", "found", _of_ladder(lambda it: it.found))
 
 CELLS = (OVERLAP, ORDERS, SCORE, AT_FILLS, ON_PATH, FIRST_GAP, LAST_VOLUME, EVALUATIONS, TRIALS, PRUNED, EARLY)
 """The cells of a run: what the best ladder of each needs, and what the search took."""
 
 RANKED = (PLACE, SCORE, AT_FILLS, ON_PATH, SHAPE, SANITY, FOUND, CANDIDATE)
-"""The ladders of one cell, by score."""
+"""The ladders of one cell, by score; a row is one of :func:`mlab.model.ranking.ranked`."""
 
 
 def _order(key: str, head: str, unit: str = "", write: Callable[[Any], str] = str) -> Column:

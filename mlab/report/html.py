@@ -62,7 +62,7 @@ def html(
         cell_columns=columns.CELLS,
         cells=columns.cell_rows(cells),
         ladder_columns=LADDERS,
-        ladders=columns.ladder_rows(kept),
+        ladders=kept,
         order_columns=columns.ORDER,
         winners=[_winner(result, result.best, drawn) for result in cells if result.best is not None],
         trace=[_event(event) for event in shown],

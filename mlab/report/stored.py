@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.text import Text
 
 from mlab.core.records import Candidate, Cell, CellResult, Experiment, Json, Trial
+from mlab.model.ranking import Ranked
 from mlab.report import columns, terminal
-from mlab.report.columns import Column, LadderRow, records
+from mlab.report.columns import Column, records
 from mlab.report.numbers import duration, moment, significant
 from mlab.report.terminal import line
 from mlab.report.words import LIMITS
@@ -134,7 +135,7 @@ def _compared(*, comparable: bool) -> tuple[Column, ...]:
 def _of_side(column: Column, side: int, head: str) -> Column:
     """A column of ladders, for one side of a pair of them."""
     return Column(
-        f"{column.key}_{side}", head, lambda pair: column.value(LadderRow(pair[side], 0, 0)), column.unit, column.write
+        f"{column.key}_{side}", head, lambda pair: column.value(Ranked(1, pair[side])), column.unit, column.write
     )
 
 

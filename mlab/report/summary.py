@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 
 from mlab.core.records import Candidate, CellResult, Experiment, Json
 from mlab.model.front import at_fills, on_path
-from mlab.model.ranking import ranked_by_cell
+from mlab.model.ranking import Ranked, ranked_by_cell
 from mlab.report import columns, numbers
-from mlab.report.columns import Column, LadderRow, ladder_rows, records
+from mlab.report.columns import Column, records
 
 TOP = 10
 """Ladders of a cell that stand in the table by which runs are compared."""
@@ -50,11 +50,8 @@ def run_json(experiment: Experiment, cells: Iterable[CellResult]) -> Json:
 
 def rows(candidates: Iterable[Candidate]) -> list[Json]:
     """One flat row a ladder, by cell and rank."""
-    return [
-        _flat((columns.PLACE, columns.FOUND, *LADDER), LadderRow(ladder.best, ladder.rank, ladder.found))
-        for cell in ranked_by_cell(candidates)
-        for ladder in cell
-    ]
+    shown = (columns.PLACE, columns.FOUND, *LADDER)
+    return [_flat(shown, ladder) for cell in ranked_by_cell(candidates) for ladder in cell]
 
 
 def top(candidates: Iterable[Candidate]) -> list[Json]:
@@ -65,7 +62,7 @@ def top(candidates: Iterable[Candidate]) -> list[Json]:
     return [
         {"place": f"{row.cell.label}, rank {row.rank}", "ladder": _in_a_line(row.ladder)} | _flat(LADDER, row)
         for cell in ranked_by_cell(candidates)
-        for row in ladder_rows(cell[:TOP])
+        for row in cell[:TOP]
     ]
 
 
@@ -78,7 +75,7 @@ def _in_a_line(ladder: Candidate) -> str:
     return f"score {ladder.score:.4f}; {needs}; indent % {indents}; volume % {volumes}"
 
 
-def _flat(shown: Sequence[Column], row: LadderRow) -> Json:
+def _flat(shown: Sequence[Column], row: Ranked) -> Json:
     (record,) = records(shown, [row])
     return {**record, **row.ladder.contract["diagnostics"], **row.ladder.contract["penalties"]}
 

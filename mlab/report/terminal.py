@@ -98,14 +98,14 @@ def ladder(out: Console, candidate: Candidate) -> None:
 
 
 def top(out: Console, candidates: Iterable[Candidate], most: int | None = None) -> None:
-    """Print the ladders of one cell, ranked; a ladder found several times is one row.
+    """Print the ladders of one cell, ranked.
 
     Args:
         out: where.
         candidates: those of one cell, in any order.
         most: ladders shown; None for all.
     """
-    table(out, columns.RANKED, columns.ladder_rows(ranked(candidates)[:most]))
+    table(out, columns.RANKED, ranked(candidates)[:most])
 
 
 @dataclass(slots=True)
