@@ -144,7 +144,7 @@ def table(out: Console, shown: Sequence[Column], rows: Iterable[Any]) -> None:
 
 def _drawn(out: Console, column: Column, rows: Sequence[Any], head: int) -> _Drawn:
     texts = [_drawable(out, "*" * column.marked(row) + column.text(row)) for row in rows]
-    room = max([head, *map(len, texts)])
+    room = max([head, *map(len, texts)]) if column.kind == "number" else len(column.label) + 1
     return _Drawn(column, "\n".join(wrap(column.label, room, break_long_words=False)), texts)
 
 
