@@ -1,4 +1,4 @@
-"""What no file may hold: passwords, keys and tokens, wherever they stand in a text, a JSON value or an exception.
+"""What no file may hold: passwords, keys and tokens, wherever they stand in a text or a JSON value.
 
 Three things are hidden: what lies under the name of a secret, what has the shape of one, and what the environment
 of this process names as one.
@@ -10,8 +10,6 @@ import io
 import os
 import re
 from collections.abc import Mapping
-from contextlib import ContextDecorator, suppress
-from types import TracebackType
 from typing import Any, TextIO
 from urllib.parse import quote, unquote
 
@@ -159,86 +157,6 @@ def _secrets(environment: Mapping[str, str]) -> tuple[str, ...]:
     found |= {quote(secret, safe="") for secret in found if secret.isprintable()}
     found |= {repr(secret)[1:-1] for secret in found}
     return tuple(sorted((secret for secret in found if len(secret) >= SHORTEST), key=len, reverse=True))
-
-
-# Exceptions
-
-MEMBERS = ("filename", "filename2", "msg", "reason", "strerror", "text")
-"""Where exceptions of Python itself keep text besides their arguments."""
-
-
-def scrub(error: BaseException) -> None:
-    """Hide secrets in an exception and in all that hangs on it: causes, contexts, members of groups, notes.
-
-    Whoever shows the exception later, with or without its traceback, shows no secret: others store what they are
-    given. Arguments, notes and attributes are changed in place. Where a text is made of something else, the exception
-    becomes one of a class of the same name that tells its redacted text, and is still caught as before. Only
-    a class that cannot be derived from, as pydantic's ValidationError, keeps its text. Lines of source are not changed.
-    """
-    for one in reversed(_family(error)):  # the arguments of an exception may be exceptions
-        # An exception may be of any make; whatever is wrong with it must not hide it.
-        with suppress(Exception):
-            _scrub(one)
-
-
-class Scrubbing(ContextDecorator):
-    """Hides secrets in whatever exception leaves the block, or a function; which may then still be sent to a worker."""
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Let the exception go on, clean."""
-        if error is not None:
-            scrub(error)
-
-
-def _family(error: BaseException) -> list[BaseException]:
-    """The exception and all that can be reached from it, each once."""
-    found, todo = {}, [error]
-    while todo:
-        one = todo.pop()
-        if id(one) not in found:
-            found[id(one)] = one
-            members = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
-            near = (one.__cause__, one.__context__, *members, *one.args, *vars(one).values())
-            todo += [other for other in near if isinstance(other, BaseException)]
-    return list(found.values())
-
-
-def _scrub(error: BaseException) -> None:
-    known = _known()
-    args = tuple(
-        argument if _is_clean(str(argument), known) else _clean(str(argument), known) for argument in error.args
-    )
-    if any(new is not old for new, old in zip(args, error.args, strict=True)):
-        error.args = args
-    for name in (*MEMBERS, *vars(error)):
-        value = getattr(error, name, None)
-        if isinstance(value, str | list | tuple | dict) and not _is_clean(f"{name}={value!r}", known):
-            with suppress(AttributeError, TypeError):
-                setattr(error, name, type(value)(_redacted(value, name, known)))
-    text = str(error)
-    if not _is_clean(text, known):
-        _veil(error, _clean(text, known))
-
-
-def _is_clean(text: str, known: tuple[str, ...]) -> bool:
-    return _clean(text, known) == text
-
-
-def _veil(error: BaseException, text: str) -> None:
-    """Have an exception tell ``text``, whatever it is made of; elsewhere it arrives as a plain one."""
-    kind = type(error)
-    own = {
-        "__slots__": (),
-        "__module__": kind.__module__,
-        "__qualname__": kind.__qualname__,
-        "__str__": lambda _: text,
-        "__repr__": lambda _: f"{kind.__name__}({text!r})",
-        "__reduce__": lambda _: (RuntimeError, (f"{kind.__name__}: {text}",)),
-    }
-    error.__class__ = type(kind.__name__, (kind,), own)
 
 
 class RedactedStream(io.TextIOBase):

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from mlab.core.errors import LabError
-from mlab.core.redaction import RedactedStream, Scrubbing
+from mlab.core.redaction import RedactedStream
 from mlab.core.state import State
 from mlab.store import Store
 from mlab.tracking.faults import Faults, say
@@ -33,7 +33,6 @@ def main(run_ids: Sequence[str]) -> None:
         say(str(error))
 
 
-with Scrubbing():
-    main(sys.argv[1:])
+main(sys.argv[1:])
 sys.stderr.flush()
 os._exit(0)  # everything is delivered; taking MLflow down in order would keep the run waiting for more than a second
