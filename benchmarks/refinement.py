@@ -35,7 +35,8 @@ from mlab.model.limits import Limits
 from mlab.model.objective import Objective, Score
 from mlab.model.scoring import scores
 from mlab.model.space import Space
-from mlab.search import Study, malloc
+from mlab.search import malloc
+from mlab.search.study import Study
 
 CHECKPOINTS = (0.1, 0.25)
 """Shares of the time after which the best is noted, besides its end."""

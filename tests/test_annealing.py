@@ -192,8 +192,8 @@ def test_the_annealing_does_what_it_did(row: dict[str, Any]) -> None:
         row["overlap_pct"], row["num_orders"], row["sizing"], row["need"], limits, [WARM], leader=leader, seed=12
     )
     warm.generation()
-    found = [*annealing.best.score.tolist(), *warm.best.score.tolist()]
-    assert found == pytest.approx(row["scores"], rel=1e-12)
+    ended = [*annealing.best.score.tolist(), *warm.best.score.tolist()]
+    assert ended == pytest.approx(row["scores"], rel=1e-12)
 
 
 @settings(max_examples=40, deadline=None)
@@ -234,6 +234,6 @@ def test_one_batch_comes_within_half_a_percent_of_the_best_known(row: dict[str, 
     annealing = refinement(row["overlap_pct"], row["num_orders"], row["sizing"], row["need"], limits)
     for _ in range(GENERATIONS):
         annealing.generation()
-    found = annealing.best.score.min()
-    assert found <= row["best_J"] * 1.005
-    assert found >= row["best_J"] * (1.0 - 1e-6), "better than the best known: a fault in the evaluation, or a record"
+    least = annealing.best.score.min()
+    assert least <= row["best_J"] * 1.005
+    assert least >= row["best_J"] * (1.0 - 1e-6), "better than the best known: a fault in the evaluation, or a record"

@@ -62,11 +62,11 @@ def test_contract_and_risk_are_plain_json() -> None:
 
 def test_same_ladder_same_payload_wherever_it_stands_in_a_batch() -> None:
     batch = evaluate(np.array([INDENT, [0.0, 1.0, 2.0, 3.0]]).T, np.array([VOLUME, [4.0, 3.0, 2.0, 1.0]]).T, GOAL)
-    found, expected = contract(batch, 0, 202.91, GOAL), made()
+    beside, expected = contract(batch, 0, 202.91, GOAL), made()
     for block in ("schedule", "sanity", "diagnostics", "penalties"):
         for field, value in expected[block].items():
-            assert found[block][field] == pytest.approx(value, rel=1e-14, abs=1e-14), field
-    assert found["score"] == pytest.approx(expected["score"], rel=1e-14)
+            assert beside[block][field] == pytest.approx(value, rel=1e-14, abs=1e-14), field
+    assert beside["score"] == pytest.approx(expected["score"], rel=1e-14)
 
 
 def test_first_order_is_the_base_price_and_volumes_sum_to_100() -> None:

@@ -65,7 +65,7 @@ def general(indent: Array, volume: Array, objective: Objective, gaps: Gaps) -> f
         {"type": "eq", "fun": lambda point: point[:-1].sum() - overlap},
         {"type": "ineq", "fun": lambda point: point[-1] - measured(point[:-1])},
     ]
-    found = minimize(
+    solution = minimize(
         smooth,
         np.append(start, measured(start).max()),
         constraints=constraints,
@@ -73,7 +73,7 @@ def general(indent: Array, volume: Array, objective: Objective, gaps: Gaps) -> f
         method="SLSQP",
         options={"maxiter": 500, "ftol": 1e-13},
     )
-    gap = np.clip(found.x[:-1], 1e-9, widest)
+    gap = np.clip(solution.x[:-1], 1e-9, widest)
     return score(gap * overlap / gap.sum())
 
 
@@ -112,8 +112,8 @@ def test_no_small_move_of_an_order_helps(sizing: Sizing, need: Need, overlap: fl
 def test_needs_are_equal_where_only_the_largest_counts(sizing: Sizing, need: Need, overlap: float, orders: int) -> None:
     volume = growing_volumes(orders, 5)
     indent, _ = pricing(overlap, goal(sizing, need, beta=0.0)).indents(volume)
-    found = needs(indent, volume, sizing, need)
-    np.testing.assert_allclose(found, np.broadcast_to(found[0], found.shape), rtol=2e-4)
+    measured = needs(indent, volume, sizing, need)
+    np.testing.assert_allclose(measured, np.broadcast_to(measured[0], measured.shape), rtol=2e-4)
     assert (indent[0] == 0.0).all()
     assert (indent[-1] == overlap).all()
     assert (np.diff(indent, axis=0) > 0.0).all()
@@ -123,10 +123,10 @@ def test_needs_are_equal_where_only_the_largest_counts(sizing: Sizing, need: Nee
 def test_the_needs_that_are_returned_are_those_of_the_prices(sizing: Sizing, need: Need) -> None:
     """F6 against the definitions: the closed form of the prices leads to just these needs."""
     volume = growing_volumes(14, 30)
-    indent, found = pricing(40.0, goal(sizing, need)).indents(volume)
+    indent, returned = pricing(40.0, goal(sizing, need)).indents(volume)
     measured = needs(indent, volume, sizing, need) / 100.0
-    np.testing.assert_allclose(found.need[:-1], measured[:-1], rtol=1e-9)
-    np.testing.assert_allclose(found.need[-1], measured[-1], rtol=1e-4)
+    np.testing.assert_allclose(returned.need[:-1], measured[:-1], rtol=1e-9)
+    np.testing.assert_allclose(returned.need[-1], measured[-1], rtol=1e-4)
 
 
 @ALL_FOUR

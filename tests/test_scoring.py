@@ -205,11 +205,11 @@ KNOWN = [
 
 @pytest.mark.parametrize(("sizing", "indent", "volume", "needs"), KNOWN)
 def test_known_needs(sizing: str, indent: list[float], volume: list[float], needs: dict[int, float]) -> None:
-    found = evaluate(np.array([indent]).T, np.array([volume]).T, objective(Settings(sizing=sizing))).need[:, 0]
+    need_pct = evaluate(np.array([indent]).T, np.array([volume]).T, objective(Settings(sizing=sizing))).need[:, 0]
     independent = scalar.contract(indent, volume, Settings(sizing=sizing))["schedule"]["needpct"]
-    assert found[0] == 0.0
+    assert need_pct[0] == 0.0
     for k, need in needs.items():
-        assert found[k] == pytest.approx(need, abs=1e-6)
+        assert need_pct[k] == pytest.approx(need, abs=1e-6)
         assert independent[k] == pytest.approx(need, abs=1e-6)
 
 

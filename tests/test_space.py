@@ -169,7 +169,7 @@ def test_levels_lie_on_their_sides_of_the_thresholds_as_stored() -> None:
     growth = np.array([ladder["schedule"]["martingale_pct"][1:] for ladder in ladders]).T
     least, weak, more, less, strong, largest = (growth[chosen == level] for level in range(6))
     bounds = [(least, 1.0), (weak, 10.0), (more, 10.0), (less, 50.0), (strong, 50.0), (largest, 100.0)]
-    assert all(np.abs(found - bound).max() < 1e-7 for found, bound in bounds)
+    assert all(np.abs(growths - bound).max() < 1e-7 for growths, bound in bounds)
     assert (weak <= 10.0).all()
     assert (more > 10.0).all()
     assert (less < 50.0).all()
