@@ -33,7 +33,7 @@ from flows.search import SearchProcess
 from mlab.config import Config, from_tree
 from mlab.core import events
 from mlab.core.errors import ConfigError
-from mlab.core.events import EventLog
+from mlab.core.event_log import EventLog
 from mlab.core.records import CellResult, Experiment, Status
 from mlab.core.state import State
 from mlab.core.urls import Pages

@@ -21,7 +21,7 @@ from mlab import config as configs
 from mlab import tracking
 from mlab.config import Config
 from mlab.core.errors import ConfigError, LabError
-from mlab.core.events import EventLog
+from mlab.core.event_log import EventLog
 from mlab.core.process import Terminated, heed_termination
 from mlab.core.state import LATEST, RUN_ID, State
 from mlab.search import pools

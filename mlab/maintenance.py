@@ -43,7 +43,10 @@ class Policy(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
     events_days: int = Field(
-        default=30, ge=1, le=36500, description="Event logs of ended runs are packed after so many days without a line."
+        default=30,
+        ge=1,
+        le=36500,
+        description="Event logs of completed runs are packed after so many days without a line.",
     )
     candidates_days: int = Field(
         default=90, ge=1, le=36500, description="Candidates of completed runs are all kept for so many days."
@@ -158,13 +161,13 @@ class Upkeep:
         return Done(told, f"{_runs(told)} delivered" if told else "", faults)
 
     def pack(self) -> Done:
-        """Pack the event logs of ended runs that nobody has written to for long."""
+        """Pack the event logs of completed runs that nobody has written to for long."""
         before = self._now.timestamp() - DAY_S * self._policy.events_days
         count, size, saved, faults = 0, 0, 0, []
-        for run in self._settled([*self._store.experiments(), *self._store.experiments(deleted=True)]):
+        for run in self._completed([*self._store.experiments(), *self._store.experiments(deleted=True)]):
             log = self._state.events(run.run_id)
             try:
-                if not log.exists() or log.stat().st_mtime >= before:
+                if not event_log.is_plain(log) or log.stat().st_mtime >= before:
                     continue
                 length = log.stat().st_size
                 gain = 0 if self._dry else event_log.pack(log)
@@ -196,7 +199,7 @@ class Upkeep:
     def prune_candidates(self) -> Done:
         """Remove all but the best ladders of each cell of runs that completed long ago."""
         before, most = self._ago(DAY_S * self._policy.candidates_days), self._policy.candidates_kept
-        runs = [run for run in self._settled(self._store.experiments()) if run.status == "COMPLETED"]
+        runs = self._completed(self._store.experiments())
         old = [run.exp_id for run in runs if run.finished_at and run.finished_at < before]
         todo = [exp_id for exp_id in old if self._store.surplus(exp_id, most)]
         if todo and not self._dry:
@@ -231,10 +234,10 @@ class Upkeep:
         orphans = {run.exp_id for run in self._store.orphans()}
         return any(run.status == "RUNNING" and run.exp_id not in orphans for run in self._store.experiments())
 
-    def _settled(self, runs: Iterable[Experiment]) -> list[Experiment]:
-        """Those that have ended, and of which MLflow has all."""
+    def _completed(self, runs: Iterable[Experiment]) -> list[Experiment]:
+        """Those that will not go on, and of which MLflow has all."""
         owing = {run.exp_id for run in self._store.owing()}
-        return [run for run in runs if run.status in {"COMPLETED", "FAILED", "STOPPED"} and run.exp_id not in owing]
+        return [run for run in runs if run.status == "COMPLETED" and run.exp_id not in owing]
 
     def _ago(self, seconds: float) -> str:
         """A time as the database has it."""

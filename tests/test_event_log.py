@@ -1,10 +1,8 @@
-"""Event logs packed and unpacked: nothing lost, nothing doubled, whoever is killed, and whoever writes meanwhile."""
+"""Event logs packed: nothing lost, nothing doubled, whoever is killed."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from mlab.core import event_log
-from mlab.core.events import EventLog, Recorder
+from mlab.core.event_log import EventLog
+from mlab.core.events import Recorder
 
 LINES = b"".join(b'{"event":"ORCH.BATCH","msg":"batch %d"}\n' % number for number in range(500))
 
@@ -64,7 +63,7 @@ def told(path: Path) -> list[str]:
 ALL = [f"batch {number}" for number in range(500)]
 
 
-def test_a_packed_log_reads_as_before_and_is_unpacked_by_who_writes(log: Path) -> None:
+def test_a_packed_log_reads_as_before_and_who_appends_after_all_begins_a_plain_one(log: Path) -> None:
     saved = event_log.pack(log)
     assert saved == len(LINES) - event_log.packed(log).stat().st_size > 0.9 * len(LINES)
     assert not log.exists()
@@ -73,9 +72,14 @@ def test_a_packed_log_reads_as_before_and_is_unpacked_by_who_writes(log: Path) -
     assert list(EventLog(log, len(LINES)).news()) == []
     assert event_log.pack(log) == 0, "once is enough"
 
+    before = event_log.packed(log).read_bytes()
     append(log, "more")
-    assert not event_log.packed(log).exists()
-    assert log.read_bytes().startswith(LINES)
+    assert event_log.packed(log).read_bytes() == before
+    assert told(log) == [*ALL, "more"]
+    assert [event["msg"] for event in EventLog(log, len(LINES)).news()] == ["more"]
+    assert EventLog.size(log) == len(LINES) + log.stat().st_size
+
+    assert event_log.pack(log) == 0
     assert told(log) == [*ALL, "more"]
 
 
@@ -92,77 +96,16 @@ def test_who_packs_may_be_killed_at_any_step(log: Path, monkeypatch: pytest.Monk
     assert told(log) == [*ALL, "more"]
 
 
-@pytest.mark.parametrize("step", range(4))
-def test_who_unpacks_may_be_killed_at_any_step(log: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    event_log.pack(log)
-    with killed_at(monkeypatch, step) as done, pytest.raises(Killed):
-        event_log.opened(log)
-    assert len(done) == step
+def test_a_log_that_belongs_to_no_run_begins_anew_when_it_is_large(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    event_log.limit(log)
     assert told(log) == ALL
-    append(log, "more")
-    append(log, "yet more")
-    assert told(log) == [*ALL, "more", "yet more"]
-
-
-def test_a_log_that_is_being_written_is_left_alone(log: Path) -> None:
-    with event_log.opened(log), event_log.opened(log):
-        assert event_log.pack(log) == 0
-    assert event_log.pack(log) > 0
-
-
-def test_writers_and_packers_at_once_lose_nothing_and_double_nothing(log: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from mlab.core import event_log; path = Path(sys.argv[1])\n"
-        "for number in range(150):\n"
-        "    if sys.argv[2] == 'pack':\n"
-        "        event_log.pack(path)\n"
-        "    else:\n"
-        "        with event_log.opened(path) as log:\n"
-        '            log.write(b\'{"msg":"%s %d"}\\n\' % (sys.argv[2].encode(), number))\n'
-    )
-    names = ["pack", "pack", "one", "other"]
-    command = [sys.executable, "-c", code, str(log)]
-    processes = [subprocess.Popen([*command, name]) for name in names]  # noqa: S603 - ourselves
-    assert [process.wait(60.0) for process in processes] == [0] * len(names)
-    found = told(log)
-    assert found[:500] == ALL
-    for name in ("one", "other"):
-        assert [line for line in found if line.startswith(name)] == [f"{name} {number}" for number in range(150)]
-    assert len(found) == 800
-
-
-def test_who_opened_a_log_just_before_it_was_packed_writes_to_the_one_that_counts(
-    log: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    existing, packed = event_log._existing, []
-
-    def slow(path: Path) -> object:
-        found = existing(path)
-        if not packed:
-            packed.append(event_log.pack(path))
-        return found
-
-    monkeypatch.setattr(event_log, "_existing", slow)
-    append(log, "more")
-    assert packed[0] > 0
-    assert told(log) == [*ALL, "more"]
-
-
-def test_who_was_about_to_pack_a_log_that_has_been_packed_and_written_since_packs_that(
-    log: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    locked, others = event_log._locked, []
-
-    def slow(file: object, how: int) -> bool:
-        if not others:
-            others.append(file)
-            assert event_log.pack(log) > 0
-            append(log, "more")
-        return locked(file, how)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(event_log, "_locked", slow)
-    event_log.pack(log)
-    assert told(log) == [*ALL, "more"]
+    monkeypatch.setattr(event_log, "LARGEST", 1000)
+    for text in ("second", "third"):
+        event_log.limit(log)
+        append(log, text)
+    assert told(log) == ["second", "third"]
+    assert (log.parent / f"{log.name}.old").read_bytes() == LINES
+    event_log.limit(log.parent / "none")
 
 
 def test_a_full_disk_leaves_the_log_as_it_is(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,12 +120,14 @@ def test_a_full_disk_leaves_the_log_as_it_is(log: Path, monkeypatch: pytest.Monk
     assert told(log) == ALL
 
 
-def test_a_damaged_packed_log_is_kept_and_stops_nobody(log: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_packed_log_is_kept_and_stops_nobody(log: Path) -> None:
     event_log.pack(log)
     whole = event_log.packed(log).read_bytes()
     event_log.packed(log).write_bytes(whole[: len(whole) // 2])
     assert told(log) == []
     assert EventLog.size(log) == 0
     append(log, "more")
-    assert "damaged" in caplog.text
+    assert log.read_text().count("more") == 1
+    with pytest.raises(OSError, match="damaged"):
+        event_log.pack(log)
     assert event_log.packed(log).read_bytes() == whole[: len(whole) // 2]

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from mlab.core import events
-from mlab.core.events import NAMES, QUIET, EventLog, Name, Recorder, bound, emit
+from mlab.core.event_log import EventLog
+from mlab.core.events import NAMES, QUIET, Name, Recorder, bound, emit
 
 VOCABULARY = re.findall(
     r"\S+",

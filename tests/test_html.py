@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mlab.core.events import EventLog
+from mlab.core.event_log import EventLog
 from mlab.core.state import State
 from mlab.core.urls import Pages
 from mlab.report import html

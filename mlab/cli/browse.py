@@ -10,7 +10,8 @@ import click
 
 from mlab.cli.choice import chosen, logged, opened
 from mlab.core.errors import ConfigError
-from mlab.core.events import EventLog, emit
+from mlab.core.event_log import EventLog
+from mlab.core.events import emit
 from mlab.core.records import Candidate, Experiment, Json
 from mlab.core.state import CANDIDATE_ID
 from mlab.report import stored, summary, terminal

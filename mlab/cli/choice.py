@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mlab.core import events
+from mlab.core import event_log, events
 from mlab.core.errors import ConfigError
 from mlab.core.records import Experiment
 from mlab.core.state import LATEST, State
@@ -49,8 +49,9 @@ def chosen(store: Store, name: str, *, deleted: bool = False) -> Experiment:
 
 @contextmanager
 def logged(state: State, run: Experiment) -> Iterator[None]:
-    """Events of the block go to the log of a run."""
-    events.recorder.open(state.events(run.run_id))
+    """Events of the block, which reads a run, go to the log of the commands."""
+    event_log.limit(state.commands)
+    events.recorder.open(state.commands)
     try:
         with events.bound(run_id=run.run_id, exp_id=run.exp_id):
             yield

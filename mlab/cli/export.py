@@ -11,7 +11,8 @@ import orjson
 
 from mlab.cli.choice import chosen, logged, opened
 from mlab.core.errors import ConfigError
-from mlab.core.events import EventLog, emit
+from mlab.core.event_log import EventLog
+from mlab.core.events import emit
 from mlab.core.records import Experiment
 from mlab.core.urls import Pages
 from mlab.report import columns, summary

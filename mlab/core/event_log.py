@@ -1,25 +1,47 @@
-"""Event logs that nobody writes any longer, packed: ``<run_id>.jsonl.gz`` in the place of ``<run_id>.jsonl``.
+"""Event logs as files: read while they grow, packed once their run is completed, and bounded where they belong to none.
 
-Whoever appends to a log has a shared lock on it, and packs none out of the other's hands. What is written aside is put
-in place whole, and only then the other file is removed: where both are there, somebody was killed in between, and
-the plain one is the log. So a log is neither lost nor doubled, and places in it stay what they were.
+A packed log is ``<run_id>.jsonl.gz`` in the place of ``<run_id>.jsonl``, and nobody unpacks it: who appends to one
+after all begins a plain file beside it, which stays plain, and who reads reads both.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import gzip
 import os
-import time
 import zlib
+from collections.abc import Iterator
 from contextlib import suppress
-from io import FileIO
 from pathlib import Path
-from typing import IO
+from typing import Any
 
-PATIENCE_S = 5.0
-"""Longest wait for a log that is being packed; a megabyte takes some milliseconds."""
+import orjson
+
+LARGEST = 1_000_000
+"""Bytes of a log that belongs to no run, before it begins anew; the one before is kept."""
+
+
+class EventLog:
+    """The event log of a run, read from a place on while it grows, or when it has been packed."""
+
+    def __init__(self, path: Path, start: int = 0) -> None:
+        self._path, self._read = path, start
+
+    @staticmethod
+    def size(path: Path) -> int:
+        """How far a log has come, packed or not; 0 where there is none yet."""
+        with suppress(OSError):
+            return len(read(path)) if packed(path).exists() else path.stat().st_size
+        return 0
+
+    def news(self) -> Iterator[dict[str, Any]]:
+        """The events that have been added; a line that is still being written comes the next time."""
+        with suppress(OSError):
+            whole, _, _ = read(self._path, self._read).rpartition(b"\n")
+            self._read += len(whole) + bool(whole)
+            for line in whole.splitlines():
+                with suppress(orjson.JSONDecodeError):  # one that was cut short
+                    yield orjson.loads(line)
 
 
 def packed(path: Path) -> Path:
@@ -33,83 +55,40 @@ def read(path: Path, start: int = 0) -> bytes:
     Raises:
         OSError: it is not there, or cannot be read.
     """
-    with suppress(FileNotFoundError):
-        return _plain(path, start)
-    with suppress(FileNotFoundError):
-        return _unpacked(packed(path))[start:]
-    return _plain(path, start)  # unpacked in between
-
-
-def size(path: Path) -> int:
-    """Bytes of a log before it was packed; 0 where there is none."""
     try:
-        return path.stat().st_size
+        before = _unpacked(packed(path))
     except FileNotFoundError:
-        with suppress(OSError):
-            return len(read(path))
-        return 0
+        with path.open("rb") as log:
+            log.seek(start)
+            return log.read()
+    since = b""
+    with suppress(FileNotFoundError):
+        since = path.read_bytes()
+    return (since if since.startswith(before) else before + since)[start:]
 
 
-def opened(path: Path) -> FileIO:
-    """A log to append to: made where there is none, unpacked where it is packed, and not packed until it is closed.
-
-    Raises:
-        OSError: it cannot be written, or is being packed for too long.
-    """
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        # Asked in this order: a log that is not there has been packed by now, or never was.
-        log = _existing(path)
-        if log is None and not _unpack(path):
-            log = path.open("ab", buffering=0)
-        if log is not None:
-            if _locked(log, fcntl.LOCK_SH) and _in_place(log, path):
-                return log
-            log.close()
-        time.sleep(0.005)
-    raise OSError(errno.EAGAIN, "another process is packing it", str(path))
+def is_plain(path: Path) -> bool:
+    """Whether all of a log is in the plain file; a packed one beside it is of a packer that was killed."""
+    try:
+        return path.exists() and path.read_bytes().startswith(_unpacked(packed(path)))
+    except FileNotFoundError:
+        return path.exists()
 
 
 def pack(path: Path) -> int:
-    """Pack a log; the bytes that this saves, or 0 where somebody writes it or it is not there.
+    """Pack a plain log that nobody writes any longer; the bytes that this saves, 0 where there is none.
+
+    It is written aside, read back, and put in place before the plain one is removed.
 
     Raises:
         OSError: it could not be packed, and is as it was.
     """
-    try:
-        log = path.open("r+b")
-    except FileNotFoundError:
+    if not is_plain(path):
         return 0
-    with log:
-        if not _locked(log, fcntl.LOCK_EX) or not _in_place(log, path):
-            return 0
-        content = log.read()
-        place = packed(path)
-        _put(place, gzip.compress(content, mtime=0), content)
-        path.unlink()
-        return len(content) - place.stat().st_size
-
-
-def _unpack(path: Path) -> bool:
-    """Unpack a log, unless another process does; whether there is one."""
-    try:
-        source = packed(path).open("r+b")
-    except FileNotFoundError:
-        return False
-    with source:
-        if _locked(source, fcntl.LOCK_EX) and _in_place(source, packed(path)) and not path.exists():
-            content = _unpacked(packed(path))
-            _put(path, content, content)
-            packed(path).unlink()
-    return True
-
-
-def _put(place: Path, written: bytes, content: bytes) -> None:
-    """Put a log in place whole, after it has been read back; ``content`` is what it has to hold."""
+    content, place = path.read_bytes(), packed(path)
     aside = place.with_name(f"{place.name}.new")
     try:
-        _write(aside, written)
-        _compare(aside, content, plain=written is content)
+        _write(aside, content)
     except OSError:
         aside.unlink(missing_ok=True)
         raise
@@ -119,33 +98,24 @@ def _put(place: Path, written: bytes, content: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+    path.unlink()
+    return len(content) - place.stat().st_size
 
 
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
+def _write(aside: Path, content: bytes) -> None:
+    with aside.open("wb") as file:
+        file.write(gzip.compress(content, mtime=0))
         file.flush()
         os.fsync(file.fileno())
+    if _unpacked(aside) != content:
+        raise OSError(errno.EIO, "does not read back as it was written; check the disk", str(aside))
 
 
-def _compare(path: Path, content: bytes, *, plain: bool) -> None:
-    """Read back what was written."""
-    if (path.read_bytes() if plain else _unpacked(path)) != content:
-        raise OSError(errno.EIO, "does not read back as it was written; check the disk", str(path))
-
-
-def _existing(path: Path) -> FileIO | None:
-    """A log to append to; None where there is none."""
-    try:
-        return FileIO(str(path), "ab", opener=lambda name, flags: os.open(name, flags & ~os.O_CREAT))
-    except FileNotFoundError:
-        return None
-
-
-def _plain(path: Path, start: int) -> bytes:
-    with path.open("rb") as log:
-        log.seek(start)
-        return log.read()
+def limit(path: Path) -> None:
+    """Begin a log anew that has grown too large, and keep it beside as ``<name>.old``."""
+    with suppress(OSError):
+        if path.stat().st_size > LARGEST:
+            path.replace(path.with_name(f"{path.name}.old"))
 
 
 def _unpacked(path: Path) -> bytes:
@@ -153,22 +123,3 @@ def _unpacked(path: Path) -> bytes:
         return gzip.decompress(path.read_bytes())
     except (EOFError, zlib.error) as error:
         raise OSError(errno.EIO, f"damaged ({error}); move it away", str(path)) from error
-
-
-def _locked(file: IO[bytes] | FileIO, how: int) -> bool:
-    """Whether it is locked for this process now; a file system without locks lets all write, and nobody pack."""
-    try:
-        fcntl.flock(file, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return how == fcntl.LOCK_SH
-    return True
-
-
-def _in_place(file: IO[bytes] | FileIO, path: Path) -> bool:
-    """Whether an open file still has its name."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False

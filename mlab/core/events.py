@@ -12,7 +12,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterator, MutableMapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import orjson
 import structlog
 
-from mlab.core import event_log
+from mlab.core.event_log import EventLog
 from mlab.core.redaction import redacted
 
 Name: TypeAlias = Literal[
@@ -56,8 +56,8 @@ class Recorder:
         with _harmless():
             path.parent.mkdir(parents=True, exist_ok=True)
             # Without a buffer each line is one write, so that lines of several processes never mix.
-            self._log = event_log.opened(path)
-            self._others = EventLog(path, self._log.tell())
+            self._log = path.open("ab", buffering=0)
+            self._others = EventLog(path, EventLog.size(path))
             self._torn = _is_torn(path)
         for line in self._waiting:
             self._write(line)
@@ -94,27 +94,6 @@ class Recorder:
         news = [event for event in self._others.news() if "worker" in event] if self._others and self._log else []
         self.recent.extend(news)
         return news
-
-
-class EventLog:
-    """The event log of a run, read from a place on while it grows, or when it has been packed."""
-
-    def __init__(self, path: Path, start: int = 0) -> None:
-        self._path, self._read = path, start
-
-    @staticmethod
-    def size(path: Path) -> int:
-        """How far a log has come; 0 where there is none yet."""
-        return event_log.size(path)
-
-    def news(self) -> Iterator[dict[str, Any]]:
-        """The events that have been added; a line that is still being written comes the next time."""
-        with suppress(OSError):
-            whole, _, _ = event_log.read(self._path, self._read).rpartition(b"\n")
-            self._read += len(whole) + bool(whole)
-            for line in whole.splitlines():
-                with suppress(orjson.JSONDecodeError):  # one that was cut short
-                    yield orjson.loads(line)
 
 
 def _is_torn(path: Path) -> bool:

@@ -94,6 +94,11 @@ class State:
         """Event log of one run, one JSON object a line."""
         return self.root / "events" / f"{run_id}.jsonl"
 
+    @property
+    def commands(self) -> Path:
+        """Event log of commands that read what runs have found."""
+        return self.root / "events" / "commands.jsonl"
+
     def files(self, run_id: str) -> list[Path]:
         """The files that belong to one run alone: event log, packed or not, and report."""
         log = self.events(run_id)

@@ -11,7 +11,7 @@ import orjson
 
 from mlab import config
 from mlab.core import crash
-from mlab.core.events import EventLog
+from mlab.core.event_log import EventLog
 from mlab.core.records import Candidate, CellResult, Experiment
 from mlab.core.state import State
 from mlab.core.urls import Pages
