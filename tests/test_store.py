@@ -396,6 +396,24 @@ REFUSED: dict[str, tuple[Callable[[Batch], Batch], str]] = {
     "a report that is nan": (_trial(reports=(1.0, float("nan"))), r"trial 0: reports\[1\].*nan"),
     "a parameter of numpy": (_trial(params={"head": np.float64(1)}), r"trial 0: params\.head.*numpy"),
     "a trial's score": (_trial(score=float("inf")), r"trial 0\.score.*inf"),
+    "a trial's number of numpy": (_trial(number=np.int64(3)), r"trial 3\.number.*numpy\.int64"),
+    "a trial's batch of numpy": (_trial(batch=np.int64(0)), r"trial 0\.batch.*numpy\.int64"),
+    "evaluations of numpy": (_trial(evaluations=np.int32(7)), r"trial 0\.evaluations.*numpy\.int32"),
+    "a candidate's trial of numpy": (_with(trial=np.int64(0)), r"i000\.trial.*numpy\.int64"),
+    "a candidate's batch of numpy": (_with(batch=np.uint8(0)), r"i000\.batch.*numpy\.uint8"),
+    "a batch of numpy": (lambda batch: replace(batch, index=np.int64(0)), r"batch 0\.index.*numpy\.int64"),
+    "a cell of numpy": (
+        lambda batch: replace(batch, cell=replace(batch.cell, index=np.int64(0)), trials=(), candidates=()),
+        r"batch 0\.cell_index.*numpy\.int64",
+    ),
+    "a step of numpy": (
+        lambda batch: replace(batch, metrics=(Metric("need/max", 1.0, np.int64(0), 1),)),
+        r"metric need/max\.step.*numpy\.int64",
+    ),
+    "a time of numpy": (
+        lambda batch: replace(batch, metrics=(Metric("need/max", 1.0, 0, np.int64(1)),)),
+        r"metric need/max\.timestamp_ms.*numpy\.int64",
+    ),
     "a metric that is nan": (
         lambda batch: replace(batch, metrics=(Metric("need/max", float("nan"), 0, 1),)),
         r"metric need/max\.value.*nan",
@@ -410,6 +428,18 @@ def test_what_is_not_plain_json_is_refused_by_name(store: Store, run: Experiment
     with pytest.raises(StoreError, match=complaint):
         store.commit_batch(run.exp_id, spoil(batch_of(CELLS[0], 0, 1.0)), 50, 0.0)
     assert counts(path) == {"trials": 0, "results": 0, "outbox": 0}
+
+
+@pytest.mark.parametrize("number", [np.int64(1), np.uint8(1)])
+def test_a_number_of_numpy_finds_nothing_and_is_not_stored(store: Store, run: Experiment, number: Any) -> None:
+    with pytest.raises(StoreError, match=r"elapsed_s: .*numpy"):
+        store.finish(run.exp_id, "STOPPED", number)
+    with pytest.raises(StoreError, match=r"5 % x 3\.cell_index.*numpy"):
+        store.create_experiment("20260102-030409-abcdef", "dca", {}, "", [Cell(number, 5.0, 3)])
+    with pytest.raises(StoreError, match="no experiment 1"):
+        store.finish(number, "STOPPED", 1.0)
+    with pytest.raises(StoreError, match=r"top_k.*numpy"):
+        store.commit_batch(run.exp_id, batch_of(CELLS[0], 0, 1.0), number, 0.0)
 
 
 def test_what_does_not_exist_is_named(store: Store, run: Experiment) -> None:

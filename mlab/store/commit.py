@@ -14,6 +14,7 @@ from mlab.core.errors import StoreError
 from mlab.core.records import Batch, Candidate, Json, Trial
 from mlab.model.ranking import ladder_key
 from mlab.store import rows
+from mlab.store.canonical_json import check
 from mlab.store.checksum import seal
 from mlab.store.schema import Base, ExperimentRow, OutboxRow, ResultRow, TrialRow
 
@@ -36,6 +37,8 @@ def save(session: Session, experiment: ExperimentRow, batch: Batch, top_k: int, 
     Raises:
         StoreError: another batch with that number is there.
     """
+    numbers = {"index": batch.index, "cell_index": batch.cell.index, "top_k": top_k, "elapsed_s": elapsed_s}
+    check(numbers, _named(experiment, batch))  # SQLite would take an integer of numpy for bytes
     stored = _trials(session, experiment.id, batch)
     if stored and stored != batch.trials:
         raise StoreError(f"{_named(experiment, batch)} is stored with other trials; resume the run")

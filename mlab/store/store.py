@@ -157,7 +157,6 @@ class Store:
         """
         begun = perf_counter()
         with self.database.writing() as session:
-            check(elapsed_s, "elapsed_s")
             saved = commit.save(session, runs.writable(session, exp_id, self._holder), batch, top_k, elapsed_s)
         _emit_batch("DB.UPSERT_RES", exp_id, batch, begun, **asdict(saved))
         return saved
