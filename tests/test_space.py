@@ -221,6 +221,11 @@ def test_a_growth_may_be_off_by_its_rounding_and_no_more(end: dict[str, Any]) ->
         assert broken_limits(good_schedule() | {"martingale_pct": growth}, limits) == broken
 
 
+def test_a_ladder_exactly_on_its_limits_keeps_them() -> None:
+    limits = Limits(min_indent_step_pct=3.0, max_gap_ratio=2.0, first_volume_min_pct=10.0, tail_cap_pct=30.0)
+    assert broken_limits(good_schedule() | {"indent_pct": [0.0, 10.0, 13.0, 16.0, 20.0]}, limits) == []
+
+
 def test_volumes_may_miss_their_sum_by_a_billionth_and_no_more() -> None:
     for off, broken in ((0.8e-9, []), (1.2e-9, ["volume_pct"])):
         schedule = good_schedule() | {"volume_pct": [10.0, 15.0, 20.0, 25.0, 30.0 + off]}
