@@ -32,10 +32,10 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.crash"])
 
 SMALL = (
-    "ladder.overlap_pct=10", "ladder.num_orders=[4, 6]", "search.batch_size=4", "search.max_batches=3",
+    "ladder.overlap_pct=10", "ladder.num_orders=[4, 8]", "search.batch_size=4", "search.max_batches=3",
     "search.patience=3", "search.top_k=6",
 )  # fmt: skip
-"""Two cells of three batches."""
+"""Two cells of three batches, the second of many ladders: each batch needs room."""
 
 LONG = (*SMALL, "search.max_batches=12", "search.patience=12")
 """Two cells of twelve batches, some seconds of a whole command."""

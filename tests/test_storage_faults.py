@@ -307,7 +307,7 @@ def _read_only(root: Path) -> tuple[list[str], Outcome]:
         lines.append(attempt(state, processes=HERE))
         mount("-o", "remount,bind,rw", str(root))
         if step == "new":
-            killed = crash.life(root, "run", step=60, processes=HERE)
+            killed = crash.life(root, "run", step=70, processes=HERE)
             killed.join()
             assert killed.exitcode == -signal.SIGKILL
     assert saved(state) > 0
