@@ -25,13 +25,13 @@ check: $(READY) ## linters, types and the direction of imports
 	@$(VENV)/bin/lint-imports --no-cache
 
 ui: $(READY) ## start the Prefect and MLflow pages on 127.0.0.1
-	@$(PYTHON) -m flows.ui $(ARGS)
+	@$(PYTHON) -m flows.app ui $(ARGS)
 
 serve: $(READY) ## schedule searches: both pages, a worker and the deployments, in the background
-	@$(PYTHON) -m flows.serve $(ARGS)
+	@$(PYTHON) -m flows.app serve $(ARGS)
 
 stop-serve: $(READY) ## end what `make serve` has started
-	@$(PYTHON) -m flows.serve --stop
+	@$(PYTHON) -m flows.app stop
 
 bench: $(READY) ## measure evaluator, search, scale, workers and faults; prints ratios; takes an hour
 	@$(PYTHON) -m benchmarks.evaluator

@@ -17,8 +17,8 @@ from pathlib import Path
 from mlab.config import Config, load
 from mlab.core.records import CellResult, Json
 from mlab.core.state import State
-from mlab.search import engine
-from mlab.search.engine import Nobody, Watcher
+from mlab.search import engine, run
+from mlab.search.engine import Watcher
 from mlab.store import Store
 
 BEST_KNOWN = Path(__file__).parent.parent / "tests" / "data" / "best_known.json"
@@ -77,7 +77,7 @@ def searched(settings: Config, watcher: Watcher | None = None) -> CellResult:
         state = State(Path(folder))
         with Store.open(state.database) as store:
             experiment = engine.open_experiment(state, store, settings)
-            engine.run(state, store, experiment, settings, watcher or Nobody())
+            run.execute(state, store, experiment, settings, watcher=watcher or Watcher())
             return store.cells(experiment.exp_id)[0]
 
 

@@ -27,13 +27,14 @@ import numpy as np
 import psutil
 
 from benchmarks.record import save, show
-from flows.server import healthy
 from mlab.config import load
 from mlab.core.events import recorder
+from mlab.core.probe import answers
 from mlab.core.records import Json
 from mlab.core.state import State
 from mlab.search import engine
-from mlab.search.engine import Nobody
+from mlab.search import run as search
+from mlab.search.engine import Watcher
 from mlab.store import Store
 from mlab.tracking import Backlog, Sidecar
 from mlab.tracking.client import Client
@@ -50,7 +51,7 @@ Trouble = Callable[[State], AbstractContextManager[Callable[[], None]]]
 """Sets up an MLflow, and yields what happens to it in mid-run."""
 
 
-class Watch(Nobody):
+class Watch(Watcher):
     """Does something in mid-run."""
 
     def __init__(self, then: Callable[[], None]) -> None:
@@ -138,7 +139,7 @@ def dying(state: State) -> Iterator[Callable[[], None]]:
         command, env=os.environ | quiet, stdout=log, stderr=log, process_group=0
     )
     try:
-        while not healthy(f"http://127.0.0.1:{port}/health"):
+        while not answers(f"http://127.0.0.1:{port}/health"):
             time.sleep(0.5)
         with at(f"http://127.0.0.1:{port}"):
             yield lambda: os.killpg(server.pid, 9)
@@ -167,7 +168,7 @@ def measured(trouble: Trouble) -> Json:
             beside.skip_wait()
             with beside:
                 used = time.process_time()
-                engine.run(state, store, run, config, Watch(happens))
+                search.execute(state, store, run, config, watcher=Watch(happens))
                 used = time.process_time() - used
             recorder.close()
             left = Backlog.of(store, run)

@@ -33,7 +33,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         state = State(Path(folder) / "mlruns")
         os.environ["MLAB_STATE_DIR"] = str(state.root)
-        _python("flows.serve", "--prefect-port", PORTS[0], "--mlflow-port", PORTS[1])
+        _python("flows.app", "serve", "--prefect-port", PORTS[0], "--mlflow-port", PORTS[1])
         try:
             for name, kind in KINDS.items():
                 settings = (f"name={name}", kind, *GRID)
@@ -45,7 +45,7 @@ def main() -> None:
                 page.add_init_script(SEEN)
                 _look(page, Pages.of(state), state, runs)
         finally:
-            _python("flows.serve", "--stop")
+            _python("flows.app", "stop")
 
 
 def _look(page: Page, pages: Pages, state: State, runs: list[Experiment]) -> None:

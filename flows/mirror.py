@@ -1,123 +1,220 @@
-"""What Prefect shows of a run while it goes on: a task a cell, how far it is, the best ladders, and the events."""
+"""What Prefect shows of a run while it goes on: its name and tags, how far it is, the best ladders, and the events.
+
+A thread beside the search tells it, from the database and the event log. The search never waits for that; its end
+does, for some seconds.
+"""
 
 from __future__ import annotations
 
+import contextvars
 import logging
-import sys
+import os
+import signal
+import threading
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from datetime import datetime
-from threading import Event as Signal
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from prefect import get_client, get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect import get_client, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter
+from prefect.client.schemas.objects import State, StateType
 from prefect.events import emit_event
-from prefect.exceptions import ObjectNotFound
-from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
-from prefect.states import Cancelled, Crashed, Running
+from prefect.states import Completed, Crashed, Failed, Running
 
 from mlab.config import Config
 from mlab.core import events
+from mlab.core import state as places
+from mlab.core.event_log import EventLog
 from mlab.core.events import Event
 from mlab.core.records import Cell, CellResult, Experiment
+from mlab.core.redaction import redacted
 from mlab.core.urls import Pages
+from mlab.report import markdown
 from mlab.report.markdown import watch_note
+from mlab.search.engine import Watcher
+from mlab.store import Store
 
 ENDINGS = frozenset({"COMPLETED", "FAILED", "STOPPED"})
 """Tags that say how a run ended."""
 
+LOOK_S = 1.0
+"""Seconds between two looks at what is new."""
+
 PERIOD_S = 2.0
 """Seconds between two updates of the artifacts: both together cost some 20 ms."""
+
+PATIENCE_S = 3.0
+"""Longest time that the end of a search waits for Prefect to be told of it; the end of the delivery to MLflow too."""
+
+GOING = (StateType.RUNNING, StateType.CANCELLING)
+TELLING_S = 15.0
+"""For so long after the end of a run whoever executed it may still be telling Prefect."""
+
+LONGEST = 160
+"""Letters of a fault that are shown."""
 
 EVENTS = "../../events?resource=mlab.{}&resource=prefect.flow-run.{}&events=mlab.*&events=prefect.flow-run.*"
 """Prefect's page of the events of a run, as seen from that of an artifact. The newer of its two versions
 wants lists, so two of each: what befell the run under any flow run, and what befell this flow run."""
 
 
-class Telling:
-    """Shows a run in Prefect; a context within a flow. Cells may take turns.
+class Mirror(Watcher):
+    """Shows a run in Prefect, from a thread of its own.
 
     Args:
-        config: what is searched.
-        run: as it is stored at the beginning.
-        pages: where MLflow shows it.
+        state: where the run lies.
+        store: its database.
+        orphans: flow runs whose processes are gone, which Prefect does not know yet.
+        cancels: whether a cancel in Prefect has to be passed on to this process: no runner does it.
+
+    Attributes:
+        run_id: the run, None before there is one.
+        fault: what Prefect failed with last.
     """
 
-    def __init__(self, config: Config, run: Experiment, pages: Pages) -> None:
-        self._config, self._run, self._pages = config, run, pages
-        self._batches, self._cells = config.search.max_batches, len(config.cells())
-        self._done: dict[int, int] = {}  # batches by cell; a cell that stopped early counts as full
-        self._tasks: dict[int, Turn] = {}
-        self._last: Cell | None = None
-        self._updated = 0.0
-
-    def __enter__(self) -> Telling:
-        """Show that the run begins, under a name and tags that tell it from others."""
+    def __init__(self, state: places.State, store: Store, orphans: Sequence[str], *, cancels: bool) -> None:
+        self._state, self._store, self._orphans, self._cancels = state, store, orphans, cancels
         self._flow_run = UUID(str(flow_run.id))
-        self._client = get_client(sync_client=True)  # the flow's own
-        self._tags = [tag for tag in flow_run.tags if tag not in ENDINGS]
-        if (tag := f"config:{self._config.name}") not in self._tags:
-            self._tags.append(tag)
-        name = name_of(self._config, self._run.run_id)
-        self._client.update_flow_run(self._flow_run, name=name, tags=self._tags)
-        self._progress = self._artifact("search-progress", "progress", 0.0)
-        self._ladders = self._artifact("ladders", "markdown", self._note([]))
-        return self
+        self._done: dict[int, int] = {}  # batches by cell; a cell that stopped early counts as full
+        self._last: Cell | None = None
+        self._run: Experiment
+        self.run_id: str | None = None
+        self._over, self._told, self._delivered = threading.Event(), threading.Event(), threading.Event()
+        self._complete = threading.Event()
+        self._updated = 0.0
+        self.fault: Exception | None = None
 
-    def __exit__(self, *_error: object) -> None:
-        """End the tasks of cells that are not finished; Prefect waits for them."""
-        for turn in self._tasks.values():
-            turn.over.set()
-        for turn in self._tasks.values():
-            turn.task.wait(timeout=PERIOD_S)
+    # What the search tells, which takes no time
+
+    def begun(self, run: Experiment, config: Config) -> None:
+        """Show from now on that the run goes on."""
+        self._run, self._config, self._cells, self.run_id = run, config, len(config.cells()), run.run_id
+        log = self._state.events(run.run_id)
+        self._log = EventLog(log, 0 if run.status == "PENDING" else EventLog.size(log))
+        self._logger: Any = get_run_logger()
+        self._store.set_flow_run(run.exp_id, str(self._flow_run))
+        context = contextvars.copy_context()  # Prefect finds the flow run in it
+        self._thread = threading.Thread(target=context.run, args=(self._mirror,), daemon=True)
+        self._thread.start()
 
     def batch(self, cell: Cell, index: int, best_score: float | None, evaluations: int) -> None:
         """Know that a batch is saved."""
         del best_score, evaluations
-        self._turn(cell)
-        self._last = cell
-        self._done[cell.index] = index + 1
+        self._last, self._done[cell.index] = cell, index + 1
 
     def cell_done(self, result: CellResult) -> None:
-        """Show that a cell is done."""
-        turn = self._turn(result.cell)
-        turn.finished.set()
-        turn.over.set()
-        self._done[result.cell.index] = self._batches
+        """Know that a cell is done."""
+        self._done[result.cell.index] = self._config.search.max_batches
 
-    def news(self, news: Iterable[Event]) -> None:
+    def searched(self) -> None:
+        """Have Prefect told how the search ended, for as long as anybody waits for that."""
+        self._over.set()
+        self._told.wait(PATIENCE_S)
+
+    def published(self) -> None:
+        """Have it shown what lies in MLflow by now."""
+        self._delivered.set()
+        if self._told.is_set():
+            self._thread.join(PATIENCE_S)
+
+    @property
+    def untold(self) -> str:
+        """Why Prefect does not know all of the run; empty where it does."""
+        return "" if self._complete.is_set() else worded(self.fault) or "it does not answer"
+
+    # What the thread does
+
+    def _mirror(self) -> None:
+        """Tell Prefect what is new until the search is over, then how it ended, and what lies elsewhere."""
+        opened = False
+        while not opened or not self._over.wait(LOOK_S):
+            try:
+                if not opened:
+                    self._open()
+                    opened = True
+                self._tell()
+            except Exception as fault:  # noqa: BLE001 - Prefect's, and no affair of the search
+                self.fault = fault
+                if self._over.wait(PERIOD_S) and not opened:
+                    return
+        try:
+            self._tell_events()
+            self._end()
+            self._told.set()
+            if self._run.status == "COMPLETED":
+                self._show_front()
+            if self._run.status in {"COMPLETED", "STOPPED"}:  # of others nothing is published
+                self._delivered.wait()
+                self._update()
+            self._complete.set()
+        except Exception as fault:  # noqa: BLE001 - as above
+            self.fault = fault
+            self._told.set()
+
+    def _tell(self) -> None:
+        """Tell what is new; pass on that somebody has cancelled the flow run, once."""
+        self._tell_events()
+        if time.monotonic() - self._updated >= PERIOD_S:
+            self._updated = time.monotonic()
+            self._update()
+        if self._cancels and self._cancelled():
+            self._cancels = False
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def _open(self) -> None:
+        """Show that the run begins, under a name and tags that tell it from others."""
+        self._client: SyncPrefectClient = get_client(sync_client=True)
+        self._tags = [tag for tag in flow_run.tags if tag not in ENDINGS]
+        if (tag := f"config:{self._config.name}") not in self._tags:
+            self._tags.append(tag)
+        self._client.update_flow_run(self._flow_run, name=name_of(self._config, self._run.run_id), tags=self._tags)
+        self._progress = self._artifact("search-progress", "progress", 0.0)
+        self._ladders = self._artifact("ladders", "markdown", self._note([]))
+        catch_up(self._store, self._orphans, str(self._flow_run))
+
+    def _tell_events(self) -> None:
         """Show events: in the log of the flow run, and among Prefect's own, where they can be filtered."""
-        for event in news:
+        for event in self._log.news():
             quiet = event["event"] in events.QUIET
             if not quiet or events.debugging():
-                _log(event)
+                self._to_log(event)
             if not quiet:
                 emit_event(**as_prefect_has_it(event, self._run.run_id, str(self._flow_run)))
 
-    def now_and_then(self, run: Experiment, cells: Sequence[CellResult]) -> None:
-        """Show how far the search is, unless that was done just now."""
-        if time.monotonic() - self._updated >= PERIOD_S:
-            self.update(run, cells)
-
-    def update(self, run: Experiment, cells: Sequence[CellResult]) -> None:
+    def _update(self) -> None:
         """Show how far the search is."""
-        self._updated, self._run = time.monotonic(), run
-        progress = 100.0 * sum(self._done.values()) / (self._batches * self._cells)
+        self._run = self._store.experiment(self._run.run_id) or self._run
+        progress = 100.0 * sum(self._done.values()) / (self._config.search.max_batches * self._cells)
         self._client.update_artifact(self._progress, ArtifactUpdate(data=progress))
-        self._client.update_artifact(self._ladders, ArtifactUpdate(data=self._note(cells)))
+        note = self._note(self._store.cells(self._run.exp_id))
+        self._client.update_artifact(self._ladders, ArtifactUpdate(data=note))
 
-    def end(self, run: Experiment, cells: Sequence[CellResult]) -> None:
+    def _end(self) -> None:
         """Show how the run ended, in a tag, too, so that the list of flow runs can be filtered by it."""
-        self.update(run, cells)
-        self._client.update_flow_run(self._flow_run, tags=[*self._tags, run.status])
-        if run.status != "STOPPED" and cancelled():
+        self._update()
+        self._client.update_flow_run(self._flow_run, tags=[*self._tags, self._run.status])
+        if self._run.status != "STOPPED" and self._cancelled():
             # The run had ended before it could be stopped. Prefect takes no other ending of what is being cancelled.
             self._client.set_flow_run_state(self._flow_run, Running(), force=True)
+
+    def _show_front(self) -> None:
+        """Show what covering more costs."""
+        from mlab.report import plots  # loads matplotlib
+
+        cells = self._store.cells(self._run.exp_id)
+        note = markdown.front_note(cells, plots.png(plots.front_plot(cells)))
+        create_markdown_artifact(note, key="front", description=f"Run {self._run.run_id}")
+
+    def _cancelled(self) -> bool:
+        """Whether somebody has cancelled this flow run."""
+        state = self._client.read_flow_run(self._flow_run).state
+        return state is not None and (state.is_cancelling() or state.is_cancelled())
 
     def _artifact(self, key: str, kind: str, data: float | str) -> UUID:
         about = f"Run {self._run.run_id}"
@@ -125,45 +222,23 @@ class Telling:
         return self._client.create_artifact(new).id
 
     def _note(self, cells: Sequence[CellResult]) -> str:
+        pages = Pages.of(self._state)
         links = {"its events, to be filtered": EVENTS.format(self._run.run_id, self._flow_run)}
         if self._run.mlflow_run_id:
-            links["its results in MLflow"] = self._pages.mlflow_run(self._run.mlflow_run_id)
+            links["its results in MLflow"] = pages.mlflow_run(self._run.mlflow_run_id)
             if self._run.status in ENDINGS:
-                links["its report"] = self._pages.report(self._run.mlflow_run_id)
-        return watch_note(self._run, cells, self._batches, links, self._last)
+                links["its report"] = pages.report(self._run.mlflow_run_id)
+        return watch_note(self._run, cells, self._config.search.max_batches, links, self._last)
 
-    def _turn(self, cell: Cell) -> Turn:
-        """The task of a cell, begun where there is none."""
-        if cell.index not in self._tasks:
-            self._tasks[cell.index] = Turn(cell)
-        return self._tasks[cell.index]
-
-
-class Turn:
-    """One cell's search as a task of Prefect's, which lasts as long."""
-
-    def __init__(self, cell: Cell) -> None:
-        self.over, self.finished = Signal(), Signal()
-        of_cell = search.with_options(task_run_name=cell.label)
-        self.task: PrefectFuture[Any] = of_cell.submit(self.over, self.finished)
-
-
-@task(cache_policy=NO_CACHE, persist_result=False)
-def search(over: Signal, finished: Signal) -> Any:
-    """Wait until the search of one cell has ended."""
-    over.wait()
-    return None if finished.is_set() else Cancelled(message="not searched to its end")
-
-
-def _log(event: Event) -> None:
-    """Show an event in the flow run's log, at the time at which it was emitted."""
-    adapter: Any = get_run_logger()
-    name, text = adapter.logger.name, f"{event['event']} {event['msg']}"
-    level = logging.getLevelNamesMapping().get(event["lvl"], logging.INFO)
-    record = adapter.logger.makeRecord(name, level, __file__, 0, text, (), None, extra=adapter.extra)
-    record.created = datetime.fromisoformat(event["ts"]).timestamp()
-    record.msecs = record.created % 1 * 1000.0
-    adapter.logger.handle(record)
+    def _to_log(self, event: Event) -> None:
+        """Show an event in the flow run's log, at the time at which it was emitted."""
+        logger, extra = self._logger.logger, self._logger.extra
+        level = logging.getLevelNamesMapping().get(event["lvl"], logging.INFO)
+        text = f"{event['event']} {event['msg']}"
+        record = logger.makeRecord(logger.name, level, __file__, 0, text, (), None, extra=extra)
+        record.created = datetime.fromisoformat(event["ts"]).timestamp()
+        record.msecs = record.created % 1 * 1000.0
+        logger.handle(record)
 
 
 def as_prefect_has_it(event: Event, run_id: str, flow_run_id: str) -> dict[str, Any]:
@@ -190,23 +265,41 @@ def name_of(config: Config, run_id: str) -> str:
     return f"{config.name}, {len(config.cells())} cells, {run_id[-6:]}"
 
 
-def cancelled() -> bool:
-    """Whether somebody has cancelled this flow run; no, where Prefect does not answer."""
-    with suppress(Exception):
-        state = get_client(sync_client=True).read_flow_run(UUID(str(flow_run.id))).state
-        return state is not None and (state.is_cancelling() or state.is_cancelled())
-    return False
+def catch_up(store: Store, orphans: Sequence[str], own: str = "") -> None:
+    """Have Prefect know how runs ended that it takes for running: it was away, or their processes are gone.
+
+    Args:
+        store: the database, which knows.
+        orphans: flow runs of runs that have just been found without a process.
+        own: the flow run that asks.
+    """
+    with get_client(sync_client=True) as client:
+        running = client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=["optimize"])),
+            flow_run_filter=FlowRunFilter.model_validate({"state": {"type": {"any_": list(GOING)}}}),
+        )
+        before = (datetime.now(UTC) - timedelta(seconds=TELLING_S)).isoformat(timespec="milliseconds")
+        ended = {
+            run.flow_run_id: run
+            for run in store.experiments()
+            if run.finished_at and (run.finished_at < before or (run.flow_run_id or "") in orphans)
+        }
+        for one in running:
+            run = ended.get(str(one.id))
+            if run is not None and str(one.id) != own:
+                client.set_flow_run_state(one.id, _ending(run), force=True)
 
 
-def bury(flow_runs: Sequence[str]) -> None:
-    """Have Prefect know that these flow runs are over, because the processes of their runs are gone."""
-    message = "The process that executed this run is gone; what it had saved is kept, and --resume goes on from there."
-    try:
-        with get_client(sync_client=True) as client:
-            for name in map(UUID, flow_runs):
-                with suppress(ObjectNotFound):  # another Prefect's
-                    state = client.read_flow_run(name).state
-                    if state is not None and not state.is_final():
-                        client.set_flow_run_state(name, Crashed(message=message), force=True)
-    except Exception as fault:  # noqa: BLE001 - one of Prefect's, and no affair of the run that begins
-        print(f"orphans: {type(fault).__name__}: {fault}", file=sys.stderr)
+def _ending(run: Experiment) -> State[Any]:
+    """How a run ended of which Prefect has heard nothing more."""
+    if run.status == "COMPLETED":
+        return Completed()
+    if run.status == "FAILED":
+        return Failed(message=f"mlab show {run.run_id[-6:]} says more; --resume goes on from what was saved.")
+    return Crashed(message=f"The process that executed this run is gone; --resume {run.run_id} goes on from there.")
+
+
+def worded(fault: BaseException | None) -> str:
+    """What Prefect failed with, in one line without secrets; empty for nothing."""
+    line = " ".join(str(fault or "").split()) or type(fault).__name__
+    return redacted(line)[:LONGEST] if fault else ""

@@ -1,46 +1,49 @@
-"""The flow: open the experiment, have it searched, show how that goes, publish what was found.
+"""The flow: settle what is searched, open the experiment, search each cell, publish what was found.
 
-The search is never done by the process of the flow. For the command line it is that which searches; for a deployment
-the flow starts a process of its own. All that Prefect knows it is told from the database and the event log.
+Its tasks do the work that they show, along the road of :mod:`mlab.search.run` that a run without Prefect takes, too. A
+worker executes the flow for a deployment, :func:`in_process` for the command line.
 """
 
 from __future__ import annotations
 
-import sys
+import logging
+import os
+import signal
+import threading
 import time
-import traceback
-from asyncio import CancelledError
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
-from importlib import import_module
-from types import TracebackType
-from typing import Annotated, Any, Protocol, Self
+from dataclasses import dataclass
+from types import FrameType
+from typing import Annotated, Any
 
-from prefect import flow, task
-from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
+from prefect import flow, get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun
+from prefect.events.worker import EventsWorker
 from prefect.exceptions import ObjectNotFound
+from prefect.flow_engine import run_flow
+from prefect.logging.handlers import APILogWorker
 from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
-from prefect.states import Cancelled, Crashed, Failed, Pending
+from prefect.states import Cancelled, Failed, Pending
 from pydantic import Field
 
-from flows import mirror
-from flows.search import SearchProcess
-from mlab.config import Config, from_tree
-from mlab.core import events
-from mlab.core.errors import ConfigError
-from mlab.core.event_log import EventLog
-from mlab.core.records import CellResult, Experiment, Status
+from flows.cluster import Cluster
+from flows.mirror import Mirror, worded
+from flows.tasks import TaskSteps
+from mlab.config import Config
+from mlab.core.lock import alone
+from mlab.core.probe import answers
+from mlab.core.redaction import redacted
 from mlab.core.state import State
-from mlab.core.urls import Pages
-from mlab.report import markdown, summary
-from mlab.search import engine, pools
-from mlab.search.polling import LOOK_S, Lookout
+from mlab.report import summary
+from mlab.search import pools
+from mlab.search.engine import Watcher, Watchers
+from mlab.search.run import Order, Outcome, Publishing, run
 from mlab.store import Store
+from mlab.tracking import Sidecar
 
 COMMAND_LINE = "command-line"
 ABOUT = (
@@ -48,25 +51,56 @@ ABOUT = (
     "Nobody executes one that is started or retried here; resume it with --resume."
 )
 
+START_S = 30.0
+"""Longest time that a search of the command line waits for Prefect to begin its flow run."""
 
-class Searcher(Protocol):
-    """The process that searches; a context. ``start`` is where its part of the event log of the run begins."""
+END_S = 4.0
+"""Longest time that Prefect has to note how a flow run of the command line ended."""
 
-    run_id: str
-    start: int
+DRAIN_S = 3.0
+"""Longest wait for its last log lines, and for its last events, to be sent."""
 
-    def going(self, status: Status) -> bool:
-        """Whether it still searches, where this is the status of the run."""
-
-    def __enter__(self) -> Self:
-        """Begin, if it has not."""
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """See that it ends."""
+BEHIND_S = 8.0
+"""Longest time that a worker's process goes on after its search where Prefect does not answer."""
 
 
-searcher: ContextVar[Searcher | None] = ContextVar("searcher", default=None)
-"""The command line, where it is what searches; a flow's own parameters must be plain JSON."""
+@dataclass
+class Request:
+    """What is wanted of the flow, beside what plain JSON can say, and how it went.
+
+    Attributes:
+        order: what is to be searched.
+        store: the database.
+        watcher: told of the run, beside Prefect.
+        publishing: starts the delivery to MLflow.
+        orphans: flow runs whose processes are gone.
+        run_id: the run, once it is open.
+        outcome: how it went, None where the flow did not get that far.
+        error: what the search raised.
+        untold: why Prefect does not know all of the run, empty where it does.
+    """
+
+    order: Order
+    store: Store
+    watcher: Watcher
+    publishing: Publishing
+    orphans: Sequence[str]
+    run_id: str | None = None
+    outcome: Outcome | None = None
+    error: Exception | None = None
+    untold: str = "it does not answer"
+
+
+command: ContextVar[Request | None] = ContextVar("command", default=None)
+"""What the command line wants, where the flow runs in its process."""
+
+
+class Silent(BaseException):
+    """Prefect keeps the command line waiting."""
+
+    def __str__(self) -> str:
+        """What it is to the person who waits."""
+        return "it does not answer"
 
 
 @flow(name="optimize", persist_result=False)
@@ -75,7 +109,7 @@ def optimize(
     resume: str | None = None,
     workers: Annotated[int, Field(ge=1, le=pools.MOST)] = 1,
 ) -> Any:
-    """Search every cell of ``config`` for the ladder with the fastest exit.
+    """Search every cell of ``config`` for the ladder that needs the smallest rebound to break even.
 
     Args:
         config: what to search; ignored where a run is resumed, which keeps its own.
@@ -85,113 +119,129 @@ def optimize(
     Returns:
         The object that ``python -m flows.run --json`` prints, or the state of a run that did not complete.
     """
-    state = State.here()
-    pools.Setting.here()
+    state, request = State.here(), _of_command()
+    if request is not None:
+        with _not_kept_waiting():
+            return _search(state, request, cancels=True)
     with Store.open(state.database) as store:
-        search = searcher.get() or _process(state, store, config, resume, workers)
-        experiment = _stored(store, search.run_id)
-        store.set_flow_run(experiment.exp_id, str(flow_run.id))
-        log = state.events(experiment.run_id)
-        told = mirror.Telling(from_tree(experiment.config, f"run {experiment.run_id}"), experiment, Pages.of(state))
-        try:
-            with search:
-                try:
-                    follow(store, search, EventLog(log, search.start), told)
-                except (Exception, CancelledError):  # noqa: BLE001 - Prefect's; the search's own are in the database
-                    print(f"Prefect could not be told:\n{traceback.format_exc()}", file=sys.stderr, flush=True)
-        except BaseException:  # somebody has cancelled the flow run, and by now the search has ended, too
-            with suppress(Exception):
-                told.end(*_ended(store, search.run_id))
-            raise
-        return ending(store, _stored(store, search.run_id), EventLog(log, search.start))
+        own = str(flow_run.id)  # a flow run that is retried is an orphan's, and lives
+        orphans = [name for orphan in store.reconcile() if (name := orphan.flow_run_id) and name != own]
+        order = Order(config, resume or store.run_of_flow(own), workers)
+        request = Request(order, store, Watcher(), lambda run_id: Sidecar(state, run_id), orphans)
+        ending = _search(state, request, cancels=False)
+    threading.Thread(target=_end_behind, args=(get_current_settings().api.url or "",), daemon=True).start()
+    return ending
 
 
-def of_command_line(client: SyncPrefectClient, config: Config, run_id: str, workers: int) -> FlowRun:
-    """A new flow run for a run of the command line: one of a deployment, for Prefect's pages cancel no others."""
-    flow_id = client.create_flow_from_name(optimize.name)
+def _of_command() -> Request | None:
+    """What the command line wants. A flow travels to workers by value, with what it names but for functions."""
+    return command.get()
+
+
+def _search(state: State, request: Request, *, cancels: bool) -> Any:
+    """Search what is wanted, shown in Prefect; the answer of a run that completed, the state of any other."""
+    steps = TaskSteps(request.order.workers, Cluster.here())
+    mirror = Mirror(state, request.store, request.orphans, cancels=cancels)
     try:
-        deployment = client.read_deployment_by_name(f"{optimize.name}/{COMMAND_LINE}").id
-    except ObjectNotFound:
-        deployment = client.create_deployment(flow_id, COMMAND_LINE, description=ABOUT, enforce_parameter_schema=False)
-    parameters = optimize.serialize_parameters({"config": config, "resume": run_id, "workers": workers})
-    name = mirror.name_of(config, run_id)
-    return client.create_flow_run_from_deployment(deployment, parameters=parameters, state=Pending(), name=name)
+        watchers = Watchers(request.watcher, mirror)
+        request.outcome = run(state, request.store, request.order, steps, watchers, request.publishing)
+    except Exception as error:  # noqa: BLE001 - the search's own: it is in the database, and becomes the flow run's state
+        request.error = error
+    request.run_id, request.untold = mirror.run_id, worded(steps.fault) or mirror.untold
+    return _ending(request)
 
 
-def _process(state: State, store: Store, config: Config, resume: str | None, workers: int) -> SearchProcess:
-    """A process for a new run, or for the stored one that is to be resumed: by name, or as this flow run is retried."""
-    own = str(flow_run.id)  # a flow run that is retried is an orphan's, and lives
-    mirror.bury([name for orphan in store.reconcile() if (name := orphan.flow_run_id) and name != own])
-    resume = resume or store.run_of_flow(own)
-    if resume is None:
-        run_id, start = engine.open_experiment(state, store, config).run_id, 0
-    else:
-        store.check_free(resume)
-        run_id, start = resume, EventLog.size(state.events(resume))
-    events.recorder.close()  # the log is the other process's
-    return SearchProcess(state, run_id, workers, start, get_current_settings().api.url or "")
-
-
-def config_of(state: State, run_id: str) -> Config:
-    """The config that a stored run began with."""
-    with Store.open(state.database) as store:
-        return from_tree(_stored(store, run_id).config, f"run {run_id}")
-
-
-def _stored(store: Store, run_id: str) -> Experiment:
-    experiment = store.experiment(run_id)
-    if experiment is None:
-        raise ConfigError("flow", "resume", "must be the id of a stored run", run_id)
-    return experiment
-
-
-def _ended(store: Store, run_id: str) -> tuple[Experiment, list[CellResult]]:
-    """A run that nobody searches any more, and its cells."""
-    experiment = _stored(store, run_id)
-    if experiment.status in {"PENDING", "RUNNING"}:  # its process is gone, as the next start will find, too
-        experiment = replace(experiment, status="STOPPED")
-    return experiment, store.cells(experiment.exp_id)
-
-
-def follow(store: Store, search: Searcher, log: EventLog, told: mirror.Telling) -> None:
-    """Show Prefect how the search goes, until it has ended, and what was found."""
-    with told:
-        import_module("mlab.report.plots")  # loads matplotlib, which nobody should wait for at the end
-        lookout = Lookout(store, _stored(store, search.run_id).exp_id, told)
-        going = True
-        while going:
-            experiment = _stored(store, search.run_id)
-            going = search.going(experiment.status)
-            cells = lookout.look()
-            told.news(log.news())
-            if going:
-                told.now_and_then(experiment, cells)
-                time.sleep(LOOK_S)
-    experiment, cells = _ended(store, search.run_id)
-    told.update(experiment, cells)
-    publish(cells, experiment.run_id)
-    told.news(log.news())
-    told.end(experiment, cells)
-
-
-@task(task_run_name="publish", cache_policy=NO_CACHE, persist_result=False)
-def publish(cells: list[CellResult], run_id: str) -> None:
-    """The front of a run that has ended, as a Prefect artifact."""
-    from mlab.report import plots  # late: see above
-
-    picture = plots.png(plots.front_plot(cells))
-    create_markdown_artifact(markdown.front_note(cells, picture), key="front", description=f"Run {run_id}")
-
-
-def ending(store: Store, experiment: Experiment, log: EventLog) -> Any:
+def _ending(request: Request) -> Any:
     """The answer of a run that is completed; the state that says how any other ended."""
+    experiment = request.store.experiment(request.run_id) if request.run_id else None
+    if experiment is None:
+        return Failed(message=redacted(str(request.error)))
     if experiment.status == "COMPLETED":
-        return summary.run_json(experiment, store.cells(experiment.exp_id))
+        return summary.run_json(experiment, request.store.cells(experiment.exp_id))
     again = f"--resume {experiment.run_id} goes on from what was saved"
-    said = list(log.news())
-    if experiment.status == "STOPPED" and any(event["event"] == "ORCH.DONE" for event in said):
+    if experiment.status == "STOPPED":
         return Cancelled(message=f"Stopped; {again}.")
-    if experiment.status == "FAILED":
-        errors = [event["msg"] for event in said if event["event"] == "ORCH.ERROR"]
-        return Failed(message=f"{errors[-1] if errors else 'The search failed'}; {again}.")
-    return Crashed(message=f"The process that searched is gone; {again}.")  # whoever found it so has marked it STOPPED
+    return Failed(message=redacted(f"{request.error}; {again}."))
+
+
+# In the process of the command line
+
+
+def in_process(
+    state: State, store: Store, order: Order, watcher: Watcher, publishing: Publishing, orphans: Sequence[str]
+) -> Request:
+    """Run the flow in this process; how it went.
+
+    Whatever becomes of Prefect, that takes its time at most.
+
+    Raises:
+        LabError: the search failed.
+    """
+    request = Request(order, store, watcher, publishing, orphans)
+    logging.raiseExceptions = False  # Prefect would write on the terminal that a log line could not be sent
+    before = signal.signal(signal.SIGALRM, _lose_patience)
+    _expect_within(START_S)
+    command.set(request)
+    try:
+        run_flow(optimize, _new_flow_run(state, order), return_type="state")
+        if not request.untold:
+            APILogWorker.drain_all(timeout=DRAIN_S)
+            EventsWorker.drain_all(timeout=DRAIN_S)
+    except (Exception, Silent) as fault:  # noqa: BLE001 - Prefect's: the search's own are noted
+        request.untold = request.untold or worded(fault)
+    finally:
+        _expect_within(0.0)
+        signal.signal(signal.SIGALRM, before)
+    if request.error is not None:
+        raise request.error
+    return request
+
+
+def _new_flow_run(state: State, order: Order) -> FlowRun:
+    """One of a deployment, for Prefect's pages cancel no others."""
+    # Where several create the same flow at once, Prefect's server hangs for a minute.
+    with alone(state.prefect / "turn", 0, START_S), get_client(sync_client=True) as client:
+        deployment = _deployment(client)
+        parameters: dict[str, Any] = {"config": order.config, "resume": order.resume, "workers": order.workers}
+        return client.create_flow_run_from_deployment(
+            deployment, parameters=optimize.serialize_parameters(parameters), state=Pending()
+        )
+
+
+def _deployment(client: SyncPrefectClient) -> Any:
+    try:
+        return client.read_deployment_by_name(f"{optimize.name}/{COMMAND_LINE}").id
+    except ObjectNotFound:
+        flow_id = client.create_flow_from_name(optimize.name)
+        return client.create_deployment(flow_id, COMMAND_LINE, description=ABOUT, enforce_parameter_schema=False)
+
+
+@contextmanager
+def _not_kept_waiting() -> Iterator[None]:
+    """Prefect has begun in time; once the block is over it has some seconds to end."""
+    _expect_within(0.0)
+    try:
+        yield
+    finally:
+        _expect_within(END_S)
+
+
+def _expect_within(seconds: float) -> None:
+    """Raise :class:`Silent` in so many seconds, and every second from then on; never for 0."""
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0 if seconds else 0.0)
+
+
+def _lose_patience(_signal: int, _frame: FrameType | None) -> None:
+    raise Silent
+
+
+# In the process of a worker
+
+
+def _end_behind(api: str) -> None:
+    """End soon after the search where Prefect does not answer, whatever this process is waiting for."""
+    deadline = time.monotonic() + BEHIND_S
+    while not api or not answers(f"{api}/health"):
+        if time.monotonic() > deadline:
+            os._exit(1)
+        time.sleep(0.5)

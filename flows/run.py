@@ -1,4 +1,4 @@
-"""``python -m flows.run``: one search, from a config to an answer.
+"""``python -m flows.run``, or ``mlab run``: one search, from a config to an answer.
 
 Exit status: 0 done, 1 failed, 2 the config is wrong, 3 that run is being executed, 4 storage failed,
 130 and 143 stopped by a signal; what was found is kept, and ``--resume`` goes on from there.
@@ -6,132 +6,106 @@ Exit status: 0 done, 1 failed, 2 the config is wrong, 3 that run is being execut
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from flows.herald import Herald
+import click
+
+from flows import app, cluster, services
+from flows.cluster import Cluster
 from mlab import config as configs
 from mlab import tracking
 from mlab.config import Config
-from mlab.core.errors import ConfigError, LabError
-from mlab.core.event_log import EventLog
-from mlab.core.process import Terminated, heed_termination
+from mlab.core.errors import ConfigError
+from mlab.core.probe import answers
+from mlab.core.redaction import redacted
 from mlab.core.state import LATEST, RUN_ID, State
-from mlab.search import pools
 
 if TYPE_CHECKING:
-    from mlab.core.records import Experiment
+    from flows.terminal import Terminal
+    from mlab.search.run import Order, Outcome
     from mlab.store import Store
 
 DEFAULT = Path("configs/default.yaml")
+MOST_WORKERS = 256
+
+NOT_TOLD = "Prefect could not be told of all of this run"
 
 
-class CommandLine(argparse.ArgumentParser):
-    """A parser whose complaints are one line, like all others."""
-
-    def error(self, message: str) -> NoReturn:
-        """Refuse the command line."""
-        raise ConfigError("command line", "", message)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status."""
-    heed_termination()
-    try:
-        return _run(_options(arguments))
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is told in one line
-        return _failed(error)
-    except KeyboardInterrupt:  # before the search began; later ones are its own affair
-        return 128 + signal.SIGINT
-    except Terminated:
-        return 128 + signal.SIGTERM
-
-
-def _failed(error: Exception) -> int:
-    """Tell an error; one of the program itself that ended no run leaves a crash snapshot of its own."""
-    if not isinstance(error, LabError | OSError) and not hasattr(error, "__notes__"):
-        from mlab.core import crash
-
-        with suppress(OSError):
-            crash.write(State.here(), error, None, None, {}, {})
-    print(f"error: {_words(error)}", file=sys.stderr)
-    return error.exit_status if isinstance(error, LabError) else 1
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, LabError) and not hasattr(error, "__notes__"):
-        return str(error)  # said at once, without loading anything
-    from mlab.core import crash
-
-    return crash.words(error)
-
-
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = CommandLine(
-        prog="python -m flows.run",
-        description="Search for the ladder with the fastest exit, and keep the evidence.",
-        epilog="State goes to mlruns/ in the working directory, or to MLAB_STATE_DIR. MLAB_DEBUG=1 shows every event.",
-    )
-    parser.add_argument("--config", type=Path, metavar="FILE", help=f"YAML config (default: {DEFAULT})")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="replace one field of the config, as in ladder.num_orders=12; may be repeated",
-    )
-    parser.add_argument("--resume", metavar="RUN_ID", help="go on with a stored run, or the latest, with its config")
-    parser.add_argument(
-        "--workers",
-        default="1",
-        metavar="N",
-        help="cells searched at a time, each in a process of its own (default: 1); changes no result",
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print one JSON object, and nothing else, on standard output"
-    )
-    options = parser.parse_args(arguments)
-    options.workers = _workers(options.workers)
-    if options.resume is not None and (options.config or options.overrides):
-        raise ConfigError("command line", "--resume", "keeps the config of its run: leave out --config and --set")
-    return options
-
-
-def _workers(text: str) -> int:
+def _workers(_context: click.Context, _option: click.Parameter, text: str) -> int:
     number = int(text) if text.isascii() and text.isdigit() else 0
-    if not 1 <= number <= pools.MOST:
-        raise ConfigError("command line", "--workers", f"must be a whole number from 1 to {pools.MOST}", text)
+    if not 1 <= number <= MOST_WORKERS:
+        raise ConfigError("command line", "--workers", f"must be a whole number from 1 to {MOST_WORKERS}", text)
     return number
 
 
-def _run(options: argparse.Namespace) -> int:
-    pools.Setting.here()
+@click.command(
+    epilog="State goes to mlruns/ in the working directory, or to MLAB_STATE_DIR. MLAB_DEBUG=1 shows every event.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option("--config", "path", metavar="FILE", help=f"YAML config; {DEFAULT} else.")
+@click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="Replace one field; may be repeated.")
+@click.option("--resume", metavar="RUN_ID", help="Go on with a stored run, or the latest, with its config.")
+@click.option(
+    "--workers",
+    metavar="N",
+    default="1",
+    show_default=True,
+    callback=_workers,
+    help="Cells searched at a time, each in a process of its own; changes no result.",
+)
+@click.option("--offline", is_flag=True, help="Leave MLflow for mlab sync; the same as MLAB_MODE=offline.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else, on standard output.")
+@click.pass_context
+def run(
+    context: click.Context,
+    *,
+    path: str | None,
+    overrides: tuple[str, ...],
+    resume: str | None,
+    workers: int,
+    offline: bool,
+    as_json: bool,
+) -> None:
+    """Search for the ladders that need the smallest rebound to break even, and keep the evidence."""
     state = State.here()
+    if offline:
+        os.environ["MLAB_MODE"] = "offline"
     tracking.check(state)
-    if options.resume is None:
-        config = configs.load(options.config or DEFAULT, options.overrides)
+    if resume is None:
+        config = configs.load(Path(path or DEFAULT), overrides)
         what = f"{config.name}, {len(config.cells())} cells"
+    elif path or overrides:
+        raise ConfigError("command line", "--resume", "keeps the config of its run: leave out --config and --set")
     else:
-        options.resume = _resumed(state, options.resume)
-        config, what = None, f"resume {options.resume}"
+        resume, config = _resumed(state, resume), Config()
+        what = f"resume {resume}"
+    api = services.prefect_api(state)
+    if Cluster.here().kind and api is None:
+        must = "is reached through Prefect, which is not up: make ui starts it, or set PREFECT_API_URL"
+        raise ConfigError("environment", cluster.VARIABLE, must)
     # Imported here, because what is wrong with the input is said at once.
+    from flows.terminal import Terminal, say
+    from mlab.core.events import emit
     from mlab.report.live import following
+    from mlab.search.run import Order
     from mlab.store import Store
 
     with following(sys.stderr), Store.open(state.database) as store:
         orphans = [orphan.flow_run_id for orphan in store.reconcile() if orphan.flow_run_id]
-        if options.resume is not None:
-            _check_resumable(state, store, options.resume)
-        _say(f"Martingale Lab: {what}.")
-        return _search(state, store, config, options, orphans)
+        if resume is not None:
+            _check_resumable(state, store, resume)
+        say(f"Martingale Lab: {what}.")
+        emit("APP.START", "martingale lab", config=str(path or DEFAULT), resume=resume)
+        with Terminal(state, store, as_json=as_json) as terminal:
+            outcome = _searched(state, store, Order(config, resume, workers), api, orphans, terminal)
+        terminal.answer()
+        emit("APP.STOP", f"exit status {outcome.exit_status}", run_id=outcome.run_id, status=outcome.exit_status)
+    context.exit(outcome.exit_status)
 
 
 def _resumed(state: State, name: str) -> str:
@@ -156,84 +130,36 @@ def _check_resumable(state: State, store: Store, run_id: str) -> None:
     store.check_free(run_id)
 
 
-def _search(
-    state: State, store: Store, config: Config | None, options: argparse.Namespace, orphans: Sequence[str]
-) -> int:
-    from mlab.core.events import emit
-    from mlab.search import engine
+def _searched(
+    state: State, store: Store, order: Order, api: str | None, orphans: Sequence[str], terminal: Terminal
+) -> Outcome:
+    """Search what is ordered: as a flow of Prefect's where that answers, otherwise, or when it fails, without."""
+    from flows.terminal import say
+    from mlab.search import run as road
 
-    emit("APP.START", "martingale lab", config=str(options.config or DEFAULT), resume=options.resume)
-    start = 0
-    if config is None:
-        start = EventLog.size(state.events(options.resume))
-        experiment, config = engine.find_experiment(state, store, options.resume)
+    if api is None:
+        say("To watch runs as they happen: make ui")
+    elif answers(f"{api}/health"):
+        services.configure(state, api)
+        from flows import optimize
+
+        request = optimize.in_process(state, store, order, terminal, terminal.publishing, orphans)
+        if request.untold:
+            say(f"{NOT_TOLD}: {request.untold}")
+        if request.outcome is not None:
+            return request.outcome
+        order = replace(order, resume=request.run_id or order.resume)
     else:
-        experiment = engine.open_experiment(state, store, config)
-    run_id = experiment.run_id
-    status = _told(state, store, (experiment, config), options, Herald(state, run_id, options.workers, start, orphans))
-    emit("APP.STOP", f"exit status {status}", run_id=run_id, exp_id=experiment.exp_id, status=status)
-    return status
+        say(f"{NOT_TOLD}: {redacted(api)} does not answer")
+    return road.run(state, store, order, road.Plain(order.workers), terminal, terminal.publishing)
 
 
-def _told(
-    state: State, store: Store, found: tuple[Experiment, Config], options: argparse.Namespace, herald: Herald
-) -> int:
-    """Search while MLflow and Prefect are told by processes of their own, and answer; the exit status."""
-    from mlab.tracking import Sidecar, undelivered
-
-    experiment, status = found[0], 0
-    sidecar = Sidecar(state, experiment.run_id)
-    try:
-        with sidecar, herald:
-            status = _followed(state, store, found, options.workers, herald)
-            if status:
-                sidecar.skip_wait()
-                herald.hurry()
-            if not options.json:
-                _answer(state, store, experiment, as_json=False)  # the rest is done while it is read
-    except KeyboardInterrupt:  # it is over, and only the waiting is cut
-        status = 128 + signal.SIGINT
-    except Terminated:
-        status = 128 + signal.SIGTERM
-    if options.json:
-        _answer(state, store, experiment, as_json=True)  # with the ids that the run has elsewhere
-    if line := undelivered(store, experiment, sidecar.answer):
-        _say(line)
-    if herald.complaint:
-        _say(herald.complaint)
-    return status
-
-
-def _followed(state: State, store: Store, found: tuple[Experiment, Config], workers: int, herald: Herald) -> int:
-    """Search, and show how that goes; the exit status."""
-    from flows.search import search
-    from mlab.report.progress import Progress
-
-    _, config = found
-    with Progress() as progress:
-        progress.start(config.cells(), config.search.max_batches, config.search.batch_size)
-        return search(state, store, found, workers, progress, herald.begin)
-
-
-def _answer(state: State, store: Store, experiment: Experiment, *, as_json: bool) -> None:
-    """Print what was found: the end screen, or one JSON object."""
-    from mlab.report import summary, terminal
-
-    stored = store.experiment(experiment.run_id) or experiment
-    cells = store.cells(experiment.exp_id)
-    if as_json:
-        print(json.dumps(summary.run_json(stored, cells)), flush=True)
-    else:
-        terminal.final(terminal.console(sys.stdout), stored, cells, state.root)
-        sys.stdout.flush()
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """``mlab run``: the exit status."""
+    return app.main(["run", *(sys.argv[1:] if arguments is None else arguments)])
 
 
 if __name__ == "__main__":
     exit_status = main()
     sys.stdout.flush()
-    # To take all libraries down in order takes up to seconds, and nothing of the run is left in them.
-    os._exit(exit_status)
+    os._exit(exit_status)  # as in mlab.cli.app

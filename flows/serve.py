@@ -1,4 +1,4 @@
-"""``make serve``: all that searches on a schedule need, in the background; ``make stop-serve`` ends exactly that.
+"""``mlab serve``: all that searches on a schedule need, in the background; ``mlab stop`` ends exactly that.
 
 Prefect's server, MLflow's, a worker, the deployments of prefect.yaml, and the automation of ``flows.heartbeat``. What
 runs already is left alone; what has died is started again.
@@ -6,24 +6,22 @@ runs already is left alone; what has died is started again.
 
 from __future__ import annotations
 
-import argparse
-import fcntl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import click
 import httpx
 
 from flows import services
-from flows.server import address_file
 from flows.services import Program
 from mlab.core import pidfiles
 from mlab.core.errors import LabError
+from mlab.core.lock import alone
 from mlab.core.state import State
 from mlab.core.urls import Pages
 
@@ -34,35 +32,37 @@ ATTEMPTS = 10
 """How often a question is asked of a Prefect that is too busy to answer it."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Start or stop; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m flows.serve", description="Serve searches on a schedule.")
-    parser.add_argument("--stop", action="store_true", help="end what was started")
-    services.add_ports(parser)
-    options = parser.parse_args(arguments)
-    state = State.here()
+ports = services.port_options
+
+
+@click.command()
+@ports
+def serve(**wanted: int | None) -> None:
+    """Search on a schedule: both pages, a worker and the deployments, in the background.
+
+    What runs already is left alone; mlab stop ends all of it.
+    """
     try:
-        if options.stop:
-            stop(state)
-        else:
-            start(state, options)
-    except LabError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_status
+        start(State.here(), wanted)
     except KeyboardInterrupt:
         print("What has been started goes on; make stop-serve ends it.", file=sys.stderr)
-        return 130
-    return 0
+        raise
 
 
-def start(state: State, options: argparse.Namespace) -> None:
+@click.command()
+def stop() -> None:
+    """End what mlab serve has started, and nothing else."""
+    end(State.here())
+
+
+def start(state: State, wanted: Mapping[str, int | None]) -> None:
     """Start what does not run, deploy, and say where everything is.
 
     Raises:
         LabError: something does not start; what has been started goes on.
     """
-    with _alone(state):
-        ports = services.chosen_ports(state, options)
+    with alone(state.services / "lock"):
+        ports = services.chosen_ports(state, wanted)
         print(f"Serving {state.root}; this takes half a minute.", flush=True)
         pages = services.open_pages(state, ports, partial(_remember, state))
         worker = services.worker(state, pages)
@@ -78,9 +78,9 @@ def start(state: State, options: argparse.Namespace) -> None:
     print("make stop-serve ends all of it.", flush=True)
 
 
-def stop(state: State) -> None:
+def end(state: State) -> None:
     """End what was started here, and nothing else; searches under way are stopped and can be resumed."""
-    with _alone(state):
+    with alone(state.services / "lock"):
         found = {name: one for name in pidfiles.NAMES if (one := pidfiles.running(state, name))}
         for name, one in found.items():
             services.end(one.process.pid)
@@ -88,7 +88,7 @@ def stop(state: State) -> None:
         for name in pidfiles.NAMES:
             pidfiles.forget(state, name)
         if "Prefect" in found:
-            address_file(state).unlink(missing_ok=True)
+            services.address_file(state).unlink(missing_ok=True)
     if not found:
         print(f"Nothing is served from {state.root}.")
 
@@ -145,16 +145,3 @@ def _asked(api: httpx.Client, path: str, question: dict[str, Any]) -> list[dict[
         time.sleep(0.5)
     found: list[dict[str, Any]] = answer.raise_for_status().json()
     return found
-
-
-@contextmanager
-def _alone(state: State) -> Iterator[None]:
-    """One process at a time starts or stops."""
-    state.services.mkdir(parents=True, exist_ok=True)
-    with (state.services / "lock").open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import socket
 import subprocess
@@ -13,14 +12,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+import click
 import psutil
 
-from flows.server import SETTINGS, STARTUP_S, address_file, wait
 from mlab.core import pidfiles
 from mlab.core.errors import LabError
+from mlab.core.probe import answers, bypass_proxies, wait_until
 from mlab.core.process import Holder
 from mlab.core.state import State
 from mlab.core.urls import Pages
+
+SETTINGS = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+}
+"""What keeps Prefect to its own affairs."""
+
+STARTUP_S = 120.0
+"""Longest start of a server: the very first one on a slow disk also creates its database."""
 
 HOST = "127.0.0.1"
 PORTS = {"Prefect": 4200, "MLflow": 5000}
@@ -72,8 +85,13 @@ class Program:
         Raises:
             LabError: it has ended, or does not answer.
         """
-        failure = f"{self.name} does not answer; see {_log(state, self.name)}"
-        wait(self.health, STARTUP_S, failure, lambda: process is not None and process.alive)
+
+        def dead() -> bool:
+            return process is None or not process.alive
+
+        wait_until(lambda: answers(self.health) or dead(), STARTUP_S)
+        if not answers(self.health):
+            raise LabError(f"{self.name} does not answer; see {_log(state, self.name)}")
 
 
 Started: TypeAlias = Callable[[Program, "subprocess.Popen[bytes]"], None]
@@ -112,19 +130,21 @@ def _of_prefect(state: State, url: str) -> dict[str, str]:
 # Both servers
 
 
-def add_ports(parser: argparse.ArgumentParser) -> None:
-    """Let people choose where the servers listen."""
-    for name, port in PORTS.items():
-        parser.add_argument(_option(name), dest=name, type=int, metavar="PORT", help=f"default: {port}")
+def port_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Let people choose where the servers listen; an argument ``prefect`` and one ``mlflow``."""
+    for name, port in reversed(PORTS.items()):
+        option = click.option(_option(name), name.lower(), type=int, metavar="PORT", help=f"Its port; {port} else.")
+        command = option(command)
+    return command
 
 
-def chosen_ports(state: State, options: argparse.Namespace) -> dict[str, int]:
-    """Where each server listens already, or is to.
+def chosen_ports(state: State, wanted: Mapping[str, int | None]) -> dict[str, int]:
+    """Where each server listens already, or is to; ``wanted`` by its name in small letters.
 
     Raises:
         LabError: a port is in use, or another was wished for than that on which a server listens.
     """
-    return {name: _port(state, name, getattr(options, name)) for name in PORTS}
+    return {name: _port(state, name, wanted[name.lower()]) for name in PORTS}
 
 
 def open_pages(state: State, ports: dict[str, int], started: Started) -> Pages:
@@ -228,3 +248,32 @@ def _is_flow_run(process: psutil.Process) -> bool:
 
 def _log(state: State, name: str) -> Path:
     return state.services / f"{name.lower()}.log"
+
+
+# Who answers
+
+
+def prefect_api(state: State) -> str | None:
+    """The address of the Prefect of this state folder: PREFECT_API_URL, or what make ui or make serve has started."""
+    told = os.environ.get("PREFECT_API_URL")
+    if told:
+        return told
+    try:
+        url = address_file(state).read_text().strip()
+    except OSError:
+        return None
+    return url if url.startswith(f"http://{HOST}:") and answers(f"{url}/health") else None
+
+
+def configure(state: State, api: str) -> None:
+    """Have Prefect, which reads this when it is imported, keep to this API and to the state folder."""
+    bypass_proxies()
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    os.environ.setdefault("PREFECT_HOME", str(state.prefect))
+    os.environ["PREFECT_API_URL"] = api
+
+
+def address_file(state: State) -> Path:
+    """Where the address of the API of this state folder is written, by ``make ui`` or ``make serve``."""
+    return state.prefect / "api-url"

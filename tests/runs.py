@@ -13,43 +13,42 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
-from unittest import mock
 
 import psutil
 
-from flows import server
+from flows import services
 from mlab.config import Config, load
 from mlab.core.events import recorder
-from mlab.core.records import Cell, CellResult, Experiment
+from mlab.core.records import Experiment
 from mlab.core.state import State
-from mlab.search import engine
+from mlab.search import engine, run
+from mlab.search.engine import Watcher
 from mlab.store import Store
 
 ROOT = Path(__file__).parents[1]
 TINY = ("name=tiny", "ladder.overlap_pct=10", "ladder.num_orders=[4, 5]", "search.batch_size=2", "search.max_batches=2")
 
+WATCHER = Watcher()
+"""Watches nothing."""
+
 SMALLER = {"PROPOSALS": 8, "MOVES": 3}
 """A refinement in a smaller neighbourhood, for tests of everything around the search."""
 
 
-class Watch:
+class Watch(Watcher):
     """Counts batches, does something after one of them, and lets the search rest after each."""
 
     def __init__(self, after: int | None = None, then: Callable[[], None] = lambda: None, rest_s: float = 0.0) -> None:
         self.batches, self._after, self._then, self._rest_s = 0, after, then, rest_s
 
-    def batch(self, cell: Cell, index: int, best_score: float | None, evaluations: int) -> None:
-        del cell, index, best_score, evaluations
+    def batch(self, *_batch: object) -> None:
         self.batches += 1
         if self.batches == self._after:
             self._then()
         time.sleep(self._rest_s)
-
-    def cell_done(self, result: CellResult) -> None:
-        pass
 
 
 def tiny(*overrides: str) -> Config:
@@ -62,18 +61,38 @@ def opened(state: State, store: Store, *overrides: str) -> tuple[Experiment, Con
     return engine.open_experiment(state, store, config), config
 
 
-def searched(state: State, store: Store, *overrides: str, watch: Watch | None = None) -> str:
+def searched(state: State, store: Store, *overrides: str, watch: Watcher = WATCHER) -> str:
     """A tiny run, executed in this process; its id."""
     experiment, config = opened(state, store, *overrides)
     execute(state, store, experiment, config, watch)
     return experiment.run_id
 
 
-def execute(state: State, store: Store, experiment: Experiment, config: Config, watch: Watch | None = None) -> None:
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def stopped(state: State, store: Store, *overrides: str, after: int = 2) -> str:
+    """A run that is interrupted after some batches; its id."""
+    experiment, config = opened(state, store, *overrides)
+    assert execute(state, store, experiment, config, Watch(after, interrupt)) == 128 + signal.SIGINT
+    return experiment.run_id
+
+
+def execute(
+    state: State, store: Store, experiment: Experiment, config: Config, watcher: Watcher = WATCHER, workers: int = 1
+) -> int:
+    """Search a run in this process; 0, or the exit status of what stopped it."""
     try:
-        engine.run(state, store, experiment, config, watch or Watch())
+        return run.execute(state, store, experiment, config, run.Plain(workers), watcher)
     finally:
         recorder.close()
+
+
+def resumed(state: State, store: Store, run_id: str, watcher: Watcher = WATCHER) -> int:
+    """Search what is left of a run."""
+    experiment = engine.find_experiment(store, run_id)
+    return execute(state, store, experiment, engine.stored_config(store, run_id), watcher)
 
 
 def stored(store: Store, run_id: str) -> Experiment:
@@ -122,6 +141,13 @@ def wait_until(happened: Callable[[], bool], seconds: float = 60.0, every: float
     while not happened():
         assert time.monotonic() < deadline, f"nothing happened in {seconds} s"
         time.sleep(every)
+
+
+def slowness() -> float:
+    """How much longer anything takes here than on a machine that has nothing else to do: 1 or more."""
+    began, used = time.perf_counter(), time.process_time()
+    sum(range(20_000_000))
+    return max(1.0, (time.perf_counter() - began) / (time.process_time() - used))
 
 
 def alive(pid: int) -> bool:
@@ -174,34 +200,38 @@ def prefect_server(home: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     home.mkdir(parents=True, exist_ok=True)
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
-    with python("-m", "flows.server", str(port), state=home, log=subprocess.DEVNULL, PREFECT_HOME=str(home)) as process:
+    command = ("-m", "tests.prefect_server", str(port))
+    with python(*command, state=home, log=subprocess.DEVNULL, **of_server(home)) as process:
         wait_until(lambda: process.poll() is not None or answers(f"{url}/health"), 120.0)
         yield url, process
 
 
 @contextmanager
 def shared_prefect(state: State) -> Iterator[str]:
-    """The Prefect server over a state folder, which ends with the last that uses it; the address of its API."""
+    """The Prefect server over a state folder, for all processes of a test run; it ends with the last that uses it."""
     furnish(state)
-    with ExitStack() as using:
-        with mock.patch.dict(os.environ):
-            for name in [name for name in os.environ if name.startswith("PREFECT_")]:
-                del os.environ[name]
-            url = using.enter_context(server.api(state))
-        yield url
+    users, address = state.prefect / "users", state.prefect / "address"
+    with users.open("ab") as used, (state.prefect / "turn").open("ab") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        fcntl.flock(used, fcntl.LOCK_SH)
+        if not (address.exists() and answers(f"{address.read_text()}/health")):
+            port = free_port()
+            url = f"http://127.0.0.1:{port}/api"
+            subprocess.Popen(  # noqa: S603 - our own module
+                [sys.executable, "-m", "tests.prefect_server", str(port), str(users)],
+                cwd=ROOT,
+                env=os.environ | {"PYTHONPATH": str(ROOT)} | of_server(state.prefect),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            wait_until(lambda: answers(f"{url}/health"), 120.0)
+            address.write_text(url)
+        fcntl.flock(turn, fcntl.LOCK_UN)
+        yield address.read_text()
 
 
-def servers(state: State) -> set[int]:
-    """The Prefect servers that runs have started over a state folder."""
-    lines = {process.pid: process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])}
-    return {pid for pid, line in lines.items() if "flows.server" in line and str(state.prefect / "users") in line}
-
-
-def until_told(state: State) -> None:
-    """Wait until nobody tells Prefect anything any more, which on a new folder starts more slowly than the run ends.
-
-    Then its server ends and writes what it has not yet.
-    """
-    with (state.prefect / "users").open("ab") as users:
-        fcntl.flock(users, fcntl.LOCK_EX)
-    wait_until(lambda: not servers(state), 20)
+def of_server(home: Path) -> dict[str, str]:
+    """The settings of a Prefect server."""
+    return services.SETTINGS | {"PREFECT_HOME": str(home)}

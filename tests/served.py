@@ -123,9 +123,17 @@ class Served:
         return Prefect(f"{self.pages.prefect}/api", self.state)
 
     def serve(self, *options: str) -> list[str]:
-        """The lines that ``make serve`` prints."""
-        command = ("-m", "flows.serve", *options)
-        with runs.python(*command, state=self.state.root, log=subprocess.STDOUT, **SOONER) as process:
+        """The lines that ``mlab serve`` prints."""
+        return self._mlab("serve", *options)
+
+    def stop(self) -> list[str]:
+        """The lines that ``mlab stop`` prints."""
+        return self._mlab("stop")
+
+    def _mlab(self, *command: str) -> list[str]:
+        with runs.python(
+            "-m", "flows.app", *command, state=self.state.root, log=subprocess.STDOUT, **SOONER
+        ) as process:
             out, _ = process.communicate(timeout=2 * SECONDS)
         assert process.returncode == 0, out.decode()
         return out.decode().splitlines()
@@ -146,7 +154,7 @@ def serving(state: State) -> Iterator[tuple[Served, list[str]]]:
         try:
             yield served, served.serve("--prefect-port", str(ports[0]), "--mlflow-port", str(ports[1]))
         finally:
-            served.serve("--stop")
+            served.stop()
 
 
 def uncut(state: State, store: Store) -> str:

@@ -14,7 +14,6 @@ from mlab.core.errors import EvaluationError, LabError
 from mlab.core.events import bound, emit, recorder
 from mlab.core.redaction import HIDDEN
 from mlab.core.state import State
-from mlab.search import engine
 from mlab.store import Store
 from tests import runs
 from tests.runs import Watch
@@ -210,8 +209,7 @@ def test_a_failed_run_goes_on_where_it_was_left(state: State) -> None:
         run_id = failed(state, store)
         kept = [candidate.candidate_id for candidate in store.results(1)]
         assert kept
-        experiment, config = engine.find_experiment(state, store, run_id)
-        engine.run(state, store, experiment, config, Watch())
+        runs.resumed(state, store, run_id)
 
         assert runs.stored(store, run_id).status == "COMPLETED"
         assert set(kept) < {candidate.candidate_id for candidate in store.results(1)}

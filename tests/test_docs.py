@@ -15,8 +15,8 @@ import yaml
 
 from benchmarks.readme import fresh
 from docs.reference import PAGE, config_page
+from flows.app import mlab
 from mlab import __version__
-from mlab.cli.app import mlab
 from mlab.config import load
 from mlab.core.events import NAMES
 

@@ -19,7 +19,8 @@ from mlab.core.errors import EvaluationError, RunBusy, StoreError
 from mlab.core.records import Cell, CellResult, Experiment
 from mlab.core.state import State
 from mlab.model.scoring import Evaluation
-from mlab.search import batch, engine
+from mlab.search import batch, engine, run
+from mlab.search.engine import Watcher
 from mlab.store import Store
 from tests.scalar import Settings
 from tests.scalar import contract as scalar_contract
@@ -35,7 +36,7 @@ SMALL = [
 ]
 
 
-class Follower:
+class Follower(Watcher):
     """Counts what it is told, and may stop the search after some batches."""
 
     def __init__(self, stop_after: int | None = None, error: type[BaseException] = KeyboardInterrupt) -> None:
@@ -68,14 +69,14 @@ def execute(state: State, settings: Config, follower: Follower | None = None) ->
     """Run a config to its end and return the stored row."""
     with Store.open(state.database) as store:
         experiment = engine.open_experiment(state, store, settings)
-        engine.run(state, store, experiment, settings, follower or Follower())
+        assert run.execute(state, store, experiment, settings, watcher=follower or Follower()) == 0
     return stored(state, experiment.run_id)
 
 
 def resume(state: State, run_id: str, follower: Follower | None = None) -> None:
     with Store.open(state.database) as store:
-        experiment, settings = engine.find_experiment(state, store, run_id)
-        engine.run(state, store, experiment, settings, follower or Follower())
+        experiment, settings = engine.find_experiment(store, run_id), engine.stored_config(store, run_id)
+        assert run.execute(state, store, experiment, settings, watcher=follower or Follower()) == 0
 
 
 def stored(state: State, run_id: str) -> Experiment:
@@ -197,8 +198,7 @@ def test_a_run_cut_anywhere_ends_as_one_that_was_not(state: State, sampler: str,
     with Store.open(state.database) as store:
         experiment = engine.open_experiment(state, store, settings)
         for cut in (1, 3):
-            with pytest.raises(KeyboardInterrupt):
-                engine.run(state, store, experiment, settings, Follower(stop_after=cut))
+            assert run.execute(state, store, experiment, settings, watcher=Follower(stop_after=cut)) == 130
             assert stored(state, experiment.run_id).status == "STOPPED"
     resume(state, experiment.run_id)
 
@@ -265,7 +265,7 @@ def test_a_failed_evaluation_ends_the_run_with_a_snapshot(
     with Store.open(state.database) as store:
         experiment = engine.open_experiment(state, store, config())
         with pytest.raises(EvaluationError):
-            engine.run(state, store, experiment, config(), Follower())
+            run.execute(state, store, experiment, config())
 
     assert stored(state, experiment.run_id).status == "FAILED"
     trace = log(state, experiment.run_id)
@@ -355,7 +355,7 @@ def test_more_failures_than_the_config_allows_end_the_run(
     with Store.open(state.database) as store:
         experiment = engine.open_experiment(state, store, settings)
         with pytest.raises(EvaluationError, match="max_failed_share") if status == "FAILED" else nullcontext():
-            engine.run(state, store, experiment, settings, Follower())
+            run.execute(state, store, experiment, settings)
         assert len(store.trials(experiment.exp_id, 0)) == 4 * batches
         assert store.results(experiment.exp_id) == []
     assert (stored(state, experiment.run_id).status, stored(state, experiment.run_id).best_score) == (status, None)
@@ -371,8 +371,7 @@ def test_a_run_that_skipped_failures_resumes_to_the_same_end(
     broken(monkeypatch, ValueError("boom"), at_call=20)
     with Store.open(state.database) as store:
         experiment = engine.open_experiment(state, store, settings)
-        with pytest.raises(KeyboardInterrupt):
-            engine.run(state, store, experiment, settings, Follower(stop_after=3))
+        assert run.execute(state, store, experiment, settings, watcher=Follower(stop_after=3)) == 130
     resume(state, experiment.run_id)
     assert fingerprint(state, experiment.run_id) == fingerprint(state, whole.run_id)
 
@@ -402,7 +401,7 @@ def test_a_storage_failure_is_not_hidden_by_the_attempt_to_record_it(
         monkeypatch.setattr(store, "commit_batch", full)
         monkeypatch.setattr(store, "finish", full)
         with pytest.raises(StoreError, match="the disk is full"):
-            engine.run(state, store, experiment, config(), Follower())
+            run.execute(state, store, experiment, config())
     assert names(state, experiment.run_id)[-2:] == ["ORCH.ERROR", "ORCH.ERROR"]
 
 

@@ -54,7 +54,7 @@ def clone(tmp_path: Path) -> Iterator[Path]:
         os.utime(folder / name, (0, 0))  # older than the environment
     runs.furnish(State(folder / "mlruns"))
     yield folder
-    with runs.python("-m", "flows.serve", "--stop", state=folder / "mlruns") as process:
+    with runs.python("-m", "flows.app", "stop", state=folder / "mlruns") as process:
         process.wait(100)
 
 

@@ -342,17 +342,11 @@ def test_an_experiment_that_somebody_deletes_in_mlflow_is_restored(state: State,
 def test_a_run_that_is_resumed_while_its_old_ending_is_delivered_is_followed_to_the_new_one(
     state: State, store: Store, server: Server, whole: object
 ) -> None:
-    def stop() -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        runs.searched(state, store, watch=Watch(3, stop))
-    run_id = store.experiments()[0].run_id
+    run_id = runs.stopped(state, store, after=3)
     with followed(state, run_id) as why:
         runs.wait_until(lambda: not store.owing())
         assert server.endings(run_id) == [("", "KILLED"), ("/0", "FINISHED"), ("/1", "KILLED")]
-        experiment, settings = engine.find_experiment(state, store, run_id)
-        runs.execute(state, store, experiment, settings)
+        runs.resumed(state, store, run_id)
 
     assert why == [""]
     assert not backlog(store, run_id)

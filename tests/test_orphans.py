@@ -63,7 +63,7 @@ def test_a_run_that_is_cancelled_in_prefect_stops_at_once(asked: str, prefect: P
         prefect.api("POST", f"{there}/set_state", {"state": {"type": asked}, "force": True})
         sent = time.monotonic()
         assert process.wait(SECONDS) == 143
-        assert time.monotonic() - sent < 8
+        assert time.monotonic() - sent < 8 * runs.slowness()
 
         assert runs.stored(store, run_id).status == "STOPPED"
         runs.wait_until(lambda: flow_run(prefect, runs.stored(store, run_id))[0] == "CANCELLED", 30)
@@ -71,17 +71,7 @@ def test_a_run_that_is_cancelled_in_prefect_stops_at_once(asked: str, prefect: P
         assert f"--resume {run_id}" in flow_run(prefect, runs.stored(store, run_id))[1]
 
 
-def test_a_killed_run_is_crashed_in_prefect_at_once(prefect: Prefect) -> None:
-    with shown(prefect) as (process, run_id), Store.open(prefect.state.database) as store:
-        process.kill()
-        runs.wait_until(lambda: flow_run(prefect, runs.stored(store, run_id))[0] == "CRASHED", 30)
-
-        assert f"--resume {run_id}" in flow_run(prefect, runs.stored(store, run_id))[1]
-
-
-def test_the_next_start_ends_what_was_killed_together_with_whoever_could_have_told(
-    prefect: Prefect,
-) -> None:
+def test_the_next_start_ends_what_was_killed(prefect: Prefect) -> None:
     with shown(prefect) as (process, run_id), Store.open(prefect.state.database) as store:
         everyone = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
         for one in everyone:

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from dataclasses import replace
 from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import Any
-
-import pytest
-from prefect.states import Cancelled, Cancelling, Running
 
 from flows import mirror
-from flows.herald import Command
 from mlab.report.markdown import RELOAD, watch_note
 from tests.ladders import RUN_ID, experiment, failed, nine_cells, result
 
@@ -105,62 +97,3 @@ def test_an_event_of_the_whole_run_belongs_to_the_run() -> None:
 
     assert shown["related"] == [{"prefect.resource.id": f"mlab.{RUN_ID}", "prefect.resource.role": "run"}]
     assert shown["resource"]["prefect.resource.name"] == "all cells searched"
-
-
-# A cancel
-
-
-@pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """The signals that are sent, instead of sending them."""
-    signals: list[tuple[int, int]] = []
-    monkeypatch.setattr(os, "kill", lambda pid, number: signals.append((pid, number)))
-    return signals
-
-
-def test_a_cancelled_command_is_told_to_stop_once(sent: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    command = Command(RUN_ID, 0)
-    monkeypatch.setattr(mirror, "cancelled", lambda: True)
-
-    assert [command.going("RUNNING") for _ in range(3)] == [True] * 3
-    assert sent == [(os.getppid(), signal.SIGTERM)]
-
-
-@pytest.mark.parametrize("status", ["COMPLETED", "STOPPED", "FAILED"])
-def test_a_command_whose_search_has_ended_is_left_alone(
-    status: Any, sent: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(mirror, "cancelled", lambda: True)
-
-    assert not Command(RUN_ID, 0).going(status)
-    assert sent == []
-
-
-def test_nobody_else_is_stopped_where_the_command_is_gone(sent: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    command = Command(RUN_ID, 0)
-
-    def gone() -> bool:
-        monkeypatch.setattr(os, "getppid", lambda: 1)
-        return True
-
-    monkeypatch.setattr(mirror, "cancelled", gone)
-    command.going("RUNNING")
-
-    assert sent == []
-
-
-@pytest.mark.parametrize(
-    ("answer", "seen"), [(Cancelling(), True), (Cancelled(), True), (Running(), False), (OSError("no answer"), False)]
-)
-def test_a_flow_run_is_cancelled_in_either_state_and_never_where_prefect_does_not_answer(
-    answer: Any, seen: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def read_flow_run(_name: object) -> Any:
-        if isinstance(answer, OSError):
-            raise answer
-        return SimpleNamespace(state=answer)
-
-    monkeypatch.setattr(mirror, "get_client", lambda **_: SimpleNamespace(read_flow_run=read_flow_run))
-    monkeypatch.setattr(mirror, "flow_run", SimpleNamespace(id="8cf48571-eae0-4757-89b9-ee3ee5bc162c"))
-
-    assert mirror.cancelled() is seen

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import sqlite3
 import subprocess
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -111,24 +110,19 @@ def beginning_with(code: str, folder: Path) -> str:
     return f"{folder}:{ROOT}"
 
 
-def left(users: Path) -> bool:
-    """Whether nobody uses the Prefect server of a folder any longer."""
-    with users.open("ab") as lock, suppress(BlockingIOError):
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
-
-
 def whole(root: Path, path: str) -> str:
     """The whole command on a state folder, and what it says on standard error."""
     overrides = [*TINY, f"notes={json.dumps(NOTES)}"]
     command = command_line("--json", overrides=overrides)
     runs.furnish(State(root))
-    with runs.python(*command, state=root, log=subprocess.PIPE, **ENVIRONMENT, PYTHONPATH=path) as process:
-        out, err = process.communicate(timeout=180)
+    with runs.prefect_server(root / "prefect") as (url, server):
+        variables = {**ENVIRONMENT, "PYTHONPATH": path, "PREFECT_API_URL": url}
+        with runs.python(*command, state=root, log=subprocess.PIPE, **variables) as process:
+            out, err = process.communicate(timeout=180)
+        server.terminate()  # it writes what it has not yet
+        server.wait(60)
     assert (process.returncode, out) == (1, b""), err
     runs.wait_until(lambda: not list(root.glob("*.db-wal")))
-    runs.wait_until(lambda: left(root / "prefect" / "users"), 120)  # Prefect is told in the background
     with closing(sqlite3.connect(root / "prefect" / "prefect.db")) as database:
         assert database.execute("SELECT count(*) FROM log WHERE message LIKE '%ORCH.ERROR%'").fetchone() == (1,)
     return err.decode()
@@ -190,13 +184,12 @@ def test_the_password_of_an_mlflow_server_is_in_no_log(
 
 
 def test_the_password_of_a_prefect_server_is_not_shown(tmp_path: Path) -> None:
-    code = (
-        "from flows import server; from mlab.core.state import State; server.PATIENCE_S = 0.1\n"
-        "with server.api(State.here()): pass"
-    )
-    with runs.python("-c", code, state=tmp_path, log=subprocess.PIPE, PREFECT_API_URL=f"{LOST}/api") as process:
-        _, err = process.communicate(timeout=60)
+    command = runs.command_line("--json", overrides=runs.TINY)
+    with runs.python(*command, state=tmp_path, log=subprocess.PIPE, PREFECT_API_URL=f"{LOST}/api") as process:
+        _, err = process.communicate(timeout=120)
 
-    last = err.decode().splitlines()[-1]
-    assert last.endswith("Prefect does not answer at http://ann:[hidden]@127.0.0.1:9/api; check PREFECT_API_URL")
+    assert (
+        "Prefect could not be told of all of this run: http://ann:[hidden]@127.0.0.1:9/api does not answer"
+        in err.decode()
+    )
     assert b"Linked0xQ7" not in err

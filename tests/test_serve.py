@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import time
@@ -15,9 +14,8 @@ import psutil
 import pytest
 
 from benchmarks.workers import fingerprint
-from flows import serve, services
-from flows.server import address_file
-from flows.services import Program
+from flows import app, serve, services
+from flows.services import Program, address_file
 from mlab.cli import doctor
 from mlab.config import from_tree
 from mlab.core import pidfiles
@@ -93,8 +91,8 @@ def test_a_server_that_died_comes_back_where_it_was(tmp_path: Path) -> None:
     pidfiles.remember(state, "MLflow", process.pid, port)
     process.kill()
     process.wait()
-    options = argparse.Namespace(Prefect=runs.free_port(), MLflow=None)
-    assert services.chosen_ports(state, options)["MLflow"] == port
+    wanted = {"prefect": runs.free_port(), "mlflow": None}
+    assert services.chosen_ports(state, wanted)["MLflow"] == port
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"process": {}, "port": 1}', "null"])
@@ -109,7 +107,7 @@ def test_to_stop_where_nothing_is_served_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path))
-    assert serve.main(["--stop"]) == 0
+    assert app.main(["stop"]) == 0
     assert capsys.readouterr().out == f"Nothing is served from {tmp_path}.\n"
 
 
@@ -121,7 +119,7 @@ def test_a_server_is_not_moved_to_another_port(
     try:
         pidfiles.remember(State(tmp_path), "MLflow", process.pid, 1)
         free = str(runs.free_port())
-        assert serve.main(["--prefect-port", free, "--mlflow-port", free]) == 1
+        assert app.main(["serve", "--prefect-port", free, "--mlflow-port", free]) == 1
     finally:
         process.kill()
         process.wait()
@@ -284,11 +282,11 @@ def test_to_stop_ends_all_that_was_started_nothing_else_and_a_search_in_order(se
         for one in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True))
     ]
 
-    told = served.serve("--stop")
+    told = served.stop()
 
     assert told == ["ended worker", "ended MLflow", "ended Prefect"]
     assert not any(runs.alive(one.pid) for one in family)
     assert runs.alive(served.bystander.pid)
     assert runs.stored(store, run_id).status == "STOPPED"
     assert not address_file(served.state).exists()
-    assert served.serve("--stop") == [f"Nothing is served from {served.state.root}."]
+    assert served.stop() == [f"Nothing is served from {served.state.root}."]

@@ -228,23 +228,17 @@ def test_a_process_that_holds_a_run_is_known_after_the_clock_was_set(
             store.claim(crash.run_id(state, "cut"))
 
 
-def interrupted() -> None:
-    raise KeyboardInterrupt
-
-
 @pytest.mark.soak
 @pytest.mark.integration
 def test_of_two_commands_that_resume_a_run_at_once_one_ends_with_3_and_disturbs_nothing(tmp_path: Path) -> None:
     state = State(tmp_path / "state")
     with Store.open(state.database) as store:
-        experiment, config = runs.opened(state, store, *crash.LONG)
-        with pytest.raises(KeyboardInterrupt):
-            runs.execute(state, store, experiment, config, runs.Watch(2, then=interrupted))
-    line = runs.command_line("--json", "--resume", experiment.run_id)
+        run_id = runs.stopped(state, store, *crash.LONG)
+    line = runs.command_line("--json", "--resume", run_id)
     with runs.python(*line, state=state.root) as one, runs.python(*line, state=state.root) as other:
         words = {process.pid: process.communicate(timeout=300)[1].decode() for process in (one, other)}
     assert sorted([one.returncode, other.returncode]) == [0, 3], words
     winner, loser = (one, other) if one.returncode == 0 else (other, one)
-    refusal = f"run {experiment.run_id} is being executed by process {winner.pid}; wait for it, or stop it"
+    refusal = f"run {run_id} is being executed by process {winner.pid}; wait for it, or stop it"
     assert words[loser.pid].splitlines()[-1] == f"error: {refusal}"
-    assert crash.outcome(state, experiment.run_id) == crash.found(tmp_path / "alone", *crash.LONG)
+    assert crash.outcome(state, run_id) == crash.found(tmp_path / "alone", *crash.LONG)

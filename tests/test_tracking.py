@@ -181,7 +181,9 @@ def test_a_child_run_a_cell_holds_its_best_ladder(done: str, mlflow: MlflowClien
         assert {key: ladder[key] for key in best.contract} == best.contract
         assert found["ladder.txt"].read_text().startswith("1. Order: indent 0.00 %  volume ")
         orders = list(csv.DictReader(found["orders.csv"].open()))
-        assert [float(order["price"]) for order in orders] == best.contract["schedule"]["order_prices"]
+        assert [float(order["price"]) for order in orders] == pytest.approx(
+            best.contract["schedule"]["order_prices"], rel=1e-8
+        )
         assert b"<svg" in found["needpct.svg"].read_bytes()
 
 
@@ -270,24 +272,8 @@ def test_a_flow_run_that_comes_late_is_linked_all_the_same(state: State, mlflow:
 # Runs that end otherwise
 
 
-def stop() -> None:
-    raise KeyboardInterrupt
-
-
-def stopped(state: State, store: Store, after: int = 3) -> str:
-    with pytest.raises(KeyboardInterrupt):
-        runs.searched(state, store, watch=Watch(after, stop))
-    return store.experiments()[0].run_id
-
-
-def resume(state: State, store: Store, run_id: str) -> None:
-    experiment, settings = engine.find_experiment(state, store, run_id)
-    engine.run(state, store, experiment, settings, Watch())
-    recorder.close()
-
-
 def test_a_stopped_run_is_killed_with_what_was_found(state: State, mlflow: MlflowClient, store: Store) -> None:
-    run_id = stopped(state, store)
+    run_id = runs.stopped(state, store, after=3)
     follow(state, run_id)
 
     run, *cells = family(mlflow, store, run_id)
@@ -298,11 +284,11 @@ def test_a_stopped_run_is_killed_with_what_was_found(state: State, mlflow: Mlflo
 
 
 def test_a_resumed_run_goes_on_in_the_same_mlflow_run(state: State, mlflow: MlflowClient, store: Store) -> None:
-    run_id = stopped(state, store)
+    run_id = runs.stopped(state, store, after=3)
     follow(state, run_id)
     before = [run.info.run_id for run in family(mlflow, store, run_id)]
 
-    resume(state, store, run_id)
+    runs.resumed(state, store, run_id)
     follow(state, run_id)
 
     after = family(mlflow, store, run_id)
@@ -313,7 +299,7 @@ def test_a_resumed_run_goes_on_in_the_same_mlflow_run(state: State, mlflow: Mlfl
 
 
 def test_a_cell_that_was_not_begun_has_no_run_of_its_own(state: State, mlflow: MlflowClient, store: Store) -> None:
-    run_id = stopped(state, store, after=1)
+    run_id = runs.stopped(state, store, after=1)
     follow(state, run_id)
 
     run, *cells = family(mlflow, store, run_id)
@@ -347,8 +333,7 @@ def test_metrics_arrive_while_the_search_goes_on(state: State, mlflow: MlflowCli
             len(mlflow.get_metric_history(run_of(mlflow, store, experiment.run_id).info.run_id, "search/batch_best"))
         )
 
-    engine.run(state, store, experiment, settings, Watch(1, look))
-    recorder.close()
+    runs.execute(state, store, experiment, settings, Watch(1, look))
     current.end()
 
     assert seen == [1]
@@ -366,8 +351,7 @@ def test_a_cell_that_was_published_while_the_search_went_on_is_not_changed_later
     def look() -> None:
         current.progress()
 
-    engine.run(state, store, experiment, settings, Watch(3, look))
-    recorder.close()
+    runs.execute(state, store, experiment, settings, Watch(3, look))
     current.end()
     run, *cells = family(mlflow, store, experiment.run_id)
     before = everything(mlflow, store, experiment.run_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import socket
 import subprocess
 import time
@@ -19,8 +18,8 @@ from mlflow.entities import Run
 from playwright.sync_api import Page, expect
 
 from docs.browser import CHROMIUM, browsing, visit
-from flows import ui
-from flows.server import address_file
+from flows import app
+from flows.services import address_file
 from mlab.core.state import State
 from mlab.core.urls import Pages
 from mlab.store import Store
@@ -45,16 +44,12 @@ def test_an_occupied_port_is_one_line_that_names_the_remedy(
     option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path / "state"))
-    before = signal.getsignal(signal.SIGTERM)
     chosen = dict(zip(("--prefect-port", "--mlflow-port"), (runs.free_port(), runs.free_port()), strict=True))
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         chosen[option] = other.getsockname()[1]
-        try:
-            status = ui.main([word for pair in chosen.items() for word in map(str, pair)])
-        finally:
-            signal.signal(signal.SIGTERM, before)
+        status = app.main(["ui", *[word for pair in chosen.items() for word in map(str, pair)]])
 
     out, err = capsys.readouterr()
     assert (status, out) == (1, "")
@@ -93,7 +88,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     found = MlflowClient(f"sqlite:///{state.mlflow_database}").search_runs([experiment])
     cells = sorted((run for run in found if "cell" in run.data.tags), key=lambda run: run.data.tags["cell"])
     parents = [run for run in found if "cell" not in run.data.tags]
-    command = ("-m", "flows.ui", "--prefect-port", str(ports[0]), "--mlflow-port", str(ports[1]))
+    command = ("-m", "flows.app", "ui", "--prefect-port", str(ports[0]), "--mlflow-port", str(ports[1]))
     with runs.python(*command, state=state.root) as process:
         try:
             runs.wait_until(lambda: process.poll() is not None or address_file(state).exists(), SECONDS)

@@ -24,7 +24,6 @@ from mlab.core.event_log import EventLog, packed
 from mlab.core.events import recorder
 from mlab.core.state import State
 from mlab.maintenance import Policy, Report
-from mlab.search import engine
 from mlab.store import Store
 from tests import runs
 
@@ -193,13 +192,8 @@ def test_an_mlflow_that_hangs_does_not_hang_upkeep(
 
 
 def test_a_stopped_run_keeps_all_and_goes_on_also_where_its_log_was_packed(state: State, store: Store) -> None:
-    def stop() -> None:
-        raise KeyboardInterrupt
-
     whole = [one.contract for one in store.results(1)]
-    with pytest.raises(KeyboardInterrupt):
-        runs.searched(state, store, *MANY, watch=runs.Watch(2, stop))
-    run_id = delivered(store, store.experiments()[0].run_id)
+    run_id = delivered(store, runs.stopped(state, store, *MANY))
     exp_id, log = runs.stored(store, run_id).exp_id, state.events(run_id)
     held = store.results(exp_id)
     said, end = list(EventLog(log).news()), EventLog.size(log)
@@ -208,8 +202,7 @@ def test_a_stopped_run_keeps_all_and_goes_on_also_where_its_log_was_packed(state
     assert (log.exists(), store.results(exp_id)) == (True, held), "a run that may go on keeps all"
     event_log.pack(log)  # as earlier versions did
     assert EventLog.size(log) == end
-    experiment, config = engine.find_experiment(state, store, run_id)
-    runs.execute(state, store, experiment, config)
+    runs.resumed(state, store, run_id)
 
     assert runs.stored(store, run_id).status == "COMPLETED"
     assert list(EventLog(log).news())[: len(said)] == said
@@ -309,11 +302,11 @@ def test_searches_and_other_upkeep_go_on_meanwhile(state: State, store: Store, m
     experiment, _ = runs.opened(state, store, *longer)
     recorder.close()
     code = (
-        "import sys; from mlab.search import engine; from mlab.search.engine import Nobody\n"
-        "from mlab.core.state import State\n"
+        "import sys; from mlab.core.state import State; from mlab.search.run import Order, run\n"
+        "from mlab.config import Config\n"
         "from mlab.store import Store; state = State.here()\n"
         "with Store.open(state.database) as store:\n"
-        "    engine.run(state, store, *engine.find_experiment(state, store, sys.argv[1]), Nobody())\n"
+        "    run(state, store, Order(Config(), sys.argv[1]))\n"
     )
     other = (
         "from datetime import *; from mlab import maintenance as upkeep; from mlab.core.state import State\n"

@@ -17,7 +17,7 @@ from mlab.core.records import Cell, CellResult
 from mlab.core.state import State
 from mlab.search import batch, engine
 from mlab.search.engine import Execution
-from mlab.search.polling import Lookout
+from mlab.search.polling import StorePoller
 from mlab.search.worker import Assignment, assignments, search_cell
 from mlab.store import Holder, Store
 from tests import runs
@@ -160,17 +160,17 @@ def test_the_events_of_a_worker_carry_the_ids_and_its_name(state: State, run: Ex
     assert all(":" in event["worker"] for event in saved)
 
 
-def test_a_lookout_tells_of_every_batch_once_and_of_finished_cells(store: Store, run: Execution) -> None:
+def test_a_poller_tells_of_every_batch_once_and_of_finished_cells(store: Store, run: Execution) -> None:
     told = Told()
     search_cell(assignments(run, workers=1)[0])  # before it looks for the first time
-    lookout = Lookout(store, run.experiment.exp_id, told)
-    lookout.look()
+    poller = StorePoller(store, run.experiment.exp_id, told)
+    poller.poll()
     assert (told.told, [result.cell.index for result in told.done]) == ([], [1])
 
     for task in assignments(run, workers=2)[:2]:
         search_cell(task)
-    lookout.look()
-    lookout.look()
+    poller.poll()
+    poller.poll()
     assert told.told == [(0, 0), (0, 1), (3, 0), (3, 1)]
     assert [result.cell.index for result in told.done] == [1, 0, 3]
     assert told.done == [cell for index in (1, 0, 3) for cell in store.cells(run.experiment.exp_id)[index : index + 1]]

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
+from types import ModuleType
+from typing import NoReturn
 
 import click
 
 from mlab.core.errors import ConfigError, LabError
+from mlab.core.process import Terminated, heed_termination
+from mlab.core.state import State
 
 COMMANDS = {
     "ls": ("mlab.cli.browse:list_runs", "List runs, the newest first."),
@@ -82,25 +89,50 @@ mlab = Commands(
 
 
 def main(arguments: Sequence[str] | None = None, commands: click.Group = mlab) -> int:
-    """Run one command; the exit status: 0 done, 1 something needs attention, 2 wrong command line, 4 storage failed."""
+    """Run one command; its exit status.
+
+    0 done, 1 failed or something needs attention, 2 the command line or the config is wrong, 3 that run is being
+    executed, 4 storage failed, 130 and 143 stopped by a signal. Whatever goes wrong is told in one line.
+    """
     logging.getLogger("mlab").addHandler(logging.NullHandler())  # an error is told once, by the line below
     logging.getLogger("mlab").propagate = False
+    before = heed_termination()
     try:
         return int(commands.main(arguments, prog_name="mlab", standalone_mode=False) or 0)
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message())
         return 0
     except click.ClickException as error:
-        return _refused(ConfigError("command line", "", error.format_message()))
-    except LabError as error:
-        return _refused(error)
+        return _failed(ConfigError("command line", "", error.format_message()))
+    except (KeyboardInterrupt, click.Abort):  # an Abort is what click makes of it
+        return 128 + signal.SIGINT
+    except Terminated:
+        return 128 + signal.SIGTERM
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told in one line
+        return _failed(error)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
-def script() -> None:
-    """Entry point of ``mlab``."""
-    sys.exit(main())
+def script(commands: click.Group = mlab) -> NoReturn:
+    """Run the command line of this process, and end it."""
+    exit_status = main(commands=commands)
+    sys.stdout.flush()
+    # To take all libraries down in order takes up to seconds, and nothing is left in them.
+    os._exit(exit_status)
 
 
-def _refused(error: LabError) -> int:
-    print(f"error: {error}", file=sys.stderr)
-    return error.exit_status
+def _failed(error: Exception) -> int:
+    """Tell an error; one of the program itself that ended no run leaves a crash snapshot of its own."""
+    known = hasattr(error, "__notes__")  # a snapshot tells more
+    if not isinstance(error, LabError | OSError) and not known:
+        with suppress(OSError):
+            _crash().write(State.here(), error, None, None, {}, {})
+            known = True
+    print(f"error: {_crash().words(error) if known or not isinstance(error, LabError) else error}", file=sys.stderr)
+    return error.exit_status if isinstance(error, LabError) else 1
+
+
+def _crash() -> ModuleType:
+    """What is slow to load, and seldom needed."""
+    return import_module("mlab.core.crash")

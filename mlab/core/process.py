@@ -12,6 +12,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import psutil
 
@@ -67,9 +68,9 @@ class Terminated(BaseException):
     """SIGTERM arrived: ends a search as orderly as an interrupt from the keyboard does."""
 
 
-def heed_termination() -> None:
-    """From now on SIGTERM raises :class:`Terminated` in the main thread."""
-    signal.signal(signal.SIGTERM, _terminated)
+def heed_termination() -> Any:
+    """From now on SIGTERM raises :class:`Terminated` in the main thread; what it did before."""
+    return signal.signal(signal.SIGTERM, _terminated)
 
 
 def _terminated(_signal: int, _frame: FrameType | None) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from mlab.config import Config, from_tree
 from mlab.core import crash, events
@@ -29,8 +28,11 @@ ADAPTER = "annealing"
 """How candidates are made and judged; stored with the experiment."""
 
 
-class Watcher(Protocol):
-    """Whoever wants to follow a search: the terminal, Prefect."""
+class Watcher:
+    """Whoever wants to follow a run: the terminal, Prefect, a test. This one ignores all that it is told."""
+
+    def begun(self, run: Experiment, config: Config) -> None:
+        """A run is open, and about to be searched."""
 
     def batch(self, cell: Cell, index: int, best_score: float | None, evaluations: int) -> None:
         """A batch of ``cell`` is saved; ``evaluations`` counts the ladders of this batch."""
@@ -38,15 +40,43 @@ class Watcher(Protocol):
     def cell_done(self, result: CellResult) -> None:
         """A cell is finished."""
 
+    def searched(self) -> None:
+        """The search has ended, however it did."""
 
-class Nobody:
-    """Watches nothing."""
+    def published(self) -> None:
+        """MLflow has been told, or takes longer than anybody waits."""
+
+
+class Watchers(Watcher):
+    """Several that watch one run."""
+
+    def __init__(self, *watchers: Watcher) -> None:
+        self._watchers = watchers
+
+    def begun(self, run: Experiment, config: Config) -> None:
+        """Tell them all."""
+        for watcher in self._watchers:
+            watcher.begun(run, config)
 
     def batch(self, cell: Cell, index: int, best_score: float | None, evaluations: int) -> None:
-        """Ignore."""
+        """Tell them all."""
+        for watcher in self._watchers:
+            watcher.batch(cell, index, best_score, evaluations)
 
     def cell_done(self, result: CellResult) -> None:
-        """Ignore."""
+        """Tell them all."""
+        for watcher in self._watchers:
+            watcher.cell_done(result)
+
+    def searched(self) -> None:
+        """Tell them all."""
+        for watcher in self._watchers:
+            watcher.searched()
+
+    def published(self) -> None:
+        """Tell them all."""
+        for watcher in self._watchers:
+            watcher.published()
 
 
 def open_experiment(state: State, store: Store, config: Config) -> Experiment:
@@ -62,17 +92,25 @@ def open_experiment(state: State, store: Store, config: Config) -> Experiment:
     return experiment
 
 
-def find_experiment(state: State, store: Store, run_id: str) -> tuple[Experiment, Config]:
-    """A stored experiment and its config, to be resumed.
+def find_experiment(store: Store, run_id: str) -> Experiment:
+    """A stored run.
+
+    Raises:
+        ConfigError: no run has that id.
+    """
+    experiment = store.experiment(run_id)
+    if experiment is None:
+        raise ConfigError("stored runs", "resume", "must be the id of one", run_id)
+    return experiment
+
+
+def stored_config(store: Store, run_id: str) -> Config:
+    """The config with which a stored run began.
 
     Raises:
         ConfigError: no run has that id, or its config is none that this version understands.
     """
-    experiment = store.experiment(run_id)
-    if experiment is None:
-        raise ConfigError(str(state.database), "--resume", "must be the id of a stored run", run_id)
-    events.recorder.open(state.events(run_id))
-    return experiment, from_tree(experiment.config, f"run {run_id}")
+    return from_tree(find_experiment(store, run_id).config, f"run {run_id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +236,7 @@ def execution(state: State, store: Store, experiment: Experiment, config: Config
             _audit(run)
             yield run  # all that is left to do is to read
             return
+        events.recorder.open(state.events(experiment.run_id))
         try:
             _audit(run)
             yield run
@@ -227,13 +266,6 @@ def _audit(run: Execution) -> None:
     if run.experiment.eval_count:
         run.store.check_file()
         run.store.check_run(run.experiment.exp_id)
-
-
-def run(state: State, store: Store, experiment: Experiment, config: Config, watcher: Watcher) -> None:
-    """Execute a whole run in this process, without any orchestrator."""
-    with execution(state, store, experiment, config) as current:
-        for cell in config.cells():
-            current.search(cell, watcher)
 
 
 def _record_failure(run: Execution, error: Exception) -> None:

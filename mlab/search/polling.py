@@ -1,4 +1,4 @@
-"""What other processes have saved, as if it had been saved here."""
+"""What other processes or threads have saved, as if it had been saved here."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
     from mlab.search.engine import Watcher
     from mlab.store import Store
 
-LOOK_S = 1.0
+PERIOD_S = 1.0
 """Seconds between two looks."""
 
 
-class Lookout:
-    """Sees in the database what workers have saved, and tells a watcher as if it had been saved here."""
+class StorePoller:
+    """Sees in the database what has been saved of a run, and tells a watcher as if it had been saved here."""
 
     def __init__(self, store: Store, exp_id: int, watcher: Watcher) -> None:
         self._store, self._exp_id, self._watcher = store, exp_id, watcher
         self._seen = {one.cell.index: replace(one, finished=False) for one in store.cells(exp_id)}
 
-    def look(self) -> list[CellResult]:
+    def poll(self) -> list[CellResult]:
         """Tell what is new, batches, then cells that are finished; how far all cells are."""
         cells = self._store.cells(self._exp_id)
         for now in cells:

@@ -16,8 +16,10 @@ from pathlib import Path
 
 from mlab.core import events
 from mlab.core.records import Cell
+from mlab.core.redaction import redacted
 from mlab.core.state import State
-from mlab.search.engine import Execution, Nobody, find_experiment
+from mlab.search import engine
+from mlab.search.engine import Execution, Watcher
 from mlab.store import Holder, Store
 
 
@@ -56,15 +58,16 @@ def search_cell(task: Assignment) -> None:
     """
     state, name = State(task.root), f"{socket.gethostname()}:{os.getpid()}"
     try:
+        events.recorder.open(state.events(task.run_id))
         with events.bound(run_id=task.run_id, worker=name), Store.open(state.database, task.holder) as store:
-            experiment, config = find_experiment(state, store, task.run_id)
+            experiment, config = engine.find_experiment(store, task.run_id), engine.stored_config(store, task.run_id)
             began = time.monotonic() - (time.time() - task.began - experiment.elapsed_s)
             run = Execution(state, store, experiment, config, began)
             with events.bound(exp_id=experiment.exp_id):
-                run.search(task.cell, Nobody(), task.turns)  # whoever holds the run looks into the database
+                run.search(task.cell, Watcher(), task.turns)  # whoever holds the run looks into the database
     except Exception as error:
         # A traceback does not travel; a note does.
-        error.add_note(f"In worker {name}:\n{traceback.format_exc()}")
+        error.add_note(redacted(f"In worker {name}:\n{traceback.format_exc()}"))
         raise
     finally:
         events.recorder.close()

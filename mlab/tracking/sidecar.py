@@ -73,16 +73,21 @@ class Sidecar:
         """Wait no longer than somebody does who has stopped the run."""
         self._wait_s = STOPPED_WAIT_S
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Wait for the delivery; it goes on by itself where that takes too long."""
-        if error is not None and not isinstance(error, Exception):
-            self.skip_wait()
-        if self._line is not None:
-            with self._line as line, suppress(OSError):
+    def finish(self) -> None:
+        """Wait for the delivery now; it goes on by itself where that takes too long."""
+        line, self._line = self._line, None
+        if line is not None:
+            with line, suppress(OSError):
                 line.shutdown(socket.SHUT_WR)
                 line.settimeout(self._wait_s)
                 answer = line.recv(4096).decode()
                 self.answer = answer.strip() if answer else "the publisher died, see tracking.log"
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Wait for the delivery, unless that was done."""
+        if error is not None and not isinstance(error, Exception):
+            self.skip_wait()
+        self.finish()
 
 
 class Caller:
