@@ -29,7 +29,8 @@ defaults out. Give a file with `--config FILE`, replace single fields with `--se
 The config is judged before anything is written. Unknown or duplicate fields, text where a number belongs, NaN, and
 limits that contradict each other are refused in one line that names file, field, what it must be and what it was;
 the exit status is then 2.
-Where a field takes several forms, they are separated by "or".
+Where a field takes several forms, they are separated by "or". The [glossary](glossary.md) has what bots call all this:
+`overlap_pct` is the price deviation of the last safety order, `martingale_pct` the volume scale, 1.4 being 40 %.
 """
 
 TYPES = {"number": "number", "integer": "whole number", "string": "text", "boolean": "true / false", "null": "null"}

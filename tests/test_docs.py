@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
 import pytest
 import yaml
+from prefect.server.schemas.schedules import CronSchedule
 
 from benchmarks.readme import fresh
 from docs.reference import PAGE, config_page
@@ -30,6 +34,11 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def text(name: str | Path) -> str:
     """A page, without the changes that it proposes."""
     return re.sub(r"^```diff.*?^```", "", (ROOT / name).read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def section(name: str, head: str) -> str:
+    """What stands on a page under a head of the second level."""
+    return text(name).partition(f"\n## {head}\n")[2].partition("\n## ")[0]
 
 
 # formulas ------------------------------------------------------------------------------------------------
@@ -80,11 +89,16 @@ def resolves(name: str) -> bool:
     return False
 
 
-def test_every_module_has_a_line_in_the_architecture() -> None:
-    rows = set(re.findall(r"^\| `((?:mlab|flows)/[\w./]+)`", text("docs/architecture.md"), re.MULTILINE))
-    modules = {f"{path.relative_to(ROOT)}" for folder in ("flows", "mlab") for path in (ROOT / folder).glob("*.py")}
-    packages = {f"{path.parent.relative_to(ROOT)}/" for path in (ROOT / "mlab").glob("*/__init__.py")}
-    assert rows == {name for name in modules | packages if not name.endswith("__init__.py")}
+def test_the_floors_of_the_architecture_are_those_that_imports_keep_to() -> None:
+    contract = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"][0]
+    floors = re.findall(r"^\| `([\w.]+)` \|", section("docs/architecture.md", "The floors"), re.MULTILINE)
+    assert floors == [name for layer in contract["layers"] for name in layer.split(" | ")]
+
+
+@each_page
+def test_files_of_the_code_exist(page: Path) -> None:
+    for name in re.findall(r"`((?:flows|mlab|tests|docs|benchmarks|configs)/[\w./]*)`", text(page)):
+        assert (ROOT / name).exists(), name
 
 
 # references ----------------------------------------------------------------------------------------------
@@ -114,9 +128,16 @@ def test_reserved_events_are_those_that_nothing_emits() -> None:
 
 @each_page
 def test_relative_links_resolve(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text(page)):
-        if not re.match(r"https?://", target):
-            assert (page.parent / target).exists(), target
+    for target, place in re.findall(r"\]\((?!https?://)([^)#]*)#?([^)]*)\)", text(page)):
+        there = page.parent / target if target else page
+        assert there.exists(), target
+        assert not place or place in places(there), f"{target}#{place}"
+
+
+def places(page: Path) -> set[str]:
+    """What the heads of a page are called in links."""
+    heads = re.findall(r"^#+ (.*)", text(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head).strip().lower().replace(" ", "-") for head in heads}
 
 
 @each_page
@@ -152,6 +173,19 @@ def test_settings_that_are_shown_are_accepted(page: Path) -> None:
 def test_deployments_that_the_readme_names_exist() -> None:
     names = {deployment["name"] for deployment in yaml.safe_load(text("prefect.yaml"))["deployments"]}
     assert {name for name in names if f"`{name}`" in text("README.md")} == names
+
+
+@pytest.mark.parametrize(
+    ("before", "hours", "offsets"),
+    [("2026-03-28T12:00Z", [3, 2], [2, 2]), ("2026-10-24T12:00Z", [2, 2], [2, 1])],
+    ids=["skipped", "twice"],
+)
+def test_a_schedule_keeps_to_the_clock_of_its_time_zone(before: str, hours: list[int], offsets: list[int]) -> None:
+    (example,) = re.findall(r"^ +- ({cron.*})", text("docs/howto/schedule.md"), re.MULTILINE)
+    schedule = CronSchedule(**{name: yaml.safe_load(example)[name] for name in ("cron", "timezone")})
+    planned = asyncio.run(schedule.get_dates(2, start=datetime.fromisoformat(before)))
+    assert [one.hour for one in planned] == hours
+    assert [one.utcoffset() for one in planned] == [timedelta(hours=offset) for offset in offsets]
 
 
 def test_environment_variables_are_documented() -> None:
