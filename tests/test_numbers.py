@@ -13,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from mlab.cli.crashes import KINDS
 from mlab.cli.doctor import FINDINGS, Finding
 from mlab.cli.maintenance import steps
 from mlab.core.records import CellResult, Crash, Experiment
 from mlab.maintenance import Step
-from mlab.report import columns, crashes, numbers, stored, terminal
+from mlab.model.ranking import ranked
+from mlab.report import columns, numbers, stored, terminal
 from tests.ladders import candidate, experiment, failed, nine_cells, result
 
 positive = st.floats(1e-12, 1e12)
@@ -102,14 +104,14 @@ def shown(name: str, width: int) -> str:
     best = [ladder for ladder in MANY if ladder is not None]
     {
         "cells": lambda: terminal.table(out, columns.CELLS, columns.cell_rows(CELLS)),
-        "top": lambda: terminal.top(out, best),
-        "runs": lambda: stored.list_runs(out, [one, other]),
-        "compare": lambda: stored.compare(out, one[0], other[0], CELLS, CELLS),
+        "top": lambda: terminal.table(out, columns.RANKED, ranked(best)),
+        "runs": lambda: terminal.table(out, stored.RUNS, [one, other]),
+        "compare": lambda: stored.compare(out, [one, other]),
         "doctor": lambda: terminal.table(
             out, FINDINGS, [Finding("database", "x" * 99, "x" * 99), Finding("disk", "x")]
         ),
         "maintenance": lambda: terminal.table(out, steps("would be done"), [Step("event logs", 1, "x" * 99, "x" * 99)]),
-        "crashes": lambda: crashes.list_crashes(out, [CRASH], every=True),
+        "crashes": lambda: terminal.table(out, KINDS, [[CRASH]]),
     }[name]()
     return stream.getvalue()
 

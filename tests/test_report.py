@@ -60,7 +60,7 @@ def screen(cells: list[CellResult], stream: io.StringIO | None = None, **changes
 
 def top(candidates: list[Candidate]) -> str:
     stream = io.StringIO()
-    terminal.top(terminal.console(stream), candidates)
+    terminal.table(terminal.console(stream), columns.RANKED, ranked(candidates))
     return stream.getvalue()
 
 
@@ -186,7 +186,7 @@ def test_top_table_shows_shape_badges_and_count() -> None:
 def test_plain_top_table_is_ascii_where_the_stream_is() -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii", write_through=True)
-    terminal.top(terminal.console(stream), [candidate([0.0, 5.0], [1.0, 2.0])])
+    terminal.table(terminal.console(stream), columns.RANKED, ranked([candidate([0.0, 5.0], [1.0, 2.0])]))
     assert b"_# " in raw.getvalue()
     assert "".join(map(chr, PLAIN.values())).isascii()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 
 import click
 
@@ -12,7 +11,7 @@ from mlab.cli.choice import chosen, logged, opened
 from mlab.core.errors import ConfigError
 from mlab.core.event_log import EventLog
 from mlab.core.events import emit
-from mlab.core.records import Candidate, Experiment, Json
+from mlab.core.records import Experiment
 from mlab.core.state import CANDIDATE_ID
 from mlab.report import stored, summary, terminal
 from mlab.store import Store
@@ -31,7 +30,7 @@ def list_runs(limit: int, *, deleted: bool, as_json: bool) -> None:
             print(json.dumps(record))
         return
     out = terminal.console(sys.stdout)
-    stored.list_runs(out, listed)
+    terminal.table(out, stored.RUNS, listed)
     out.print("mlab show RUN tells what one found; a score ranks ladders within one cell only.")
 
 
@@ -54,14 +53,18 @@ def show(run: str, cell: str | None, top: int, *, as_json: bool) -> None:
         with logged(state, experiment):
             emit("UI.RESULTS_LOAD", f"{len(results)} results shown", rows=len(results))
     if cell is not None:
-        typed = cell.replace("%", "").replace(" ", "")  # as it is shown everywhere: 20 % x 10
-        cells = [one for one in cells if stored.short(one.cell) == typed]
+        cells = [one for one in cells if _short(one.cell.label) == _short(cell)]
         if not cells:
             raise ConfigError("command line", "--cell", "must be a cell of the run, such as 20x10", cell)
     if as_json:
         print(json.dumps(summary.run_json(experiment, cells)))
     else:
         stored.show(terminal.console(sys.stdout), experiment, cells, results, top)
+
+
+def _short(label: str) -> str:
+    """``20x10`` of ``20 % x 10``, as a cell is shown everywhere."""
+    return label.replace("%", "").replace(" ", "")
 
 
 @click.command()
@@ -73,11 +76,11 @@ def compare(runs: tuple[str, ...]) -> None:
     RUN is the id of a run, the end of one, or latest.
     """
     with opened() as (_, store):
-        one, other = _pair(store, runs)
-        for run in (one, other):
+        pair = _pair(store, runs)
+        for run in pair:
             store.check_run(run.exp_id)
-        cells = [store.cells(run.exp_id) for run in (one, other)]
-    stored.compare(terminal.console(sys.stdout), one, other, cells[0], cells[1])
+        listed = [(run, store.cells(run.exp_id)) for run in pair]
+    stored.compare(terminal.console(sys.stdout), listed)
 
 
 def _pair(store: Store, names: tuple[str, ...]) -> list[Experiment]:
@@ -107,14 +110,9 @@ def trace(candidate: str) -> None:
             must = "is not kept: better ones took its place, it was pruned, or mlab maintenance has removed it"
             raise ConfigError("command line", "CANDIDATE", must, candidate)
         trial = next(one for one in store.trials(run.exp_id, kept.cell.index) if one.number == kept.trial)
-        events = _events(state.events(run.run_id), kept)
+        log = EventLog(state.events(run.run_id)).news()
+        place = (kept.cell.overlap_pct, kept.cell.num_orders, kept.batch)
+        events = [one for one in log if (one.get("overlap"), one.get("orders"), one.get("batch_idx")) == place]
     if candidate != kept.candidate_id:
         print(f"{candidate} is the same ladder as this, which ranks before it:\n")
     stored.trace(terminal.console(sys.stdout), run, kept, trial, events)
-
-
-def _events(log: Path, candidate: Candidate) -> list[Json]:
-    """The events of the batch that a candidate came from."""
-    place = (candidate.cell.overlap_pct, candidate.cell.num_orders, candidate.batch)
-    news = EventLog(log).news()
-    return [one for one in news if (one.get("overlap"), one.get("orders"), one.get("batch_idx")) == place]

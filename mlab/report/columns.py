@@ -6,8 +6,9 @@ them, and :func:`records` makes flat rows of plain values for JSON and CSV, wher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Literal
 
 from mlab.core.records import Candidate, Cell, CellResult, Json
@@ -90,6 +91,11 @@ def records(columns: Iterable[Column], rows: Iterable[Any]) -> list[Json]:
     return [{column.key: column.value(row) for column in columns} for row in rows]
 
 
+def texts(*heads: str, wrap: Collection[str]) -> tuple[Column, ...]:
+    """Columns of rows that have a text for each head; those under the heads to ``wrap`` are folded where need be."""
+    return tuple(Column(head, head, itemgetter(k), kind="text", wraps=head in wrap) for k, head in enumerate(heads))
+
+
 def _of_ladder(value: Callable[[Candidate], Any]) -> Callable[[Any], Any]:
     return lambda row: None if row.ladder is None else value(row.ladder)
 
@@ -147,7 +153,7 @@ RANKED = (PLACE, SCORE, AT_FILLS, ON_PATH, SHAPE, SANITY, FOUND, CANDIDATE)
 
 
 def _order(key: str, head: str, unit: str = "", write: Callable[[Any], str] = str) -> Column:
-    return Column(key, head, lambda row: row[key], unit, write)
+    return Column(key, head, itemgetter(key), unit, write)
 
 
 ORDER = (
@@ -172,12 +178,10 @@ def order_rows(ladder: Candidate, decimals: int = numbers.PERCENT_DECIMALS) -> l
         decimals: those of the volumes, which add up to exactly 100 with that many.
     """
     schedule, risk = ladder.contract["schedule"], ladder.risk
-    percentages = schedule | {
-        "need_before_fill": risk["need_before_fill"],
-        "deployed_pct": risk["capital_deployed_pct"],
-    }
+    percentages = schedule | {key: risk[key] for key in ("need_before_fill", "capital_deployed_pct")}
     lists = {key: list(map(numbers.percent, values)) for key, values in percentages.items()}
     lists["order"] = list(range(1, ladder.cell.num_orders + 1))
     lists["price"] = numbers.prices(schedule["order_prices"], schedule["indent_pct"])
     lists["volume_pct"] = numbers.shares(schedule["volume_pct"], decimals)
+    lists["deployed_pct"] = lists["capital_deployed_pct"]
     return [{column.key: lists[column.key][k] for column in ORDER} for k in range(ladder.cell.num_orders)]

@@ -28,6 +28,7 @@ LADDERS = (columns.CELL, *columns.RANKED)
 
 templates = Environment(loader=PackageLoader("mlab.report", "."), autoescape=True, undefined=StrictUndefined)
 templates.filters["heights"] = lambda needs: [need / max(*needs, 1e-9) for need in needs]
+templates.globals.update(columns=columns, words=words, LADDERS=LADDERS, MEANING=MEANING, version=mlab.__version__)
 
 
 def html(
@@ -48,76 +49,43 @@ def html(
         pages: where the run is to be seen in MLflow and Prefect.
         drawn: pictures that exist; what is missing is drawn here, which takes 0.1 s each.
     """
-    kept = [ladder for cell in ranked_by_cell(results) for ladder in cell]
     shown = events[-EVENTS:]
+    kept = [ladder for cell in ranked_by_cell(results) for ladder in cell]
     return templates.get_template("page.html.j2").render(
         run=run,
-        name=run.config["name"],
-        version=mlab.__version__,
-        facts=_facts(run, cells, pages),
-        limits=words.LIMITS,
-        meaning=MEANING,
-        rank=words.RANK,
+        facts=_facts(run, cells),
+        pages=pages,
         front_image=_image(drawn.get(FRONT) or plots.svg(plots.front_plot(cells))) if kept else "",
-        cell_columns=columns.CELLS,
         cells=columns.cell_rows(cells),
-        ladder_columns=LADDERS,
         ladders=kept,
-        order_columns=columns.ORDER,
         winners=[_winner(result, result.best, drawn) for result in cells if result.best is not None],
-        trace=[_event(event) for event in shown],
+        trace=shown,
         left_out=len(events) - len(shown),
         event_names=sorted({str(event.get("event")) for event in shown}),
         config=configs.dump(configs.from_tree(run.config, run.run_id)),
     )
 
 
-def _facts(run: Experiment, cells: Sequence[CellResult], pages: Pages) -> list[tuple[str, str, str]]:
-    """Label, value and, where there is more to see, the address of each."""
-    mlflow, flow = run.mlflow_run_id, run.flow_run_id
-    finished = sum(result.finished for result in cells)
-    facts = {
+def _facts(run: Experiment, cells: Sequence[CellResult]) -> dict[str, str]:
+    return {
         "Begun": f"{moment(run.started_at)} UTC",
         "Search": duration(run.elapsed_s),
         "Ladders scored": f"{run.eval_count:,}",
-        "Cells finished": f"{finished} of {len(cells)}",
+        "Cells finished": f"{sum(result.finished for result in cells)} of {len(cells)}",
         "Trials": f"{sum(result.trials for result in cells):,}",
         "Need counted": run.config["score"]["need"],
         "Seed": str(run.config["seed"]),
         "Experiment": str(run.exp_id),
     }
-    return [
-        *((label, value, "") for label, value in facts.items()),
-        ("MLflow run", mlflow or "none", pages.mlflow_run(mlflow) if mlflow else ""),
-        ("Prefect flow run", flow or "none", pages.flow_run(flow) if flow else ""),
-    ]
 
 
 def _winner(result: CellResult, best: Candidate, drawn: Mapping[str, bytes]) -> Json:
-    row = columns.CellRow(result)
     numbered = {**best.contract["penalties"], **best.contract["diagnostics"]}
     numbered |= {key: best.contract[key] for key in ("var_need", "tail")}
     return {
-        "index": best.cell.index,
-        "label": best.cell.label,
-        "candidate_id": best.candidate_id,
-        **{column.key: column.text(row) for column in (columns.SCORE, columns.AT_FILLS, columns.ON_PATH)},
-        "sanity": words.badges(best.contract["sanity"]),
-        "needs": best.contract["schedule"]["needpct"],
-        "risk": words.risk(best),
+        "row": columns.CellRow(result),
         "image": _image(drawn.get(best.candidate_id) or plots.svg(plots.ladder_plot(best))),
-        "orders": columns.order_rows(best, decimals=2),
-        "bullets": words.bullets(best.contract["schedule"]),
         "numbers": {key: significant(value, 4) for key, value in numbered.items()},
-    }
-
-
-def _event(event: Json) -> Json:
-    return {
-        "time": str(event.get("ts", ""))[11:23],
-        "level": event.get("lvl", "INFO"),
-        "event": event.get("event"),
-        "msg": event.get("msg"),
     }
 
 

@@ -6,7 +6,7 @@ All text but sparklines and lines of tables is ASCII, so that any terminal or fi
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
@@ -20,7 +20,6 @@ from rich.text import Text
 from mlab.core.errors import one_line
 from mlab.core.records import Candidate, CellResult, Experiment
 from mlab.model.front import MEANING
-from mlab.model.ranking import ranked
 from mlab.report import columns, words
 from mlab.report.columns import Column
 from mlab.report.numbers import duration
@@ -36,14 +35,8 @@ def console(stream: TextIO) -> Console:
     """A console on ``stream``: styled on a terminal; free of escape codes in a pipe, with NO_COLOR or TERM=dumb."""
     styled = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     # Rich takes NO_COLOR to mean "no colours", and would still send bold; no terminal means neither.
-    return Console(
-        file=stream,
-        force_terminal=styled,
-        width=None if stream.isatty() else WIDTH,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
+    width = None if stream.isatty() else WIDTH
+    return Console(file=stream, force_terminal=styled, width=width, highlight=False, markup=False, emoji=False)
 
 
 def final(out: Console, experiment: Experiment, cells: Sequence[CellResult], state_root: Path) -> None:
@@ -63,18 +56,24 @@ def final(out: Console, experiment: Experiment, cells: Sequence[CellResult], sta
     prose(out, "A score ranks ladders within one cell only: a smaller overlap scores lower because it covers less.")
     out.print()
     out.print(Text("What no ladder can do", style="bold"))
-    for limit in words.LIMITS:
-        prose(out, f"- {limit}")
+    limits(out)
     out.print()
     line(out, "Look again    .venv/bin/mlab show, or report for one HTML file")
-    line(out, f"State         {_encodable(one_line(str(state_root)), out.encoding)}")
+    folder = one_line(str(state_root)).encode(out.encoding, "replace").decode(out.encoding)
+    line(out, f"State         {folder}")
     line(out, "Compare runs  make ui")
+
+
+def limits(out: Console) -> None:
+    """Print what no ladder can do."""
+    for limit in words.LIMITS:
+        prose(out, f"- {limit}")
 
 
 def header(out: Console, experiment: Experiment) -> None:
     """Print which run it is, how it ended and how to go on."""
-    name = experiment.config.get("name", "run")
-    out.print(Text.assemble((str(name), "bold"), f"  run {experiment.run_id}, experiment {experiment.exp_id}"))
+    name = experiment.config["name"]
+    out.print(Text.assemble((name, "bold"), f"  run {experiment.run_id}, experiment {experiment.exp_id}"))
     took = f"{experiment.eval_count:,} ladders evaluated in {duration(experiment.elapsed_s)}"
     line(out, f"{experiment.status}  {took}")
     if experiment.status in ("STOPPED", "FAILED"):
@@ -97,17 +96,6 @@ def ladder(out: Console, candidate: Candidate) -> None:
         prose(out, sentence, indent="  ")
 
 
-def top(out: Console, candidates: Iterable[Candidate], most: int | None = None) -> None:
-    """Print the ladders of one cell, ranked.
-
-    Args:
-        out: where.
-        candidates: those of one cell, in any order.
-        most: ladders shown; None for all.
-    """
-    table(out, columns.RANKED, ranked(candidates)[:most])
-
-
 @dataclass(slots=True)
 class _Drawn:
     """A column as it is drawn: its head, and a text for each row; either may have several lines."""
@@ -116,10 +104,11 @@ class _Drawn:
     head: str
     texts: list[str]
 
-    def width(self, *, least: bool = False) -> int:
-        """Characters; the least ones where it may be folded."""
+    @property
+    def width(self) -> int:
+        """The least number of characters."""
         widest = max(len(part) for text in (self.head, *self.texts) for part in text.split("\n"))
-        return min(widest, FOLDED) if least and self.column.wraps else widest
+        return min(widest, FOLDED) if self.column.wraps else widest
 
 
 def table(out: Console, shown: Sequence[Column], rows: Iterable[Any]) -> None:
@@ -149,7 +138,7 @@ def _drawn(out: Console, column: Column, rows: Sequence[Any], head: int) -> _Dra
 
 
 def _width(drawn: Sequence[_Drawn], space: int = 0) -> int:
-    return sum(one.width(least=True) for one in drawn) + (1 + space) * (len(drawn) - 1)
+    return sum(one.width for one in drawn) + (1 + space) * (len(drawn) - 1)
 
 
 def _stacked(drawn: Sequence[_Drawn]) -> list[_Drawn]:
@@ -162,6 +151,13 @@ def _stacked(drawn: Sequence[_Drawn]) -> list[_Drawn]:
             above.texts = [f"{first}\n{second}" for first, second in zip(above.texts, one.texts, strict=True)]
             del kept[key]
     return list(kept.values())
+
+
+def facts(out: Console, named: Mapping[str, str], width: int) -> None:
+    """Print a line for each: its name, filled up to a width, and what there is to say; then an empty one."""
+    for name, text in named.items():
+        line(out, f"{name:<{width}}{text}")
+    out.print()
 
 
 def line(out: Console, text: str) -> None:
@@ -180,7 +176,3 @@ def _drawable(out: Console, text: str) -> str:
     """A text whose sparkline ``out`` can show."""
     plain = out.options.ascii_only or os.environ.get("TERM") == "dumb"
     return text.translate(words.PLAIN) if plain else text
-
-
-def _encodable(text: str, encoding: str) -> str:
-    return text.encode(encoding, "replace").decode(encoding)

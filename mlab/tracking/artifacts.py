@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 import orjson
 
 from mlab import config
-from mlab.core import crash
-from mlab.core.event_log import EventLog
+from mlab.core import crash, event_log
 from mlab.core.records import Candidate, CellResult, Experiment
 from mlab.core.state import State
 from mlab.core.urls import Pages
@@ -31,20 +31,21 @@ def write_run(
     What has been drawn of winners, by candidate, becomes part of the report: the end of a run waits for this.
     """
     pictures = {**drawn, html.FRONT: plots.svg(plots.front_plot(cells))}
-    events = list(EventLog(state.events(run.run_id)).news())
+    log = state.events(run.run_id)
+    events = list(event_log.EventLog(log).news())
     report = html.html(run, cells, results, events, Pages.of(state), pictures)
     (folder / "report.html").write_text(report, encoding="utf-8")
-    (folder / "config.yaml").write_text(config.dump(config.from_tree(run.config, run.run_id)))
-    (folder / "results.csv").write_text(summary.as_csv(summary.rows(results)))
+    dumped = config.dump(config.from_tree(run.config, run.run_id))
+    (folder / "config.yaml").write_text(dumped, encoding="utf-8")
+    (folder / "results.csv").write_text(summary.as_csv(summary.rows(results)), encoding="utf-8")
     top = summary.top(results)
     table = {"columns": list(top[0]) if top else [], "data": [list(row.values()) for row in top]}
     (folder / "top.json").write_bytes(orjson.dumps(table))  # the layout of MLflow's tables
     (folder / "cells.svg").write_bytes(plots.svg(plots.cells_plot(cells)))
-    (folder / "front.csv").write_text(summary.as_csv(summary.front_rows(cells)))
+    (folder / "front.csv").write_text(summary.as_csv(summary.front_rows(cells)), encoding="utf-8")
     (folder / "front.svg").write_bytes(pictures[html.FRONT])
-    log = state.events(run.run_id)
-    if log.exists():
-        shutil.copy(log, folder / "events.jsonl")
+    with suppress(FileNotFoundError):
+        (folder / "events.jsonl").write_bytes(event_log.read(log))
     for file in crash.of_run(state, run.run_id):
         shutil.copy(file, folder / file.name)
 
@@ -53,8 +54,8 @@ def write_winner(folder: Path, best: Candidate) -> bytes:
     """The ladder of a cell: as JSON, as bullets, as a table of orders, and as a picture, which is returned."""
     content = {"candidate_id": best.candidate_id, **best.contract, "risk": best.risk}
     (folder / "ladder.json").write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
-    (folder / "ladder.txt").write_text("\n".join(words.bullets(best.contract["schedule"])) + "\n")
-    (folder / "orders.csv").write_text(summary.as_csv(columns.order_rows(best)))
+    (folder / "ladder.txt").write_text("\n".join(words.bullets(best.contract["schedule"])) + "\n", encoding="utf-8")
+    (folder / "orders.csv").write_text(summary.as_csv(columns.order_rows(best)), encoding="utf-8")
     picture = plots.svg(plots.ladder_plot(best))
     (folder / "needpct.svg").write_bytes(picture)
     return picture
