@@ -18,7 +18,7 @@ from mlab.config import Config, load
 from mlab.core.records import CellResult, Json
 from mlab.core.state import State
 from mlab.search import engine, run
-from mlab.search.engine import Watcher
+from mlab.search.watcher import Watcher
 from mlab.store import Store
 
 BEST_KNOWN = Path(__file__).parent.parent / "tests" / "data" / "best_known.json"

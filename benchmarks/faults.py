@@ -34,7 +34,7 @@ from mlab.core.records import Json
 from mlab.core.state import State
 from mlab.search import engine
 from mlab.search import run as search
-from mlab.search.engine import Watcher
+from mlab.search.watcher import Watcher
 from mlab.store import Store
 from mlab.tracking import Backlog, Sidecar
 from mlab.tracking.client import Client

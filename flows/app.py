@@ -8,7 +8,7 @@ from mlab.cli import app
 
 COMMANDS = {
     "run": ("flows.run:run", "Search for ladders, and keep the evidence."),
-    "ui": ("flows.ui:ui", "Open the pages of Prefect and MLflow, until Ctrl-C."),
+    "ui": ("flows.serve:ui", "Open the pages of Prefect and MLflow, until Ctrl-C."),
     "serve": (
         "flows.serve:serve",
         "Search on a schedule, in the background, with both pages.",

@@ -1,4 +1,6 @@
-"""``python -m flows.heartbeat``: have Prefect notice flow runs whose process is gone, within two minutes.
+"""Flow runs that Prefect takes for running though they are over.
+
+``python -m flows.heartbeat`` has Prefect notice within two minutes that the process of one is gone.
 
 The process of a flow run sends a heartbeat every half a minute. An automation on the server, made or renewed here,
 marks a run as crashed that neither sends one nor ends. It outlives the server: once is enough.
@@ -7,15 +9,22 @@ marks a run as crashed that neither sends one nor ends. It outlives the server: 
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 from prefect import get_client
 from prefect.automations import AutomationCore, EventTrigger, Posture
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter
+from prefect.client.schemas.objects import State, StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import PrefectHTTPStatusError
+from prefect.states import Completed, Crashed, Failed
+
+from mlab.core.records import Experiment
+from mlab.store import Store
 
 NAME = "silent flow runs are crashed"
 SILENCE = timedelta(seconds=90)
@@ -23,6 +32,11 @@ SILENCE = timedelta(seconds=90)
 
 HEARTBEAT = "prefect.flow-run.heartbeat"
 FLOWS = ["optimize", "maintain"]
+GOING = [StateType.RUNNING, StateType.CANCELLING]
+
+TELLING_S = 15.0
+"""For so long after the end of a run whoever executed it may still be telling Prefect."""
+
 ENDINGS = ("Completed", "Failed", "Cancelled", "Crashed")
 
 
@@ -50,6 +64,40 @@ def automation() -> AutomationCore:
             )
         ],
     )
+
+
+def catch_up(store: Store, orphans: Sequence[str], own: str = "") -> None:
+    """Have Prefect know how runs ended that it takes for running: it was away, or their processes are gone.
+
+    Args:
+        store: the database, which knows.
+        orphans: flow runs of runs that have just been found without a process.
+        own: the flow run that asks.
+    """
+    with get_client(sync_client=True) as client:
+        running = client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=FLOWS[:1])),
+            flow_run_filter=FlowRunFilter.model_validate({"state": {"type": {"any_": GOING}}}),
+        )
+        before = (datetime.now(UTC) - timedelta(seconds=TELLING_S)).isoformat(timespec="milliseconds")
+        ended = {
+            run.flow_run_id: run
+            for run in store.experiments()
+            if run.finished_at and (run.finished_at < before or (run.flow_run_id or "") in orphans)
+        }
+        for one in running:
+            run = ended.get(str(one.id))
+            if run is not None and str(one.id) != own:
+                client.set_flow_run_state(one.id, _ending(run), force=True)
+
+
+def _ending(run: Experiment) -> State[Any]:
+    """How a run ended of which Prefect has heard nothing more."""
+    if run.status == "COMPLETED":
+        return Completed()
+    if run.status == "FAILED":
+        return Failed(message=f"mlab show {run.run_id[-6:]} says more; --resume goes on from what was saved.")
+    return Crashed(message=f"The process that executed this run is gone; --resume {run.run_id} goes on from there.")
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
 from prefect.states import Completed, Failed
 
-from flows.mirror import catch_up
+from flows.heartbeat import catch_up
 from mlab import maintenance
 from mlab.core.state import State
 from mlab.maintenance import Policy, Report

@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,23 +21,22 @@ from prefect import get_client, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
-from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter
-from prefect.client.schemas.objects import State, StateType
 from prefect.events import emit_event
 from prefect.runtime import flow_run
-from prefect.states import Completed, Crashed, Failed, Running
+from prefect.states import Running
 
+from flows.heartbeat import catch_up
 from mlab.config import Config
 from mlab.core import events
-from mlab.core import state as places
 from mlab.core.event_log import EventLog
 from mlab.core.events import Event
 from mlab.core.records import Cell, CellResult, Experiment
 from mlab.core.redaction import redacted
+from mlab.core.state import State
 from mlab.core.urls import Pages
 from mlab.report import markdown
 from mlab.report.markdown import watch_note
-from mlab.search.engine import Watcher
+from mlab.search.watcher import Watcher
 from mlab.store import Store
 
 ENDINGS = frozenset({"COMPLETED", "FAILED", "STOPPED"})
@@ -51,10 +50,6 @@ PERIOD_S = 2.0
 
 PATIENCE_S = 3.0
 """Longest time that the end of a search waits for Prefect to be told of it; the end of the delivery to MLflow too."""
-
-GOING = (StateType.RUNNING, StateType.CANCELLING)
-TELLING_S = 15.0
-"""For so long after the end of a run whoever executed it may still be telling Prefect."""
 
 LONGEST = 160
 """Letters of a fault that are shown."""
@@ -78,7 +73,7 @@ class Mirror(Watcher):
         fault: what Prefect failed with last.
     """
 
-    def __init__(self, state: places.State, store: Store, orphans: Sequence[str], *, cancels: bool) -> None:
+    def __init__(self, state: State, store: Store, orphans: Sequence[str], *, cancels: bool) -> None:
         self._state, self._store, self._orphans, self._cancels = state, store, orphans, cancels
         self._flow_run = UUID(str(flow_run.id))
         self._done: dict[int, int] = {}  # batches by cell; a cell that stopped early counts as full
@@ -142,6 +137,7 @@ class Mirror(Watcher):
             except Exception as fault:  # noqa: BLE001 - Prefect's, and no affair of the search
                 self.fault = fault
                 if self._over.wait(PERIOD_S) and not opened:
+                    self._told.set()  # nothing, and nobody needs to wait for more
                     return
         try:
             self._tell_events()
@@ -263,40 +259,6 @@ def as_prefect_has_it(event: Event, run_id: str, flow_run_id: str) -> dict[str, 
 def name_of(config: Config, run_id: str) -> str:
     """What the flow run of a run is called: ``nightly, 28 cells, 0a1b2c``."""
     return f"{config.name}, {len(config.cells())} cells, {run_id[-6:]}"
-
-
-def catch_up(store: Store, orphans: Sequence[str], own: str = "") -> None:
-    """Have Prefect know how runs ended that it takes for running: it was away, or their processes are gone.
-
-    Args:
-        store: the database, which knows.
-        orphans: flow runs of runs that have just been found without a process.
-        own: the flow run that asks.
-    """
-    with get_client(sync_client=True) as client:
-        running = client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=["optimize"])),
-            flow_run_filter=FlowRunFilter.model_validate({"state": {"type": {"any_": list(GOING)}}}),
-        )
-        before = (datetime.now(UTC) - timedelta(seconds=TELLING_S)).isoformat(timespec="milliseconds")
-        ended = {
-            run.flow_run_id: run
-            for run in store.experiments()
-            if run.finished_at and (run.finished_at < before or (run.flow_run_id or "") in orphans)
-        }
-        for one in running:
-            run = ended.get(str(one.id))
-            if run is not None and str(one.id) != own:
-                client.set_flow_run_state(one.id, _ending(run), force=True)
-
-
-def _ending(run: Experiment) -> State[Any]:
-    """How a run ended of which Prefect has heard nothing more."""
-    if run.status == "COMPLETED":
-        return Completed()
-    if run.status == "FAILED":
-        return Failed(message=f"mlab show {run.run_id[-6:]} says more; --resume goes on from what was saved.")
-    return Crashed(message=f"The process that executed this run is gone; --resume {run.run_id} goes on from there.")
 
 
 def worded(fault: BaseException | None) -> str:

@@ -33,6 +33,7 @@ from pydantic import Field
 from flows.cluster import Cluster
 from flows.mirror import Mirror, worded
 from flows.tasks import TaskSteps
+from mlab import tracking
 from mlab.config import Config
 from mlab.core.lock import alone
 from mlab.core.probe import answers
@@ -40,10 +41,9 @@ from mlab.core.redaction import redacted
 from mlab.core.state import State
 from mlab.report import summary
 from mlab.search import pools
-from mlab.search.engine import Watcher, Watchers
-from mlab.search.run import Order, Outcome, Publishing, run
+from mlab.search.run import Order, Outcome, run
+from mlab.search.watcher import Publishing, Watcher, Watchers
 from mlab.store import Store
-from mlab.tracking import Sidecar
 
 COMMAND_LINE = "command-line"
 ABOUT = (
@@ -123,11 +123,12 @@ def optimize(
     if request is not None:
         with _not_kept_waiting():
             return _search(state, request, cancels=True)
+    tracking.check(state)
     with Store.open(state.database) as store:
         own = str(flow_run.id)  # a flow run that is retried is an orphan's, and lives
         orphans = [name for orphan in store.reconcile() if (name := orphan.flow_run_id) and name != own]
         order = Order(config, resume or store.run_of_flow(own), workers)
-        request = Request(order, store, Watcher(), lambda run_id: Sidecar(state, run_id), orphans)
+        request = Request(order, store, Watcher(), lambda run_id: tracking.Sidecar(state, run_id), orphans)
         ending = _search(state, request, cancels=False)
     threading.Thread(target=_end_behind, args=(get_current_settings().api.url or "",), daemon=True).start()
     return ending

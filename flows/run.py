@@ -47,16 +47,15 @@ def _workers(_context: click.Context, _option: click.Parameter, text: str) -> in
     epilog="State goes to mlruns/ in the working directory, or to MLAB_STATE_DIR. MLAB_DEBUG=1 shows every event.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.option("--config", "path", metavar="FILE", help=f"YAML config; {DEFAULT} else.")
+@click.option("--config", "path", metavar="FILE", help=f"YAML config (default: {DEFAULT}).")
 @click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="Replace one field; may be repeated.")
 @click.option("--resume", metavar="RUN_ID", help="Go on with a stored run, or the latest, with its config.")
 @click.option(
     "--workers",
     metavar="N",
     default="1",
-    show_default=True,
     callback=_workers,
-    help="Cells searched at a time, each in a process of its own; changes no result.",
+    help="Cells searched at a time, each in a process of its own (default: 1); changes no result.",
 )
 @click.option("--offline", is_flag=True, help="Leave MLflow for mlab sync; the same as MLAB_MODE=offline.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else, on standard output.")

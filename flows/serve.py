@@ -1,7 +1,7 @@
-"""``mlab serve``: all that searches on a schedule need, in the background; ``mlab stop`` ends exactly that.
+"""Both pages until Ctrl-C (``mlab ui``), or all that a schedule needs until ``mlab stop`` (``mlab serve``).
 
-Prefect's server, MLflow's, a worker, the deployments of prefect.yaml, and the automation of ``flows.heartbeat``. What
-runs already is left alone; what has died is started again.
+That is Prefect's server, MLflow's, a worker, the deployments of prefect.yaml, and the automation of
+``flows.heartbeat``. What runs already is left alone; what has died is started again.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -22,6 +23,7 @@ from flows.services import Program
 from mlab.core import pidfiles
 from mlab.core.errors import LabError
 from mlab.core.lock import alone
+from mlab.core.process import Terminated
 from mlab.core.state import State
 from mlab.core.urls import Pages
 
@@ -32,11 +34,16 @@ ATTEMPTS = 10
 """How often a question is asked of a Prefect that is too busy to answer it."""
 
 
-ports = services.port_options
+@click.command()
+@services.port_options
+def ui(**wanted: int | None) -> None:
+    """Open the pages of Prefect and MLflow on 127.0.0.1, until Ctrl-C."""
+    with suppress(KeyboardInterrupt, Terminated):
+        _show_pages(State.here(), wanted)
 
 
 @click.command()
-@ports
+@services.port_options
 def serve(**wanted: int | None) -> None:
     """Search on a schedule: both pages, a worker and the deployments, in the background.
 
@@ -53,6 +60,26 @@ def serve(**wanted: int | None) -> None:
 def stop() -> None:
     """End what mlab serve has started, and nothing else."""
     end(State.here())
+
+
+def _show_pages(state: State, wanted: Mapping[str, int | None]) -> None:
+    ports = services.chosen_ports(state, wanted)
+    servers: list[subprocess.Popen[bytes]] = []
+    print(f"Starting the servers over {state.root}; this takes about ten seconds.", flush=True)
+    try:
+        services.tell(services.open_pages(state, ports, lambda _, process: servers.append(process)))
+        if not servers:
+            print("make serve has started both; make stop-serve ends them.")
+            return
+        print("Ctrl-C ends both.", flush=True)
+        while all(server.poll() is None for server in servers):
+            time.sleep(0.5)
+        raise LabError(f"a server ended by itself; see {state.services}")
+    finally:
+        if servers:
+            services.address_file(state).unlink(missing_ok=True)
+        for server in servers:
+            services.end(server.pid)
 
 
 def start(state: State, wanted: Mapping[str, int | None]) -> None:

@@ -133,7 +133,9 @@ def _of_prefect(state: State, url: str) -> dict[str, str]:
 def port_options(command: Callable[..., None]) -> Callable[..., None]:
     """Let people choose where the servers listen; an argument ``prefect`` and one ``mlflow``."""
     for name, port in reversed(PORTS.items()):
-        option = click.option(_option(name), name.lower(), type=int, metavar="PORT", help=f"Its port; {port} else.")
+        option = click.option(
+            _option(name), name.lower(), type=int, metavar="PORT", help=f"Where it listens (default: {port})."
+        )
         command = option(command)
     return command
 
@@ -153,6 +155,7 @@ def open_pages(state: State, ports: dict[str, int], started: Started) -> Pages:
     Raises:
         LabError: one of them does not start.
     """
+    bypass_proxies()
     if not (state.mlflow_database.exists() or os.environ.get("MLFLOW_BACKEND_STORE_URI")):
         # Made whole before anybody uses it: a run that begins now might.
         made = (Path(sys.executable).name, "-m", "mlab.tracking.client")

@@ -25,8 +25,9 @@ from flows.cluster import Cluster
 from mlab.core.errors import LabError, WorkerLost
 from mlab.core.redaction import redacted
 from mlab.search import pools
-from mlab.search.engine import Execution, Watcher
+from mlab.search.engine import Execution
 from mlab.search.run import Plain
+from mlab.search.watcher import Watcher
 from mlab.search.worker import Assignment
 
 P = ParamSpec("P")

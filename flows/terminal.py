@@ -12,7 +12,7 @@ from mlab.core.records import Cell, CellResult, Experiment
 from mlab.core.state import State
 from mlab.report import summary, terminal
 from mlab.report.progress import Progress
-from mlab.search.engine import Watcher
+from mlab.search.watcher import Watcher
 from mlab.store import Store
 from mlab.tracking import Sidecar, undelivered
 

@@ -25,7 +25,7 @@ from mlab.core.events import recorder
 from mlab.core.records import Experiment
 from mlab.core.state import State
 from mlab.search import engine, run
-from mlab.search.engine import Watcher
+from mlab.search.watcher import Watcher
 from mlab.store import Store
 
 ROOT = Path(__file__).parents[1]

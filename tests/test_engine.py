@@ -20,7 +20,7 @@ from mlab.core.records import Cell, CellResult, Experiment
 from mlab.core.state import State
 from mlab.model.scoring import Evaluation
 from mlab.search import batch, engine, run
-from mlab.search.engine import Watcher
+from mlab.search.watcher import Watcher
 from mlab.store import Store
 from tests.scalar import Settings
 from tests.scalar import contract as scalar_contract

@@ -18,9 +18,9 @@ pytestmark = pytest.mark.integration
 SECONDS = 120
 MAINTAIN = """
 import sys
-from flows import maintenance, mirror
+from flows import heartbeat, maintenance
 from mlab import maintenance as upkeep
-mirror.TELLING_S = upkeep.PUBLISHER_S = -1.0
+heartbeat.TELLING_S = upkeep.PUBLISHER_S = -1.0
 print(maintenance.maintain(dry_run=sys.argv[1] == "dry", return_state=True).type.value)
 """
 

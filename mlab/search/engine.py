@@ -22,61 +22,11 @@ from mlab.search import malloc
 from mlab.search.batch import Problem, failed_batch, search_batch
 from mlab.search.stopping import Patience
 from mlab.search.study import Study
+from mlab.search.watcher import Watcher
 from mlab.store import Store
 
 ADAPTER = "annealing"
 """How candidates are made and judged; stored with the experiment."""
-
-
-class Watcher:
-    """Whoever wants to follow a run: the terminal, Prefect, a test. This one ignores all that it is told."""
-
-    def begun(self, run: Experiment, config: Config) -> None:
-        """A run is open, and about to be searched."""
-
-    def batch(self, cell: Cell, index: int, best_score: float | None, evaluations: int) -> None:
-        """A batch of ``cell`` is saved; ``evaluations`` counts the ladders of this batch."""
-
-    def cell_done(self, result: CellResult) -> None:
-        """A cell is finished."""
-
-    def searched(self) -> None:
-        """The search has ended, however it did."""
-
-    def published(self) -> None:
-        """MLflow has been told, or takes longer than anybody waits."""
-
-
-class Watchers(Watcher):
-    """Several that watch one run."""
-
-    def __init__(self, *watchers: Watcher) -> None:
-        self._watchers = watchers
-
-    def begun(self, run: Experiment, config: Config) -> None:
-        """Tell them all."""
-        for watcher in self._watchers:
-            watcher.begun(run, config)
-
-    def batch(self, cell: Cell, index: int, best_score: float | None, evaluations: int) -> None:
-        """Tell them all."""
-        for watcher in self._watchers:
-            watcher.batch(cell, index, best_score, evaluations)
-
-    def cell_done(self, result: CellResult) -> None:
-        """Tell them all."""
-        for watcher in self._watchers:
-            watcher.cell_done(result)
-
-    def searched(self) -> None:
-        """Tell them all."""
-        for watcher in self._watchers:
-            watcher.searched()
-
-    def published(self) -> None:
-        """Tell them all."""
-        for watcher in self._watchers:
-            watcher.published()
 
 
 def open_experiment(state: State, store: Store, config: Config) -> Experiment:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlab.core.records import CellResult
-    from mlab.search.engine import Watcher
+    from mlab.search.watcher import Watcher
     from mlab.store import Store
 
 PERIOD_S = 1.0

@@ -16,8 +16,9 @@ from contextlib import contextmanager
 from mlab.core import events
 from mlab.core.errors import WorkerLost
 from mlab.search import worker
-from mlab.search.engine import Execution, Watcher
+from mlab.search.engine import Execution
 from mlab.search.polling import PERIOD_S, StorePoller
+from mlab.search.watcher import Watcher
 from mlab.search.worker import Assignment, assignments
 
 MOST = 256

@@ -1,14 +1,13 @@
 """One road through a search: settle what is searched, open the run, search its cells, publish what was found.
 
 A command, a flow of Prefect's, a notebook and the tests all go along here. What differs is who takes the steps
-(:class:`Steps`), who watches (:class:`mlab.search.engine.Watcher`), and who delivers to MLflow (:class:`Publisher`).
+(:class:`Steps`), and who stands beside (:mod:`mlab.search.watcher`).
 """
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -16,7 +15,8 @@ from mlab.config import Config
 from mlab.core.records import Experiment
 from mlab.core.state import State
 from mlab.search import engine, pools
-from mlab.search.engine import Execution, Watcher
+from mlab.search.engine import Execution
+from mlab.search.watcher import Publisher, Publishing, Watcher
 from mlab.store import Store
 
 P = ParamSpec("P")
@@ -75,44 +75,13 @@ class Plain:
                 pools.hand_out(run, workers, watcher, submit)
 
 
-class Publisher(Protocol):
-    """Delivers a run to MLflow beside its search; a context, which waits for the delivery at its end."""
-
-    def skip_wait(self) -> None:
-        """Somebody has stopped the run, and does not want to wait."""
-
-    def finish(self) -> None:
-        """Wait for the delivery now."""
-
-
-class NoPublisher:
-    """Delivers nothing."""
-
-    def skip_wait(self) -> None:
-        """Do not wait."""
-
-    def finish(self) -> None:
-        """Wait for nothing."""
-
-    def __enter__(self) -> NoPublisher:
-        """Itself."""
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        """Nothing to end."""
-
-
-Publishing = Callable[[str], AbstractContextManager[Publisher]]
-"""Starts the delivery of a run by its id."""
-
-
 def run(
     state: State,
     store: Store,
     order: Order,
     steps: Steps = Plain(),
     watcher: Watcher = Watcher(),  # noqa: B008 - watches nothing
-    publishing: Publishing = lambda _: NoPublisher(),
+    publishing: Publishing = lambda _: Publisher(),
 ) -> Outcome:
     """Search what is ordered, from its config to its results.
 

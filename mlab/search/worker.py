@@ -19,7 +19,8 @@ from mlab.core.records import Cell
 from mlab.core.redaction import redacted
 from mlab.core.state import State
 from mlab.search import engine
-from mlab.search.engine import Execution, Watcher
+from mlab.search.engine import Execution
+from mlab.search.watcher import Watcher
 from mlab.store import Holder, Store
 
 

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from mlab.core.state import State
+from mlab.search.watcher import Publisher
 from mlab.tracking.backlog import OFFLINE
 from mlab.tracking.mode import mode
 
@@ -26,7 +27,7 @@ STOPPED_WAIT_S = 2.0
 """The same for a run that was stopped by a signal."""
 
 
-class Sidecar:
+class Sidecar(Publisher):
     """Delivers one run to MLflow in the background, unless the mode is offline; a context.
 
     Attributes:
