@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from mlab.cli.crashes import KINDS
-from mlab.cli.doctor import FINDINGS, Finding
-from mlab.cli.maintenance import steps
+from mlab.cli.doctor import FINDINGS
+from mlab.cli.maintenance import list_steps
 from mlab.core.records import CellResult, Crash, Experiment
 from mlab.maintenance import Step
 from mlab.model.ranking import ranked
@@ -108,9 +108,9 @@ def shown(name: str, width: int) -> str:
         "runs": lambda: terminal.table(out, stored.RUNS, [one, other]),
         "compare": lambda: stored.compare(out, [one, other]),
         "doctor": lambda: terminal.table(
-            out, FINDINGS, [Finding("database", "x" * 99, "x" * 99), Finding("disk", "x")]
+            out, FINDINGS, [("!", "database", "x" * 99, "x" * 99), ("ok", "disk", "x", "")]
         ),
-        "maintenance": lambda: terminal.table(out, steps("would be done"), [Step("event logs", 1, "x" * 99, "x" * 99)]),
+        "maintenance": lambda: list_steps(out, [Step("event logs", 1, "x" * 99, "x" * 99)], "would be done"),
         "crashes": lambda: terminal.table(out, KINDS, [[CRASH]]),
     }[name]()
     return stream.getvalue()

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
-from types import ModuleType
 from typing import NoReturn
 
 import click
@@ -29,7 +28,7 @@ COMMANDS = {
     "restore": ("mlab.cli.removal:restore", "Bring back runs that were deleted."),
     "purge": ("mlab.cli.removal:purge", "Remove deleted runs for good."),
     "doctor": ("mlab.cli.doctor:doctor", "Check that all is well, and say what to do."),
-    "sync": ("mlab.cli.sync:sync", "Deliver to MLflow what it has not got yet."),
+    "sync": ("mlab.cli.maintenance:sync", "Deliver to MLflow what it has not got yet."),
     "crashes": ("mlab.cli.crashes:crashes", "Crash snapshots: list them, show one."),
     "maintenance": (
         "mlab.cli.maintenance:maintenance",
@@ -43,20 +42,12 @@ FORMER = {"upkeep": "maintenance"}
 
 
 class Commands(click.Group):
-    """A group of commands that are imported when they are called.
-
-    Args:
-        commands: place and first line of the help of each, in the order in which they are listed.
-        about: the help of the group.
-    """
+    """A group of commands that are imported when they are called, listed in the order of ``commands``."""
 
     def __init__(self, commands: Mapping[str, tuple[str, str]], about: str) -> None:
-        super().__init__(
-            "mlab",
-            help=about,
-            epilog="State is read from mlruns/ in the working directory, or from MLAB_STATE_DIR.",
-            context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-        )
+        epilog = "State is read from mlruns/ in the working directory, or from MLAB_STATE_DIR."
+        settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+        super().__init__("mlab", help=about, epilog=epilog, context_settings=settings)
         self._places = commands
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -68,11 +59,8 @@ class Commands(click.Group):
         """One of them, None where there is none of that name."""
         del ctx
         place, _ = self._places.get(FORMER.get(cmd_name, cmd_name), ("", ""))
-        if not place:
-            return None
         module, _, name = place.partition(":")
-        command: click.Command = getattr(import_module(module), name)
-        return command
+        return getattr(import_module(module), name) if place else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List them without importing any."""
@@ -124,15 +112,10 @@ def script(commands: click.Group = mlab) -> NoReturn:
 
 def _failed(error: Exception) -> int:
     """Tell an error; one of the program itself that ended no run leaves a crash snapshot of its own."""
-    known = hasattr(error, "__notes__")  # a snapshot tells more
-    if not isinstance(error, LabError | OSError) and not known:
+    from mlab.core import crash  # noqa: PLC0415 - late, for it is seldom needed
+
+    if not isinstance(error, LabError | OSError) and not hasattr(error, "__notes__"):  # a note names the snapshot
         with suppress(OSError):
-            _crash().write(State.here(), error, None, None, {}, {})
-            known = True
-    print(f"error: {_crash().words(error) if known or not isinstance(error, LabError) else error}", file=sys.stderr)
+            crash.write(State.here(), error, None, None, {}, {})
+    print(f"error: {crash.words(error)}", file=sys.stderr)
     return error.exit_status if isinstance(error, LabError) else 1
-
-
-def _crash() -> ModuleType:
-    """What is slow to load, and seldom needed."""
-    return import_module("mlab.core.crash")

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from mlab.cli.choice import chosen, logged, opened
+from mlab.cli.choice import chosen, opened, reading
 from mlab.core.errors import ConfigError
 from mlab.core.event_log import EventLog
 from mlab.core.events import emit
@@ -45,13 +45,9 @@ def show(run: str, cell: str | None, top: int, *, as_json: bool) -> None:
     Of each cell the best ladders as a table, and the best of them order by order.
     RUN is the id of a run, the end of one, or latest.
     """
-    with opened() as (state, store):
-        experiment = chosen(store, run)
-        store.check_run(experiment.exp_id)
-        cells = store.cells(experiment.exp_id)
-        results = store.results(experiment.exp_id)
-        with logged(state, experiment):
-            emit("UI.RESULTS_LOAD", f"{len(results)} results shown", rows=len(results))
+    with reading(run) as (_, store, experiment):
+        cells, results = store.cells(experiment.exp_id), store.results(experiment.exp_id)
+        emit("UI.RESULTS_LOAD", f"{len(results)} results shown", rows=len(results))
     if cell is not None:
         cells = [one for one in cells if _short(one.cell.label) == _short(cell)]
         if not cells:

@@ -48,12 +48,20 @@ def chosen(store: Store, name: str, *, deleted: bool = False) -> Experiment:
 
 
 @contextmanager
-def logged(state: State, run: Experiment) -> Iterator[None]:
-    """Events of the block, which reads a run, go to the log of the commands."""
-    event_log.limit(state.commands)
-    events.recorder.open(state.commands)
-    try:
-        with events.bound(run_id=run.run_id, exp_id=run.exp_id):
-            yield
-    finally:
-        events.recorder.close()
+def reading(name: str) -> Iterator[tuple[State, Store, Experiment]]:
+    """A run to read, every row as it was written; what the block tells goes to the log of the commands.
+
+    Raises:
+        ConfigError: no run, or several, have that name.
+        StoreError: it is damaged.
+    """
+    with opened() as (state, store):
+        run = chosen(store, name)
+        store.check_run(run.exp_id)
+        event_log.limit(state.commands)
+        events.recorder.open(state.commands)
+        try:
+            with events.bound(run_id=run.run_id, exp_id=run.exp_id):
+                yield state, store, run
+        finally:
+            events.recorder.close()

@@ -22,7 +22,7 @@ from mlab.core.probe import answers
 from mlab.core.redaction import redacted
 from mlab.core.state import State
 from mlab.report import terminal
-from mlab.report.columns import Column
+from mlab.report.columns import texts
 from mlab.store import Store
 
 PACKAGE = "martingale-lab"
@@ -44,12 +44,7 @@ class Finding:
     remedy: str = ""
 
 
-FINDINGS = (
-    Column("ok", "", lambda finding: "!" if finding.remedy else "ok", kind="text"),
-    Column("check", "check", lambda finding: finding.name, kind="text"),
-    Column("found", "found", lambda finding: finding.found, kind="text", wraps=True),
-    Column("remedy", "what to do", lambda finding: finding.remedy, kind="text", wraps=True),
-)
+FINDINGS = texts("", "check", "found", "what to do", wrap=("found", "what to do"))
 
 
 @click.command()
@@ -62,7 +57,7 @@ def doctor(context: click.Context) -> None:
     """
     findings = list(examine(State.here()))
     out = terminal.console(sys.stdout)
-    terminal.table(out, FINDINGS, findings)
+    terminal.table(out, FINDINGS, [("!" if it.remedy else "ok", it.name, it.found, it.remedy) for it in findings])
     wrong = sum(bool(one.remedy) for one in findings)
     out.print(f"{wrong} of {len(findings)} checks need attention." if wrong else "All is well.")
     context.exit(1 if wrong else 0)
@@ -82,21 +77,23 @@ def examine(state: State) -> Iterator[Finding]:
 
 def _versions() -> Finding:
     """Whether the packages are those that the program was made for."""
-    wrong = []
-    for text in metadata.requires(PACKAGE) or []:
-        requirement = Requirement(text)
-        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
-            continue
-        try:
-            version = metadata.version(requirement.name)
-        except metadata.PackageNotFoundError:
-            version = "missing"
-        if version == "missing" or not requirement.specifier.contains(version, prereleases=True):
-            wrong.append(f"{requirement.name} is {version}, must be {requirement.specifier or 'there'}")
+    required = map(Requirement, metadata.requires(PACKAGE) or [])
+    wrong = [_wrong(one) for one in required if one.marker is None or one.marker.evaluate({"extra": ""})]
+    if any(wrong):
+        return Finding("versions", "; ".join(filter(None, wrong)), "in the checkout: make clean, then make run")
     found = f"{PACKAGE} {metadata.version(PACKAGE)}, Python {sys.version.split()[0]}"
-    if wrong:
-        return Finding("versions", "; ".join(wrong), "in the checkout: make clean, then make run")
     return Finding("versions", f"{found}, all packages as required")
+
+
+def _wrong(required: Requirement) -> str:
+    """What is wrong with a package, if anything."""
+    try:
+        version = metadata.version(required.name)
+    except metadata.PackageNotFoundError:
+        return f"{required.name} is missing, must be {required.specifier or 'there'}"
+    if required.specifier.contains(version, prereleases=True):
+        return ""
+    return f"{required.name} is {version}, must be {required.specifier}"
 
 
 def _folder(state: State) -> Finding:
@@ -106,18 +103,16 @@ def _folder(state: State) -> Finding:
         with tempfile.TemporaryFile(dir=state.root) as file:
             file.write(b"x")
     except OSError as error:
-        remedy = "make it writable, or set MLAB_STATE_DIR"
-        return Finding("state folder", f"{state.root} cannot be written: {error.strerror}", remedy)
+        found = f"{state.root} cannot be written: {error.strerror}"
+        return Finding("state folder", found, "make it writable, or set MLAB_STATE_DIR")
     return Finding("state folder", f"{state.root} can be written")
 
 
 def _disk(state: State) -> Finding:
     place = next(folder for folder in (state.root, *state.root.parents) if folder.exists())
     free = psutil.disk_usage(str(place)).free // 2**20
-    remedy = (
-        f"free some: below {DISK_MB} MB a run may end with status 4; nothing saved is lost" if free < DISK_MB else ""
-    )
-    return Finding("disk", f"{free:,} MB free", remedy)
+    remedy = f"free some: below {DISK_MB} MB a run may end with status 4; nothing saved is lost"
+    return Finding("disk", f"{free:,} MB free", remedy if free < DISK_MB else "")
 
 
 def _database(state: State) -> Iterator[Finding]:
@@ -169,7 +164,7 @@ def _pending(store: Store) -> Finding:
 def _prefect() -> Iterator[Finding]:
     """The server that the environment names; a run that is named none needs none."""
     url = os.environ.get("PREFECT_API_URL", "")
-    if url.startswith(("http://", "https://")):
+    if _is_server(url):
         well = answers(f"{url.rstrip('/')}/health")
         found = f"{redacted(url)} {'answers' if well else 'does not answer'}"
         yield Finding("PREFECT_API_URL", found, "" if well else SERVER)
@@ -186,12 +181,16 @@ def _mlflow(state: State) -> Iterator[Finding]:
     if tracking.keeps_files(uri):
         remedy = "name a server or a database, as sqlite:///FILE, or unset it; then mlab sync"
         yield Finding("MLFLOW_TRACKING_URI", f"{redacted(uri)} is a folder, to which MLflow writes no longer", remedy)
-    elif uri.startswith(("http://", "https://")):
+    elif _is_server(uri):
         from mlab.tracking.client import refusal  # noqa: PLC0415 - late, for it loads MLflow
 
-        why = refusal(uri)
-        found = f"{redacted(uri)} {f'does not serve: {why}' if why else 'answers'}"
-        yield Finding("MLFLOW_TRACKING_URI", found, SERVER if why else "")
+        reason = refusal(uri)
+        found = f"{redacted(uri)} {f'does not serve: {reason}' if reason else 'answers'}"
+        yield Finding("MLFLOW_TRACKING_URI", found, SERVER if reason else "")
+
+
+def _is_server(url: str) -> bool:
+    return url.startswith(("http://", "https://"))
 
 
 def _background(state: State) -> Iterator[Finding]:
@@ -206,10 +205,9 @@ def _background(state: State) -> Iterator[Finding]:
 
 def _crashes(state: State) -> Finding:
     since = (datetime.now(UTC) - timedelta(days=WITHIN_DAYS)).isoformat()
-    recent = [one for one in crash.listed(state) if one.timestamp >= since]
-    kinds = Counter(one.fingerprint for one in recent)
-    recurring = [kind for kind, times in kinds.items() if times >= RECURRING]
-    found = f"{len(recent)} in the last {WITHIN_DAYS} days"
+    kinds = Counter(one.fingerprint for one in crash.listed(state) if one.timestamp >= since)
+    found = f"{kinds.total()} in the last {WITHIN_DAYS} days"
+    recurring = sum(times >= RECURRING for times in kinds.values())
     if recurring:
-        return Finding("crashes", f"{found}, {len(recurring)} kinds of them again and again", "mlab crashes ls")
+        return Finding("crashes", f"{found}, {recurring} kinds of them again and again", "mlab crashes ls")
     return Finding("crashes", found)

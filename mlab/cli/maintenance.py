@@ -1,45 +1,29 @@
-"""``mlab maintenance``: what runs have left behind, brought in order and made smaller."""
+"""``mlab maintenance`` and ``mlab sync``: what runs have left behind brought in order, and delivered."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
+from rich.console import Console
 
 from mlab import maintenance as work
 from mlab.core.state import State
 from mlab.report import terminal
-from mlab.report.columns import Column
+from mlab.report.columns import texts
+from mlab.store import Store
 
 
 def _policy(command: Callable[..., None]) -> Callable[..., None]:
     """An option for each field of the policy, with its limits and its description."""
     for name, field in reversed(work.Policy.model_fields.items()):
         limits = {kind: getattr(one, kind) for one in field.metadata for kind in ("ge", "le") if hasattr(one, kind)}
-        option: Any = click.option(
-            f"--{name.replace('_', '-')}",
-            type=click.IntRange(limits["ge"], limits["le"]),
-            default=field.default,
-            show_default=True,
-            help=field.description,
-        )
+        kind, flag = click.IntRange(limits["ge"], limits["le"]), f"--{name.replace('_', '-')}"
+        option: Any = click.option(flag, type=kind, default=field.default, show_default=True, help=field.description)
         command = option(command)
     return command
-
-
-def steps(done: str) -> tuple[Column, ...]:
-    """The columns of a table of steps: how each went, its name, and what it has done, under this head."""
-    return (
-        Column("fault", "", lambda step: "!" if step.fault else "ok", kind="text"),
-        Column("name", "what", lambda step: step.name, kind="text"),
-        Column("done", done, _words, kind="text", wraps=True),
-    )
-
-
-def _words(step: work.Step) -> str:
-    return f"{step.done}\nfailed: {step.fault}" if step.fault else step.done
 
 
 @click.command()
@@ -53,14 +37,53 @@ def maintenance(context: click.Context, /, *, dry_run: bool, **policy: int) -> N
     reports of runs that are gone and all but the best candidates of old runs, and gives free space back to the disk.
     The exit status is 1 where a step failed; the others are done all the same.
     """
-    state = State.here()
-    if not state.database.exists():
-        print(f"No runs are stored in {state.root}.")
-        return
+    state = _stored(context)
     report = work.upkeep(state, work.Policy(**policy), dry=dry_run)
     out = terminal.console(sys.stdout)
-    terminal.table(out, steps("would be done" if dry_run else "done"), report.steps)
+    list_steps(out, report.steps, "would be done" if dry_run else "done")
     out.print(report.verdict)
     if dry_run and any(step.changed for step in report.steps):
         out.print("Nothing was changed; mlab maintenance without --dry-run does it.")
     context.exit(1 if report.faults else 0)
+
+
+def list_steps(out: Console, steps: Iterable[work.Step], done: str) -> None:
+    """Print how each step went, its name, and, under the head ``done``, what it has done."""
+    rows = [
+        ("!", step.name, f"{step.done}\nfailed: {step.fault}") if step.fault else ("ok", step.name, step.done)
+        for step in steps
+    ]
+    terminal.table(out, texts("", "what", done, wrap=(done,)), rows)
+
+
+@click.command()
+@click.pass_context
+def sync(context: click.Context) -> None:
+    """Deliver to MLflow what it has not got yet.
+
+    Of runs that have ended; the exit status is 1 where something is pending afterwards.
+    """
+    state, failed = _stored(context), False
+    with Store.open(state.database) as store:
+        store.reconcile()
+        pending = len(store.owing())
+        if not pending:
+            print("All is delivered to MLflow.")
+            return
+        runs = f"{pending} run{'s' * (pending != 1)}"
+        print(f"Delivering {runs} to MLflow, which takes some seconds to start.", flush=True)
+        from mlab.tracking.publisher import publish_pending  # noqa: PLC0415 - late, for it loads MLflow
+
+        for outcome in publish_pending(state, store):
+            print(outcome, flush=True)
+            failed |= bool(outcome.left)
+    context.exit(1 if failed else 0)
+
+
+def _stored(context: click.Context) -> State:
+    """The state folder; where no runs are stored in it that is said, and there is nothing to do."""
+    state = State.here()
+    if not state.database.exists():
+        print(f"No runs are stored in {state.root}.")
+        context.exit()
+    return state
