@@ -48,8 +48,11 @@ LOOK_S = 1.0
 PERIOD_S = 2.0
 """Seconds between two updates of the artifacts: both together cost some 20 ms."""
 
-PATIENCE_S = 3.0
+PATIENCE_S = 8.0
 """Longest time that the end of a search waits for Prefect to be told of it; the end of the delivery to MLflow too."""
+
+STOPPED_PATIENCE_S = 2.0
+"""The same for a run that was stopped by a signal."""
 
 LONGEST = 160
 """Letters of a fault that are shown."""
@@ -82,7 +85,7 @@ class Mirror(Watcher):
         self.run_id: str | None = None
         self._over, self._told, self._delivered = threading.Event(), threading.Event(), threading.Event()
         self._complete = threading.Event()
-        self._updated = 0.0
+        self._updated, self._patience_s = 0.0, PATIENCE_S
         self.fault: Exception | None = None
 
     # What the search tells, which takes no time
@@ -109,14 +112,17 @@ class Mirror(Watcher):
 
     def searched(self) -> None:
         """Have Prefect told how the search ended, for as long as anybody waits for that."""
+        run = self._store.experiment(self._run.run_id)
+        if run is not None and run.status == "STOPPED":
+            self._patience_s = STOPPED_PATIENCE_S
         self._over.set()
-        self._told.wait(PATIENCE_S)
+        self._told.wait(self._patience_s)
 
     def published(self) -> None:
         """Have it shown what lies in MLflow by now."""
         self._delivered.set()
         if self._told.is_set():
-            self._thread.join(PATIENCE_S)
+            self._thread.join(self._patience_s)
 
     @property
     def untold(self) -> str:

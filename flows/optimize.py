@@ -186,6 +186,7 @@ def in_process(
     try:
         run_flow(optimize, _new_flow_run(state, order), return_type="state")
         if not request.untold:
+            _expect_within(3 * DRAIN_S)
             APILogWorker.drain_all(timeout=DRAIN_S)
             EventsWorker.drain_all(timeout=DRAIN_S)
     except (Exception, Silent) as fault:  # noqa: BLE001 - Prefect's: the search's own are noted
