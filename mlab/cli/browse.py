@@ -80,7 +80,6 @@ def compare(runs: tuple[str, ...]) -> None:
 
 
 def _pair(store: Store, names: tuple[str, ...]) -> list[Experiment]:
-    """The two runs to compare, the older first where none are named."""
     if len(names) not in {0, 2}:
         raise ConfigError("command line", "RUN", "must be two runs, or none for the latest two", " ".join(names))
     pair = [chosen(store, name) for name in names] or store.experiments(limit=2)[::-1]

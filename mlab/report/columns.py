@@ -173,9 +173,7 @@ ORDER = (
 def order_rows(ladder: Candidate, decimals: int = numbers.PERCENT_DECIMALS) -> list[Json]:
     """One flat row an order: the ladder as it is entered at an exchange, with its needs beside it.
 
-    Args:
-        ladder: the ladder.
-        decimals: those of the volumes, which add up to exactly 100 with that many.
+    The volumes add up to exactly 100 with so many decimals.
     """
     schedule, risk = ladder.contract["schedule"], ladder.risk
     percentages = schedule | {key: risk[key] for key in ("need_before_fill", "capital_deployed_pct")}

@@ -44,7 +44,7 @@ def html(
     Args:
         run: the run.
         cells: its cells.
-        results: every candidate that was kept, by cell.
+        results: every candidate that was kept.
         events: the events of its log, in order.
         pages: where the run is to be seen in MLflow and Prefect.
         drawn: pictures that exist; what is missing is drawn here, which takes 0.1 s each.

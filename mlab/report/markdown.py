@@ -35,12 +35,7 @@ def ladder_note(best: Candidate, links: Mapping[str, str] = NOWHERE) -> str:
 
 
 def front_note(cells: Sequence[CellResult], picture: bytes) -> str:
-    """What covering more costs, as a picture and as a table.
-
-    Args:
-        cells: all cells of a run.
-        picture: the same as a PNG, which becomes part of the text.
-    """
+    """What covering more costs, as a table and as a picture, a PNG that becomes part of the text."""
     image = f"![Overlap covered against rebound needed](data:image/png;base64,{b64encode(picture).decode()})"
     less = "Covering less needs less because it defends less; that does not make it better."
     return "\n\n".join(["# What covering more costs", image, _front(cells), f"{less} {LIMITS[0]}"])
@@ -61,21 +56,18 @@ def run_note(run: Experiment, cells: Sequence[CellResult], links: Mapping[str, s
 def watch_note(
     run: Experiment, cells: Sequence[CellResult], max_batches: int, links: Mapping[str, str], last: Cell | None = None
 ) -> str:
-    """How a run goes: how far each cell is, and ladders. Ends as the account of the whole.
+    """How a run goes: how far each cell is, of at most so many batches, and the best ladder of the ``last`` one.
 
-    Args:
-        run: as it is stored.
-        cells: all of its cells.
-        max_batches: most batches of a cell.
-        links: where else it can be seen; an address by its name.
-        last: the cell whose best ladder is shown; that of every cell where the run has ended.
+    Ends as the account of the whole, with the best ladder of every cell. Links are addresses by name.
     """
     going = run.status in {"PENDING", "RUNNING"}
+    done, batches = sum(cell.finished for cell in cells), sum(cell.batches for cell in cells)
     shown = [cell for cell in cells if cell.best and (not going or cell.cell == last)]
     parts = [
         f"# Run `{run.run_id}`, {run.status}",
         " · ".join(f"[{name}]({address})" for name, address in links.items()),
-        _progress(run, cells, max_batches),
+        f"{done} of {len(cells)} cells done, {batches} of at most {max_batches * len(cells)} batches, "
+        f"{run.eval_count:,} ladders in {clock(run.elapsed_s)} of search.",
         RELOAD if going else "",
         table(_watched(max_batches, going=going), map(CellRow, cells)),
         " ".join([RANK, *LIMITS]),
@@ -95,10 +87,8 @@ def table(shown: Sequence[Column], rows: Iterable[Any]) -> str:
 
 
 def _text(column: Column, row: Any) -> str:
-    text = column.text(row)
-    if column.kind == "id":
-        return f"`{text}`"
-    return f"**{text}**" if column.marked(row) else text
+    mark = "`" if column.kind == "id" else "**" if column.marked(row) else ""
+    return f"{mark}{column.text(row)}{mark}"
 
 
 def _linked(text: str, links: Mapping[str, str]) -> str:
@@ -108,14 +98,6 @@ def _linked(text: str, links: Mapping[str, str]) -> str:
 
 def _front(cells: Sequence[CellResult]) -> str:
     return f"In bold what is on the front: {MEANING}.\n\n{table(FRONT, columns.front_rows(cells))}"
-
-
-def _progress(run: Experiment, cells: Sequence[CellResult], max_batches: int) -> str:
-    done, batches = sum(cell.finished for cell in cells), sum(cell.batches for cell in cells)
-    return (
-        f"{done} of {len(cells)} cells done, {batches} of at most {max_batches * len(cells)} batches, "
-        f"{run.eval_count:,} ladders in {clock(run.elapsed_s)} of search."
-    )
 
 
 def _watched(max_batches: int, *, going: bool) -> tuple[Column, ...]:

@@ -41,11 +41,9 @@ def percent(value: float) -> float:
 
 
 def shares(values: Sequence[float], decimals: int = 2) -> list[float]:
-    """Percentages rounded so that those of a whole add up to exactly 100: those nearest to the next unit get it.
+    """Percentages, none negative, rounded so that those of a whole add up to exactly 100.
 
-    Args:
-        values: the shares, none negative.
-        decimals: how many are kept; each result is less than one unit of the last from its value.
+    Those nearest to the next unit of the last decimal get it; each stays less than one such unit from its value.
     """
     unit = 10**decimals
     scaled = [value * unit for value in values]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib import colormaps, rc_context
@@ -18,7 +19,6 @@ BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#9AA0A6", "#30343A"
 """Blue and vermillion of Okabe and Ito, which every common kind of sight tells apart."""
 
 SHADES, LINES = colormaps["Blues"], colormaps["viridis"]
-DPI = 120
 
 TICKS = 12
 """Overlaps that an axis has room to name one by one."""
@@ -27,7 +27,7 @@ TICKS = 12
 def png(figure: Figure) -> bytes:
     """The figure as PNG; the same figure always gives the same bytes."""
     image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=DPI, metadata={"Software": None})
+    figure.savefig(image, format="png", dpi=120, metadata={"Software": None})
     return image.getvalue()
 
 
@@ -75,20 +75,22 @@ def cells_plot(cells: Sequence[CellResult]) -> Figure:
     figure = _figure(max(5.2, 2.4 + 1.1 * len(orders)), max(3.6, 1.8 + 0.8 * len(overlaps)))
     axes = figure.subplots()
     grid = np.full((len(overlaps), len(orders)), np.nan)
+    cell_of = [result.cell for result in cells]
+    places = {cell: (overlaps.index(cell.overlap_pct), orders.index(cell.num_orders)) for cell in cell_of}
     for ladder in ladders:
-        grid[overlaps.index(ladder.cell.overlap_pct), orders.index(ladder.cell.num_orders)] = at_fills(ladder)
+        grid[places[ladder.cell]] = at_fills(ladder)
     low, high = (float(np.nanmin(grid)), float(np.nanmax(grid))) if ladders else (0.0, 1.0)
     image = axes.imshow(grid, cmap=SHADES, vmin=low, vmax=high, aspect="auto", origin="lower")
-    for ladder in ladders:
-        row, column = overlaps.index(ladder.cell.overlap_pct), orders.index(ladder.cell.num_orders)
-        need, path = at_fills(ladder), on_path(ladder)
-        ink = "white" if need > low + 0.55 * (high - low) else INK
-        axes.text(column, row + 0.1, f"{need:.2f}", ha="center", va="center", color=ink, fontsize=12)
-        axes.text(column, row - 0.22, f"path {path:.2f}", ha="center", va="center", color=ink, fontsize=8)
     for result in cells:
+        row, column = places[result.cell]
+        write = partial(axes.text, column, ha="center", va="center")
         if result.best is None:
-            place = (orders.index(result.cell.num_orders), overlaps.index(result.cell.overlap_pct))
-            axes.text(*place, "failed", ha="center", va="center", color=GREY)
+            write(row, "failed", color=GREY)
+            continue
+        need = at_fills(result.best)
+        ink = "white" if need > low + 0.55 * (high - low) else INK
+        write(row + 0.1, f"{need:.2f}", color=ink, fontsize=12)
+        write(row - 0.22, f"path {on_path(result.best):.2f}", color=ink, fontsize=8)
     axes.set_xticks(range(len(orders)), [str(number) for number in orders])
     axes.set_yticks(range(len(overlaps)), [f"{overlap:g}" for overlap in overlaps])
     _labelled(axes, "Rebound needed by the best ladder of each cell", "orders", "overlap, %")
@@ -132,8 +134,8 @@ def _front_panel(axes: Axes, cells: Sequence[CellResult], need: Need, colour: st
         point = (ladder.cell.overlap_pct, need(ladder))
         label = str(ladder.cell.num_orders)
         axes.annotate(label, point, (4, -11), textcoords="offset points", color=colour, fontsize=9)
-    words = "bold: the front,\nwith its numbers of orders"
-    axes.text(0.98, 0.03, words, transform=axes.transAxes, ha="right", color=colour, fontsize=9)
+    key = "bold: the front,\nwith its numbers of orders"
+    axes.text(0.98, 0.03, key, transform=axes.transAxes, ha="right", color=colour, fontsize=9)
 
 
 def _points(ladders: Sequence[Candidate], need: Need) -> tuple[list[float], list[float]]:

@@ -17,10 +17,9 @@ from mlab.report.terminal import WIDTH, console
 
 
 class Progress:
-    """One bar for the whole run. Cells may take turns, and may have batches from before a resume.
+    """One bar for the whole run, on standard error, so that results alone go to standard output.
 
-    Args:
-        stream: where it is shown; standard error by default, so that results alone go to standard output.
+    Cells may take turns, and may have batches from before a resume.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -34,7 +33,7 @@ class Progress:
             transient=True,
         )
         self._task: bars.TaskID | None = None
-        self._cells: tuple[Cell, ...] = ()
+        self._cells: Sequence[Cell] = ()
         self._max_batches = self._batch_size = self._evaluations = self._worked = self._finished = 0
         self._began = 0.0
         self._done: dict[int, int] = {}  # batches by cell; a cell that stopped early counts as full
@@ -51,19 +50,12 @@ class Progress:
 
     def start(self, cells: Sequence[Cell], max_batches: int, batch_size: int) -> None:
         """Name what is to be searched: the cells, and for each the most batches, of so many trials."""
-        self._cells, self._max_batches, self._batch_size = tuple(cells), max_batches, batch_size
+        self._cells, self._max_batches, self._batch_size = cells, max_batches, batch_size
         self._began = time.monotonic()
         self._task = self._bar.add_task("search", total=len(cells) * max_batches, status="starting")
 
     def batch(self, cell: Cell, index: int, best_score: float | None, evaluations: int) -> None:
-        """A batch is stored.
-
-        Args:
-            cell: where it belongs.
-            index: the batch within its cell, from 0.
-            best_score: best of the cell so far, None where every trial failed.
-            evaluations: ladders evaluated in this batch.
-        """
+        """A batch is stored: its index in the cell, the best score of that so far, and its ladders evaluated."""
         self._done[cell.index] = index + 1
         self._trials[cell.index] = (index + 1) * self._batch_size
         self._worked += 1
@@ -100,7 +92,6 @@ def _outcome(result: CellResult) -> str:
     search = f"{result.trials:,} trials, {result.evaluations:,} ladders{early}"
     if result.best is None:
         return f"every trial failed; {search}"
-    score, need, path = (
-        column.text(columns.CellRow(result)) for column in (columns.SCORE, columns.AT_FILLS, columns.ON_PATH)
-    )
-    return f"score {score}  need {need} %, path {path} %  {search}"
+    row = columns.CellRow(result)
+    need, path = columns.AT_FILLS.text(row), columns.ON_PATH.text(row)
+    return f"score {columns.SCORE.text(row)}  need {need} %, path {path} %  {search}"

@@ -50,8 +50,9 @@ def run_json(experiment: Experiment, cells: Iterable[CellResult]) -> Json:
 
 def rows(candidates: Iterable[Candidate]) -> list[Json]:
     """One flat row a ladder, by cell and rank."""
-    shown = (columns.PLACE, columns.FOUND, *LADDER)
-    return [_flat(shown, ladder) for cell in ranked_by_cell(candidates) for ladder in cell]
+    return [
+        _flat((columns.PLACE, columns.FOUND, *LADDER), ladder) for cell in ranked_by_cell(candidates) for ladder in cell
+    ]
 
 
 def top(candidates: Iterable[Candidate]) -> list[Json]:
@@ -69,8 +70,8 @@ def top(candidates: Iterable[Candidate]) -> list[Json]:
 def _in_a_line(ladder: Candidate) -> str:
     """One ladder in one line: its score and needs, its indents and its volumes."""
     schedule = ladder.contract["schedule"]
-    lists = (schedule["indent_pct"], numbers.shares(schedule["volume_pct"]))
-    indents, volumes = (" ".join(f"{value:.2f}" for value in values) for values in lists)
+    indents = " ".join(map("{:.2f}".format, schedule["indent_pct"]))
+    volumes = " ".join(map("{:.2f}".format, numbers.shares(schedule["volume_pct"])))
     needs = f"need {at_fills(ladder):.2f} % at fills, {on_path(ladder):.2f} % on path"
     return f"score {ladder.score:.4f}; {needs}; indent % {indents}; volume % {volumes}"
 
@@ -87,12 +88,10 @@ def front_rows(cells: Sequence[CellResult]) -> list[Json]:
 
 def as_csv(table: Sequence[Json]) -> str:
     """Flat rows of like keys as CSV with a header; empty for no rows. No text in it is a formula to a spreadsheet."""
-    if not table:
-        return ""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(table[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: _field(value) for key, value in row.items()} for row in table)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows(table[:1])  # the keys
+    writer.writerows(map(_field, row.values()) for row in table)
     return text.getvalue()
 
 

@@ -82,13 +82,12 @@ def header(out: Console, experiment: Experiment) -> None:
 
 def ladder(out: Console, candidate: Candidate) -> None:
     """Print one ladder: its title, the shape of its needs, a bullet an order, and the risk in plain words."""
-    contract = candidate.contract
-    schedule, shape = contract["schedule"], _drawable(out, words.sparkline(contract["schedule"]["needpct"]))
+    schedule, sanity = candidate.contract["schedule"], words.badges(candidate.contract["sanity"])
+    shape = _drawable(out, words.sparkline(schedule["needpct"]))
     out.print(Text.assemble((candidate.cell.label, "bold"), "  ", (candidate.candidate_id, "dim")), soft_wrap=True)
-    line(out, f"score {candidate.score:.4f}  NeedPct {shape}  sanity {words.badges(contract['sanity'])}")
-    lines = words.bullets(schedule)
-    beside = max(map(len, lines)) + 2 <= out.width
-    for bullet in lines if beside else words.bullets(schedule, prices=False):
+    line(out, f"score {candidate.score:.4f}  NeedPct {shape}  sanity {sanity}")
+    beside = max(map(len, words.bullets(schedule))) + 2 <= out.width
+    for bullet in words.bullets(schedule, prices=beside):
         line(out, f"  {bullet}")
     if not beside:
         prose(out, f"Prices: {', '.join(words.price_texts(schedule))}", indent="  ")

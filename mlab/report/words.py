@@ -30,22 +30,15 @@ BADGES = {
 
 
 def bullets(schedule: Json, *, prices: bool = True) -> list[str]:
-    """One line an order, from the schedule of a contract; the volumes add up to exactly 100.00 %.
-
-    Args:
-        schedule: the six lists.
-        prices: end each line with the price of the order.
-    """
-    indents = schedule["indent_pct"]
-    columns = (indents, numbers.shares(schedule["volume_pct"]), schedule["martingale_pct"], schedule["needpct"])
-    lines = [
-        f"{order}. Order: indent {indent:z.2f} %  volume {volume:.2f} %  "
-        f"({_growth(order, martingale)}) - NeedPct {need:z.2f} %"
-        for order, (indent, volume, martingale, need) in enumerate(zip(*columns, strict=True), start=1)
-    ]
-    if not prices:
-        return lines
-    return [f"{line}  price {price}" for line, price in zip(lines, price_texts(schedule), strict=True)]
+    """One line an order, from the schedule of a contract; the volumes add up to exactly 100.00 %."""
+    volumes = numbers.shares(schedule["volume_pct"])
+    columns = (schedule["indent_pct"], volumes, schedule["martingale_pct"], schedule["needpct"], price_texts(schedule))
+    lines = []
+    for order, (indent, volume, martingale, need, price) in enumerate(zip(*columns, strict=True), start=1):
+        growth = "first order" if order == 1 else f"martingale {martingale:z.1f} %"
+        shown = f"{order}. Order: indent {indent:z.2f} %  volume {volume:.2f} %  ({growth}) - NeedPct {need:z.2f} %"
+        lines.append(f"{shown}  price {price}" if prices else shown)
+    return lines
 
 
 def price_texts(schedule: Json) -> list[str]:
@@ -54,12 +47,7 @@ def price_texts(schedule: Json) -> list[str]:
 
 
 def sparkline(needpct: Sequence[float], most: int = 40) -> str:
-    """One character an order, from 0 to the largest need.
-
-    Args:
-        needpct: NeedPct of each order.
-        most: characters; where there are more orders, some share one, which shows the largest need among them.
-    """
+    """One character an order, from 0 to the largest need; of orders that share one, for it is short, the largest."""
     largest, top, orders = max(*needpct, 1e-9), len(BLOCKS) - 1, len(needpct)
     parts = groupby(range(orders), key=lambda k: k * most // max(most, orders))
     heights = (max(needpct[k] for k in part) for _, part in parts)
@@ -73,11 +61,10 @@ def badges(sanity: Mapping[str, bool]) -> str:
 
 def risk(ladder: Candidate) -> list[str]:
     """What NeedPct at fills does not show: the way down, where the position is bought, and a fall below all orders."""
-    return [_way_down(ladder), _deployment(ladder), _further_fall(ladder)]
-
-
-def _growth(order: int, martingale: float) -> str:
-    return "first order" if order == 1 else f"martingale {martingale:z.1f} %"
+    losses: dict[str, float] = ladder.risk["loss_below_last_pct"]
+    after = " / ".join(f"{loss:.1f}" for loss in losses.values())
+    further = f"A further fall of {' / '.join(losses)} % makes the loss {after} %, with no order left."
+    return [_way_down(ladder), _deployment(ladder), further]
 
 
 def _way_down(ladder: Candidate) -> str:
@@ -99,10 +86,3 @@ def _deployment(ladder: Candidate) -> str:
     if half == last:
         return f"More than half is bought by the last order alone, {end}"
     return f"Half is bought by order {half + 1} (at -{indent[half]:z.1f} %), all {end}"
-
-
-def _further_fall(ladder: Candidate) -> str:
-    losses: dict[str, float] = ladder.risk["loss_below_last_pct"]
-    falls = " / ".join(losses)
-    after = " / ".join(f"{loss:.1f}" for loss in losses.values())
-    return f"A further fall of {falls} % makes the loss {after} %, with no order left."
