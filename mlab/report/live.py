@@ -36,13 +36,12 @@ class _Lines(logging.Handler):
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
-        self._stream = stream
-        self._saved = False
+        self._stream, self._saved = stream, False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one event, or leave it to the event log."""
         event = getattr(record, "mlab", {})
-        name = event.get("event", "")
+        name = event.get("event")
         first_save = name == "ORCH.SAVE_OK" and not self._saved
         self._saved |= first_save
         if debugging() or first_save or name in SHOWN or record.levelno >= logging.WARNING:
