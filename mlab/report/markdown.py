@@ -25,6 +25,7 @@ RELOAD = "Prefect shows this as it was when the page was opened: reload it for w
 
 FRONT = (columns.OVERLAP, columns.ORDERS, columns.AT_FILLS, columns.ON_PATH, columns.CANDIDATE)
 BEST = (columns.OVERLAP, columns.ORDERS, columns.SCORE, columns.AT_FILLS, columns.ON_PATH, columns.CANDIDATE)
+WATCHED = (columns.EVALUATIONS, columns.SCORE, columns.AT_FILLS, columns.ON_PATH)
 
 
 def ladder_note(best: Candidate, links: Mapping[str, str] = NOWHERE) -> str:
@@ -63,13 +64,15 @@ def watch_note(
     going = run.status in {"PENDING", "RUNNING"}
     done, batches = sum(cell.finished for cell in cells), sum(cell.batches for cell in cells)
     shown = [cell for cell in cells if cell.best and (not going or cell.cell == last)]
+    state = Column("state", "state", lambda row: _state(row.result, going=going), kind="text")
+    done_batches = Column("batches", "batches", lambda row: f"{row.result.batches}/{max_batches}")
     parts = [
         f"# Run `{run.run_id}`, {run.status}",
         " · ".join(f"[{name}]({address})" for name, address in links.items()),
         f"{done} of {len(cells)} cells done, {batches} of at most {max_batches * len(cells)} batches, "
         f"{run.eval_count:,} ladders in {clock(run.elapsed_s)} of search.",
         RELOAD if going else "",
-        table(_watched(max_batches, going=going), map(CellRow, cells)),
+        table((columns.CELL, state, done_batches, *WATCHED), map(CellRow, cells)),
         " ".join([RANK, *LIMITS]),
         *(f"## {cell.cell.label}\n\n{ladder_note(cell.best)}" for cell in shown if cell.best),
     ]
@@ -98,16 +101,6 @@ def _linked(text: str, links: Mapping[str, str]) -> str:
 
 def _front(cells: Sequence[CellResult]) -> str:
     return f"In bold what is on the front: {MEANING}.\n\n{table(FRONT, columns.front_rows(cells))}"
-
-
-def _watched(max_batches: int, *, going: bool) -> tuple[Column, ...]:
-    """The columns of a run that is watched."""
-    return (
-        columns.CELL,
-        Column("state", "state", lambda row: _state(row.result, going=going), kind="text"),
-        Column("batches", "batches", lambda row: row.result.batches, write=lambda batches: f"{batches}/{max_batches}"),
-        *(columns.EVALUATIONS, columns.SCORE, columns.AT_FILLS, columns.ON_PATH),
-    )
 
 
 def _state(result: CellResult, *, going: bool) -> str:
