@@ -227,7 +227,7 @@ class Upkeep:
         if size - free > LARGEST_MB * MB:
             return Done(words=f"{_size(free)} are free; one as large as this is vacuumed by hand, when nobody searches")
         if not self._dry:
-            self._store.vacuum()
+            self._store.database.vacuum()
         return Done(1, f"{_size(free)} given back to the disk")
 
     def _searching(self) -> bool:

@@ -52,7 +52,7 @@ def purge(*, yes: bool) -> None:
                     file.unlink(missing_ok=True)
             print(f"{'purged' if yes else 'would purge'} {run.run_id}  {run.config['name']}")
         if runs and yes:
-            store.vacuum()
+            store.database.vacuum()
     if not runs:
         print("No run is deleted.")
     elif not yes:

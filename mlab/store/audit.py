@@ -16,11 +16,7 @@ REMEDY = "restore a copy, or begin a new run"
 
 
 def check_file(session: Session) -> None:
-    """Check the whole file: its pages, its indexes, and that no row points nowhere.
-
-    Raises:
-        StoreError: names the first fault.
-    """
+    """Check the file's pages and indexes, and that no row points nowhere; StoreError names the first fault."""
     fault = session.scalar(text("PRAGMA integrity_check(1)"))
     if fault != "ok":
         raise StoreError(f"damaged: {' '.join(str(fault).split())}; {REMEDY}")
@@ -30,12 +26,9 @@ def check_file(session: Session) -> None:
 
 
 def check_run(session: Session, exp_id: int) -> None:
-    """Check one run: every row against its checksum, which loading it does, and all of them against each other.
+    """Check each row of a run against its checksum, which loading does, and all against each other.
 
-    The rows are found without an index: a damaged one would hide some.
-
-    Raises:
-        StoreError: names the first fault.
+    StoreError names the first fault. The rows are found without an index: a damaged one would hide some.
     """
     experiment = runs.by_id(session, exp_id)
     for fault in _faults(session, experiment):

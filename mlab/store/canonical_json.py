@@ -1,8 +1,7 @@
-"""JSON text with one form for one value, so that it can be compared and summed up in a checksum."""
+"""JSON text with one form for one value, and nothing in it that would not come back as it went in."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 from typing import Any
 
@@ -12,11 +11,7 @@ from mlab.core.errors import StoreError
 
 
 def encoded(value: Any, where: str) -> str:
-    """JSON with sorted keys; ``where`` names the value in errors.
-
-    Raises:
-        StoreError: something in it is not plain JSON, or not finite (orjson would turn NaN into null).
-    """
+    """JSON with sorted keys; StoreError names what is not plain and finite as below ``where``."""
     check(value, where)
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
@@ -24,16 +19,10 @@ def encoded(value: Any, where: str) -> str:
         raise StoreError(f"{where}: {error}; nothing was stored") from error
 
 
-def decoded(text: str) -> Any:
-    """The value of a JSON text."""
-    return orjson.loads(text)
-
-
 def check(value: Any, where: str) -> None:
-    """Refuse all but finite plain JSON values: numpy numbers and tuples would not come back as they went in.
+    """Refuse all but finite plain JSON values: StoreError names the first that is something else.
 
-    Raises:
-        StoreError: names the first field that is something else.
+    Numpy numbers and tuples would not come back as they went in, and orjson would turn NaN into null.
     """
     kind = type(value)
     if kind is dict:
@@ -50,8 +39,3 @@ def check(value: Any, where: str) -> None:
         raise StoreError(
             f"{where}: must be a plain JSON value, was {kind.__module__}.{kind.__name__}; nothing was stored"
         )
-
-
-def checksum(value: Any) -> str:
-    """SHA-256 in hex of the canonical JSON of ``value``."""
-    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()

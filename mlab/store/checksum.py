@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from sqlalchemy import Float, event, inspect
 
 from mlab.core.errors import StoreError
-from mlab.store.canonical_json import checksum
 from mlab.store.schema import Base, ResultRow, TrialRow
 
 UNSEALED = {"id", "checksum", "delivered"}
@@ -16,9 +17,9 @@ UNSEALED = {"id", "checksum", "delivered"}
 
 
 def seal(table: type[Base], values: Mapping[str, Any]) -> str:
-    """The checksum of a row with these values."""
-    columns = table.__table__.columns
-    return checksum([_as_stored(column.type, values[column.name]) for column in columns if column.name not in UNSEALED])
+    """The checksum of a row with these values: SHA-256 in hex of their JSON, in the order of the columns."""
+    columns = [column for column in table.__table__.columns if column.name not in UNSEALED]
+    return hashlib.sha256(orjson.dumps([_as_stored(one.type, values[one.name]) for one in columns])).hexdigest()
 
 
 def _as_stored(kind: object, value: Any) -> Any:

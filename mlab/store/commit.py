@@ -11,15 +11,12 @@ from sqlalchemy import ColumnElement, CursorResult, Row, Select, delete, func, i
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from mlab.core.errors import StoreError
-from mlab.core.records import Batch, Candidate, Json, Trial
+from mlab.core.records import Batch, Json
 from mlab.model.ranking import ladder_key
-from mlab.store import rows
+from mlab.store import queries, rows
 from mlab.store.canonical_json import check
 from mlab.store.checksum import seal
-from mlab.store.schema import Base, ExperimentRow, OutboxRow, ResultRow, TrialRow
-
-RANK = (ResultRow.score, ResultRow.candidate_id)
-"""Order of the results of a cell: the lowest score first, ties by id."""
+from mlab.store.schema import RANK, Base, ExperimentRow, OutboxRow, ResultRow, TrialRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +31,15 @@ class Saved:
 def save(session: Session, experiment: ExperimentRow, batch: Batch, top_k: int, elapsed_s: float) -> Saved:
     """Write a batch, keeping the ``top_k`` best ladders of its cell; a batch that is there already changes nothing.
 
-    Raises:
-        StoreError: another batch with that number is there.
+    StoreError where another batch with that number is there.
     """
-    numbers = {"index": batch.index, "cell_index": batch.cell.index, "top_k": top_k, "elapsed_s": elapsed_s}
+    exp_id, cell = experiment.id, batch.cell
+    numbers = {"index": batch.index, "cell_index": cell.index, "top_k": top_k, "elapsed_s": elapsed_s}
     check(numbers, _named(experiment, batch))  # SQLite would take an integer of numpy for bytes
-    stored = _trials(session, experiment.id, batch)
-    if stored and stored != batch.trials:
+    stored = queries.trials(session, exp_id, cell.index, batch.index)
+    if stored and stored != [*batch.trials]:
         raise StoreError(f"{_named(experiment, batch)} is stored with other trials; resume the run")
     if not stored:
-        exp_id, cell = experiment.id, batch.cell
         results = [rows.result_row(exp_id, candidate) for candidate in batch.candidates]
         ladders = {row["candidate_id"]: row["ladder"] for row in results}
         trials = [rows.trial_row(exp_id, cell, trial, ladders.get(trial.candidate_id)) for trial in batch.trials]
@@ -56,7 +52,7 @@ def save(session: Session, experiment: ExperimentRow, batch: Batch, top_k: int, 
         experiment.best_score = _least(session, exp_id)
         experiment.eval_count += sum(trial.evaluations for trial in batch.trials)
         experiment.elapsed_s = max(experiment.elapsed_s, elapsed_s)
-    ranking = _ranking(session, experiment.id, batch.cell.index)
+    ranking = _ranking(session, exp_id, cell.index)
     kept = sum(row.batch == batch.index for row in ranking)
     return Saved(kept, len(ranking), experiment.best_score)
 
@@ -64,23 +60,23 @@ def save(session: Session, experiment: ExperimentRow, batch: Batch, top_k: int, 
 def verify(session: Session, experiment: ExperimentRow, batch: Batch) -> int:
     """Read a batch back and compare it with what was sent; the rows of it that the database holds.
 
-    Raises:
-        StoreError: a trial or result is missing or differs, or the best score is not the least.
+    StoreError where a trial or result is missing or differs, or the best score is not the least.
     """
-    named = _named(experiment, batch)
-    if _trials(session, experiment.id, batch) != batch.trials:
+    named, exp_id, cell_index = _named(experiment, batch), experiment.id, batch.cell.index
+    if queries.trials(session, exp_id, cell_index, batch.index) != [*batch.trials]:
         raise StoreError(f"{named}: its trials do not read back as they were sent; check the disk")
-    kept = _kept(session, experiment.id, batch)
+    results = queries.results(session, exp_id, cell_index, batch=batch.index)
+    kept = {candidate.candidate_id: candidate for candidate in results}
     if not kept.items() <= {candidate.candidate_id: candidate for candidate in batch.candidates}.items():
         raise StoreError(f"{named}: its results do not read back as they were sent; check the disk")
-    ranking = _ranking(session, experiment.id, batch.cell.index)
+    ranking = _ranking(session, exp_id, cell_index)
     places = {row.ladder: (row.score, row.candidate_id) for row in ranking}
     last = max(places.values(), default=(math.inf, ""))
     for candidate in batch.candidates:
         better = min(last, places.get(ladder_key(candidate.contract["schedule"]), last))
         if candidate.candidate_id not in kept and (candidate.score, candidate.candidate_id) < better:
             raise StoreError(f"{named}: result {candidate.candidate_id} is missing; check the disk")
-    if experiment.best_score != _least(session, experiment.id):
+    if experiment.best_score != _least(session, exp_id):
         raise StoreError(f"{named}: the best score of the run is not the least of its results; check the disk")
     return len(kept)
 
@@ -122,18 +118,6 @@ def _of_cell(table: type[TrialRow | ResultRow], exp_id: int, cell_index: int) ->
 
 def _least(session: Session, exp_id: int) -> float | None:
     return session.scalar(select(func.min(ResultRow.score)).where(ResultRow.experiment_id == exp_id))
-
-
-def _trials(session: Session, exp_id: int, batch: Batch) -> tuple[Trial, ...]:
-    """The stored trials of a batch, in order."""
-    query = select(TrialRow).where(*_of_cell(TrialRow, exp_id, batch.cell.index), TrialRow.batch == batch.index)
-    return tuple(rows.trial(row) for row in session.scalars(query.order_by(TrialRow.number)))
-
-
-def _kept(session: Session, exp_id: int, batch: Batch) -> dict[str, Candidate]:
-    """The stored candidates of a batch by id."""
-    query = select(ResultRow).where(*_of_cell(ResultRow, exp_id, batch.cell.index), ResultRow.batch == batch.index)
-    return {row.candidate_id: rows.candidate(row) for row in session.scalars(query)}
 
 
 def _ranking(session: Session, exp_id: int, cell_index: int) -> Sequence[Row[float, str, int, str]]:

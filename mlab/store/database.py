@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, create_engine, event, text
+from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -66,8 +66,7 @@ class Database:
     def migrate(self) -> str:
         """Create the folder and the tables, or bring the tables up to date; the revision they have now.
 
-        Raises:
-            StoreError: the file is of a later version of the program, or is not a database of ours.
+        StoreError where the file is of a later version of the program, or is not a database of ours.
         """
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -86,15 +85,6 @@ class Database:
                 config.attributes["connection"] = session.connection()
                 command.upgrade(config, "head")
         return revisions[0]
-
-    def space(self) -> tuple[int, int]:
-        """Bytes of the file, and how many of them removed rows have left free."""
-        with self.reading() as session:
-            pages, free, size = (
-                int(session.execute(text(f"PRAGMA {name}")).scalar_one())
-                for name in ("page_count", "freelist_count", "page_size")
-            )
-        return pages * size, free * size
 
     def vacuum(self) -> None:
         """Give the space of removed rows back to the disk; waits for all who read or write."""

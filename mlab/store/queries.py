@@ -6,13 +6,13 @@ from sqlalchemy import ColumnElement, case, distinct, func, select
 from sqlalchemy.orm import Session
 
 from mlab.core.records import Candidate, CellResult, Experiment, Trial
-from mlab.store import commit, rows, runs
-from mlab.store.schema import CellRow, ExperimentRow, ResultRow, TrialRow
+from mlab.store import rows, runs
+from mlab.store.schema import RANK, CellRow, ExperimentRow, ResultRow, TrialRow
 
 BEST = (
     select(ResultRow.id)
     .where(ResultRow.experiment_id == CellRow.experiment_id, ResultRow.cell_index == CellRow.cell_index)
-    .order_by(*commit.RANK)
+    .order_by(*RANK)
     .limit(1)
 )
 PROGRESS = (
@@ -50,11 +50,7 @@ def run_of_flow(session: Session, flow_run_id: str) -> str | None:
 
 
 def cell(session: Session, exp_id: int, cell_index: int) -> CellResult:
-    """How far one cell of a run has come.
-
-    Raises:
-        StoreError: the run has no such cell.
-    """
+    """How far one cell of a run has come; StoreError where the run has no such cell."""
     found = _cells(session, CellRow.experiment_id == exp_id, CellRow.cell_index == cell_index)
     if not found:
         raise runs.no_cell(exp_id, cell_index)
@@ -69,9 +65,8 @@ def cells(session: Session, exp_id: int) -> list[CellResult]:
 def _cells(session: Session, *which: ColumnElement[bool]) -> list[CellResult]:
     """Two queries, however many cells there are."""
     found = session.execute(PROGRESS.where(*which)).all()
-    best = {
-        row.id: row for row in session.scalars(select(ResultRow).where(ResultRow.id.in_([one[1] for one in found])))
-    }
+    results = select(ResultRow).where(ResultRow.id.in_([best_id for _, best_id, *_ in found]))
+    best = {row.id: row for row in session.scalars(results)}
     return [
         CellResult(
             cell=rows.cell(row),
@@ -87,19 +82,23 @@ def _cells(session: Session, *which: ColumnElement[bool]) -> list[CellResult]:
     ]
 
 
-def trials(session: Session, exp_id: int, cell_index: int) -> list[Trial]:
-    """The trials of a cell in the order in which they were asked."""
-    query = select(TrialRow).where(TrialRow.experiment_id == exp_id, TrialRow.cell_index == cell_index)
+def trials(session: Session, exp_id: int, cell_index: int, batch: int | None = None) -> list[Trial]:
+    """The trials of a cell, or of one of its batches, in the order in which they were asked."""
+    query = select(TrialRow).filter_by(**_given(experiment_id=exp_id, cell_index=cell_index, batch=batch))
     return [rows.trial(row) for row in session.scalars(query.order_by(TrialRow.number))]
 
 
-def results(session: Session, exp_id: int, cell_index: int | None = None, limit: int | None = None) -> list[Candidate]:
-    """The candidates kept, by cell and within it best first; of one cell only where it is given."""
-    query = select(ResultRow).where(ResultRow.experiment_id == exp_id)
-    if cell_index is not None:
-        query = query.where(ResultRow.cell_index == cell_index)
-    query = query.order_by(ResultRow.cell_index, *commit.RANK).limit(limit)
+def results(
+    session: Session, exp_id: int, cell_index: int | None = None, limit: int | None = None, *, batch: int | None = None
+) -> list[Candidate]:
+    """The candidates kept, by cell and within it best first; of one cell, or of one batch, only where it is given."""
+    query = select(ResultRow).filter_by(**_given(experiment_id=exp_id, cell_index=cell_index, batch=batch))
+    query = query.order_by(ResultRow.cell_index, *RANK).limit(limit)
     return [rows.candidate(row) for row in session.scalars(query)]
+
+
+def _given(**columns: int | None) -> dict[str, int]:
+    return {name: value for name, value in columns.items() if value is not None}
 
 
 def kept(session: Session, exp_id: int, candidate_id: str) -> Candidate | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any
 
-from mlab.core.records import Batch, Candidate, Cell, Experiment, Json, Outcome, Status, Trial
+import orjson
+
+from mlab.core.records import Batch, Candidate, Cell, Experiment, Json, Metric, Trial
 from mlab.model.ranking import ladder_key
-from mlab.store.canonical_json import check, decoded, encoded
-from mlab.store.schema import CellRow, ExperimentRow, ResultRow, TrialRow
+from mlab.store.canonical_json import check, encoded
+from mlab.store.schema import Base, CellRow, ExperimentRow, OutboxRow, ResultRow, TrialRow
 
 PARTS = ("sanity", "diagnostics", "penalties")
 """Keys of the contract that have a column of their own; the payload holds the others."""
@@ -21,7 +24,7 @@ def now() -> str:
 
 def cell_row(exp_id: int, cell: Cell) -> Json:
     """A row of ``cells`` that has not been searched yet."""
-    row = {"cell_index": cell.index, "overlap_pct": cell.overlap_pct, "num_orders": cell.num_orders}
+    row = _of_cell(cell)
     check(row, cell.label)
     return row | {"experiment_id": exp_id, "finished": False, "stopped_early": False}
 
@@ -29,18 +32,11 @@ def cell_row(exp_id: int, cell: Cell) -> Json:
 def trial_row(exp_id: int, cell: Cell, trial: Trial, ladder: str | None) -> Json:
     """A row of ``trials``."""
     where = f"{cell.label}, trial {trial.number}"
-    row = {
+    row = _alike(Trial, TrialRow, trial) | {
         "experiment_id": exp_id,
         "cell_index": cell.index,
-        "number": trial.number,
-        "batch": trial.batch,
         "params_json": encoded(trial.params, f"{where}: params"),
-        "outcome": trial.outcome,
-        "score": trial.score,
         "reports_json": encoded(list(trial.reports), f"{where}: reports"),
-        "evaluations": trial.evaluations,
-        "candidate_id": trial.candidate_id,
-        "error": trial.error,
         "ladder": ladder,
     }
     check(row, where)
@@ -50,28 +46,17 @@ def trial_row(exp_id: int, cell: Cell, trial: Trial, ladder: str | None) -> Json
 def result_row(exp_id: int, candidate: Candidate) -> Json:
     """A row of ``results``."""
     where, contract = candidate.candidate_id, candidate.contract
-    row = {
-        "candidate_id": candidate.candidate_id,
-        "cell_index": candidate.cell.index,
-        "overlap_pct": candidate.cell.overlap_pct,
-        "num_orders": candidate.cell.num_orders,
-        "batch": candidate.batch,
-        "trial": candidate.trial,
-        "score": candidate.score,
-        "found": candidate.found,
-        "payload_json": encoded({key: contract[key] for key in contract if key not in PARTS}, where),
-        "risk_json": encoded(candidate.risk, f"{where}.risk"),
-    } | {f"{part}_json": encoded(contract[part], f"{where}.{part}") for part in PARTS}
+    row = _alike(Candidate, ResultRow, candidate) | _of_cell(candidate.cell)
+    row["payload_json"] = encoded({key: contract[key] for key in contract if key not in PARTS}, where)
+    row["risk_json"] = encoded(candidate.risk, f"{where}.risk")
+    row |= {f"{part}_json": encoded(contract[part], f"{where}.{part}") for part in PARTS}
     check(row, where)
     return row | {"experiment_id": exp_id, "created_at": now(), "ladder": ladder_key(contract["schedule"])}
 
 
 def outbox_rows(exp_id: int, batch: Batch) -> list[Json]:
     """The rows of ``outbox`` of one batch."""
-    rows = [
-        {"key": metric.key, "value": metric.value, "step": metric.step, "timestamp_ms": metric.timestamp_ms}
-        for metric in batch.metrics
-    ]
+    rows = [_alike(Metric, OutboxRow, metric) for metric in batch.metrics]
     for row in rows:
         check(row, f"metric {row['key']}")
     return [row | {"experiment_id": exp_id, "cell_index": batch.cell.index, "delivered": False} for row in rows]
@@ -79,20 +64,8 @@ def outbox_rows(exp_id: int, batch: Batch) -> list[Json]:
 
 def experiment(row: ExperimentRow) -> Experiment:
     """The record of a row of ``experiments``."""
-    return Experiment(
-        exp_id=row.id,
-        run_id=row.run_id,
-        status=cast(Status, row.status),
-        config=decoded(row.config_json),
-        notes=row.notes,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        best_score=row.best_score,
-        eval_count=row.eval_count,
-        elapsed_s=row.elapsed_s,
-        mlflow_run_id=row.mlflow_run_id,
-        flow_run_id=row.flow_run_id,
-    )
+    config = orjson.loads(row.config_json)
+    return Experiment(exp_id=row.id, config=config, **_alike(Experiment, ExperimentRow, row))
 
 
 def cell(row: CellRow | ResultRow) -> Cell:
@@ -102,29 +75,21 @@ def cell(row: CellRow | ResultRow) -> Cell:
 
 def trial(row: TrialRow) -> Trial:
     """The record of a row of ``trials``."""
-    return Trial(
-        number=row.number,
-        batch=row.batch,
-        params=decoded(row.params_json),
-        outcome=cast(Outcome, row.outcome),
-        score=row.score,
-        reports=tuple(decoded(row.reports_json)),
-        evaluations=row.evaluations,
-        candidate_id=row.candidate_id,
-        error=row.error,
-    )
+    params, reports = orjson.loads(row.params_json), tuple(orjson.loads(row.reports_json))
+    return Trial(params=params, reports=reports, **_alike(Trial, TrialRow, row))
 
 
 def candidate(row: ResultRow) -> Candidate:
     """The record of a row of ``results``."""
-    parts = {part: decoded(getattr(row, f"{part}_json")) for part in PARTS}
-    return Candidate(
-        candidate_id=row.candidate_id,
-        cell=cell(row),
-        batch=row.batch,
-        trial=row.trial,
-        score=row.score,
-        contract=decoded(row.payload_json) | parts,
-        risk=decoded(row.risk_json),
-        found=row.found,
-    )
+    parts = {part: orjson.loads(getattr(row, f"{part}_json")) for part in PARTS}
+    contract, risk = orjson.loads(row.payload_json) | parts, orjson.loads(row.risk_json)
+    return Candidate(cell=cell(row), contract=contract, risk=risk, **_alike(Candidate, ResultRow, row))
+
+
+def _alike(record: type[Any], table: type[Base], one: object) -> Json:
+    """The fields that a record and the rows of a table have under the same names, of one of either kind."""
+    return {field.name: getattr(one, field.name) for field in fields(record) if hasattr(table, field.name)}
+
+
+def _of_cell(cell: Cell) -> Json:
+    return {"cell_index": cell.index, "overlap_pct": cell.overlap_pct, "num_orders": cell.num_orders}

@@ -37,11 +37,7 @@ def create(session: Session, run_id: str, adapter: str, config: Json, notes: str
 
 
 def by_id(session: Session, exp_id: int) -> ExperimentRow:
-    """The row of a run.
-
-    Raises:
-        StoreError: there is none.
-    """
+    """The row of a run; StoreError where there is none."""
     row = session.get(ExperimentRow, exp_id)
     if row is None:
         raise StoreError(f"there is no experiment {exp_id}; check MLAB_STATE_DIR")
@@ -49,11 +45,7 @@ def by_id(session: Session, exp_id: int) -> ExperimentRow:
 
 
 def by_run_id(session: Session, run_id: str) -> ExperimentRow:
-    """The row of a run.
-
-    Raises:
-        StoreError: there is none.
-    """
+    """The row of a run; StoreError where there is none."""
     row = session.scalar(select(ExperimentRow).where(ExperimentRow.run_id == run_id))
     if row is None:
         raise StoreError(f"there is no run {run_id}; check the id and MLAB_STATE_DIR")
@@ -61,11 +53,7 @@ def by_run_id(session: Session, run_id: str) -> ExperimentRow:
 
 
 def cell(session: Session, exp_id: int, cell_index: int) -> CellRow:
-    """The row of a cell of a run.
-
-    Raises:
-        StoreError: there is none.
-    """
+    """The row of a cell of a run; StoreError where there is none."""
     row = session.get(CellRow, (exp_id, cell_index))
     if row is None:
         raise no_cell(exp_id, cell_index)
@@ -78,12 +66,7 @@ def no_cell(exp_id: int, cell_index: int) -> StoreError:
 
 
 def free(session: Session, run_id: str) -> ExperimentRow:
-    """The row of a run that may be executed.
-
-    Raises:
-        StoreError: there is no such run.
-        RunBusy: a living process, this one included, holds it.
-    """
+    """The row of a run that may be executed; RunBusy where a living process, this one included, holds it."""
     row = by_run_id(session, run_id)
     holder = _holder(row)
     if holder and holder.alive:
@@ -92,22 +75,12 @@ def free(session: Session, run_id: str) -> ExperimentRow:
 
 
 def check_free(session: Session, run_id: str) -> None:
-    """See that a stored run may be executed.
-
-    Raises:
-        StoreError: there is no such run.
-        RunBusy: a living process, which the message names, executes it.
-    """
+    """See that a run may be executed: StoreError where there is none, RunBusy where a living process executes it."""
     free(session, run_id)
 
 
 def claim(session: Session, run_id: str) -> Experiment:
-    """Make this process the holder of a run, unless it is COMPLETED.
-
-    Raises:
-        StoreError: there is no such run.
-        RunBusy: a living process, this one included, holds it.
-    """
+    """Make this process the holder of a run, unless it is COMPLETED; RunBusy as in :func:`free`."""
     row = free(session, run_id)
     if row.status != "COMPLETED":
         if row.status == "PENDING":
@@ -119,16 +92,10 @@ def claim(session: Session, run_id: str) -> Experiment:
 
 
 def writable(session: Session, exp_id: int, holder: Holder | None) -> ExperimentRow:
-    """The row of a run that may be written.
+    """The row of a run that may be written; RunBusy where another process has taken the run over.
 
-    Args:
-        session: in a transaction.
-        exp_id: the run.
-        holder: the process on whose behalf a worker writes, which has to hold the run; None where this process
-            writes for itself: then it holds the run, or nobody does.
-
-    Raises:
-        RunBusy: another process has taken the run over, or the holder has let go of it.
+    ``holder`` is the process on whose behalf a worker writes, which has to hold the run; None where this process
+    writes for itself: then it holds the run, or nobody does.
     """
     row = by_id(session, exp_id)
     if _holder(row) not in ({None, Holder.here()} if holder is None else {holder}):

@@ -130,6 +130,10 @@ class ResultRow(Base):
     found: Mapped[int] = mapped_column(sort_order=2, server_default="1")
 
 
+RANK = (ResultRow.score, ResultRow.candidate_id)
+"""Order of the results of a cell: the lowest score first, ties by id."""
+
+
 class OutboxRow(Base):
     """One number owed to MLflow, for the run and one of its cells."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
@@ -24,29 +25,20 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _reading(operation: Callable[Concatenate[Session, P], R]) -> Callable[Concatenate[Store, P], R]:
-    """A method of the store: an operation on a session, in one that reads."""
-
-    @wraps(operation)
-    def method(store: Store, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        with store.database.reading() as session:
-            return operation(session, *args, **kwargs)
-
-    return method
-
-
-def _writing(operation: Callable[Concatenate[Session, P], R]) -> Callable[Concatenate[Store, P], R]:
+def _method(
+    operation: Callable[Concatenate[Session, P], R], *, writes: bool = False
+) -> Callable[Concatenate[Store, P], R]:
     """A method of the store: an operation on a session, in a transaction of its own."""
 
     @wraps(operation)
     def method(store: Store, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        with store.database.writing() as session:
+        with store.database.writing() if writes else store.database.reading() as session:
             return operation(session, *args, **kwargs)
 
     return method
 
 
-class Store:
+class Store(AbstractContextManager["Store"]):
     """One path to the database. Every method is one transaction, and raises StoreError where it fails."""
 
     def __init__(self, database: Database, holder: Holder | None = None) -> None:
@@ -54,11 +46,9 @@ class Store:
 
     @classmethod
     def open(cls, path: Path, holder: Holder | None = None) -> Store:
-        """Open the database, created or brought up to date where needed.
+        """Open the database, created or brought up to date where needed; closed at the end of a ``with`` block.
 
-        Args:
-            path: the file.
-            holder: the process that holds the run on whose behalf a worker opens it; None otherwise.
+        ``holder`` is the process that holds the run on whose behalf a worker opens it.
         """
         database = Database(path)
         revision = database.migrate()
@@ -69,33 +59,28 @@ class Store:
         """Close all connections."""
         self.database.close()
 
-    def __enter__(self) -> Store:
-        """The store itself, closed at the end of the block."""
-        return self
-
     def __exit__(self, *_error: object) -> None:
-        """Close all connections."""
         self.close()
 
     # What is stored
 
-    experiment = _reading(queries.experiment)
-    experiments = _reading(queries.experiments)
-    run_of_flow = _reading(queries.run_of_flow)
-    kept = _reading(queries.kept)
-    cell = _reading(queries.cell)
-    cells = _reading(queries.cells)
-    trials = _reading(queries.trials)
-    results = _reading(queries.results)
-    check_file = _reading(audit.check_file)
-    check_run = _reading(audit.check_run)
+    experiment = _method(queries.experiment)
+    experiments = _method(queries.experiments)
+    run_of_flow = _method(queries.run_of_flow)
+    kept = _method(queries.kept)
+    cell = _method(queries.cell)
+    cells = _method(queries.cells)
+    trials = _method(queries.trials)
+    results = _method(queries.results)
+    check_file = _method(audit.check_file)
+    check_run = _method(audit.check_run)
 
     # The life of a run
 
-    check_free = _reading(runs.check_free)
-    orphans = _reading(runs.orphans)
-    set_flow_run = _writing(runs.set_flow_run)
-    set_mlflow_run = _writing(runs.set_mlflow_run)
+    check_free = _method(runs.check_free)
+    orphans = _method(runs.orphans)
+    set_flow_run = _method(runs.set_flow_run, writes=True)
+    set_mlflow_run = _method(runs.set_mlflow_run, writes=True)
 
     def create_experiment(
         self, run_id: str, adapter: str, config: Json, notes: str, cells: Sequence[Cell]
@@ -145,12 +130,9 @@ class Store:
     def commit_batch(self, exp_id: int, batch: Batch, top_k: int, elapsed_s: float) -> Saved:
         """Write a batch whole: trials, the best ``top_k`` results of the cell, counters, and what MLflow is owed.
 
-        Args:
-            exp_id: the run.
-            batch: committed a second time, it changes nothing.
-            top_k: ladders kept for the cell, no two the same; ties go by candidate id.
-            elapsed_s: seconds that the run has taken in all, over every time it was resumed; of several
-                processes that write, the latest counts.
+        A batch that is committed a second time changes nothing. No two ladders kept are the same; ties go by candidate
+        id. ``elapsed_s`` are the seconds that the run has taken in all, over every time it was resumed; of several
+        processes that write, the latest counts.
 
         Raises:
             RunBusy: another process has taken the run over.
@@ -186,26 +168,19 @@ class Store:
 
     # What MLflow is owed
 
-    owing = _reading(outbox.owing)
-    owed = _reading(outbox.owed)
-    commits = _reading(outbox.commits)
-    delivered = _writing(outbox.delivered)
-    delivered_ending = _writing(outbox.delivered_ending)
+    owing = _method(outbox.owing)
+    owed = _method(outbox.owed)
+    commits = _method(outbox.commits)
+    delivered = _method(outbox.delivered, writes=True)
+    delivered_ending = _method(outbox.delivered_ending, writes=True)
 
     # What leaves the database
 
-    set_deleted = _writing(removal.set_deleted)
-    purge = _writing(removal.purge)
-    surplus = _reading(removal.surplus)
-    prune = _writing(removal.prune)
-
-    def space(self) -> tuple[int, int]:
-        """Bytes of the database, and how many of them are free."""
-        return self.database.space()
-
-    def vacuum(self) -> None:
-        """Give the space of removed rows back to the disk."""
-        self.database.vacuum()
+    set_deleted = _method(removal.set_deleted, writes=True)
+    purge = _method(removal.purge, writes=True)
+    surplus = _method(removal.surplus)
+    prune = _method(removal.prune, writes=True)
+    space = _method(removal.space)
 
 
 def _emit_status(experiment: Experiment, **fields: Any) -> None:
