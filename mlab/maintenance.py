@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from mlab.core import crash, event_log
 from mlab.core.errors import LabError, StoreError, one_line
 from mlab.core.records import Experiment
 from mlab.core.redaction import redacted
+from mlab.core.section import Section
 from mlab.core.state import RUN_ID, State
 from mlab.store import Store
 
@@ -37,25 +38,20 @@ LARGEST_MB = 1000
 MB, DAY_S = 1e6, 86400.0
 
 
-class Policy(BaseModel):
+class Policy(Section):
     """What is kept, and for how long."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
     events_days: int = Field(
         default=30,
         ge=1,
         le=36500,
-        description="Event logs of completed runs are packed after so many days without a line.",
+        description="Logs of completed runs are packed so many days after their last line.",
     )
     candidates_days: int = Field(
         default=90, ge=1, le=36500, description="Candidates of completed runs are all kept for so many days."
     )
     candidates_kept: int = Field(
-        default=10,
-        ge=1,
-        le=1000,
-        description="After that the best of each cell are kept, so many.",
+        default=10, ge=1, le=1000, description="After that the best of each cell are kept, so many."
     )
 
 
@@ -99,13 +95,7 @@ class Report:
 
 
 def upkeep(state: State, policy: Policy | None = None, *, dry: bool = False, now: datetime | None = None) -> Report:
-    """Do all steps.
-
-    Args:
-        state: the folder.
-        policy: what is kept; the default one where left out.
-        dry: change nothing, and report what would be done.
-        now: the time from which days are counted back.
+    """Do all steps, or where ``dry`` report what would be done; days are counted back from ``now``.
 
     Raises:
         StoreError: the database cannot be opened.
@@ -181,7 +171,7 @@ class Upkeep:
 
     def prune_crashes(self) -> Done:
         """Remove the crash snapshots that are too old or too many."""
-        count = len(crash.surplus(self._state)) if self._dry else crash.prune(self._state)
+        count = crash.prune(self._state, dry=self._dry)
         return Done(count, f"{count} removed" if count else "")
 
     def prune_reports(self) -> Done:
@@ -207,15 +197,11 @@ class Upkeep:
         counts, faults = [], []
         for exp_id in todo:
             try:
-                counts.append(self._pruned(exp_id, most))
+                self._store.check_run(exp_id)  # one that is damaged is left to people
+                counts.append(self._store.surplus(exp_id, most) if self._dry else self._store.prune(exp_id, most))
             except StoreError as error:
                 faults.append(error)
         return Done(sum(counts), f"{sum(counts):,} of {_runs(len(counts))} removed" if counts else "", faults)
-
-    def _pruned(self, exp_id: int, most: int) -> int:
-        """Remove them of one run, which is left to people where it is damaged; how many those were."""
-        self._store.check_run(exp_id)
-        return self._store.surplus(exp_id, most) if self._dry else self._store.prune(exp_id, most)
 
     def vacuum(self) -> Done:
         """Give free space back to the disk, where that is worth it and disturbs nobody."""

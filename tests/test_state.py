@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -59,9 +58,8 @@ def test_state_lies_in_mlruns_otherwise(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_everything_lies_under_the_root_and_nothing_twice(tmp_path: Path) -> None:
     state = State(tmp_path)
-    assert [field.name for field in fields(State)] == ["root"]
-    places = [getattr(state, name) for name, kind in vars(State).items() if isinstance(kind, property)]
-    places.append(state.events(RUN))
+    root, *places = [*vars(state).values(), state.events(RUN)]
+    assert root == tmp_path
     assert len(set(places)) == len(places)
     assert all(tmp_path in place.parents for place in places)
     assert state.events(RUN).name == f"{RUN}.jsonl"

@@ -31,13 +31,7 @@ def write(
 ) -> Path:
     """Write a snapshot of a failure, free of secrets, and return its path; a note on the error says how to read it.
 
-    Args:
-        state: where snapshots lie.
-        error: what ended the run.
-        run_id: the run; None where there is none yet.
-        exp_id: its experiment.
-        application: what the engine was doing.
-        config: the run's config.
+    ``run_id`` and ``exp_id`` are None where there is no run yet; ``application`` is what the engine was doing.
     """
     now = datetime.now(UTC)
     snapshot_id = f"crash_{now:%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"
@@ -89,19 +83,14 @@ def of_run(state: State, run_id: str) -> list[Path]:
     return [crash.path for crash in listed(state) if crash.run_id == run_id]
 
 
-def prune(state: State) -> int:
-    """Delete the snapshots that are too old or too many; how many those were."""
-    gone = surplus(state)
-    for path in gone:
-        path.unlink(missing_ok=True)
-    return len(gone)
-
-
-def surplus(state: State) -> list[Path]:
-    """The snapshots that are too old or too many, oldest first."""
+def prune(state: State, *, dry: bool = False) -> int:
+    """Delete the snapshots that are too old or too many, unless ``dry``; how many those are."""
     oldest = f"crash_{datetime.now(UTC) - timedelta(days=KEPT_DAYS):%Y%m%d_%H%M%S}"
     files = _files(state)
-    return [path for number, path in enumerate(files) if number < len(files) - KEPT or path.name < oldest]
+    gone = [path for number, path in enumerate(files) if number < len(files) - KEPT or path.name < oldest]
+    for path in () if dry else gone:
+        path.unlink(missing_ok=True)
+    return len(gone)
 
 
 def fingerprint(error: BaseException) -> str:

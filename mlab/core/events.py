@@ -12,11 +12,11 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterator, MutableMapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 import orjson
 import structlog
@@ -158,8 +158,7 @@ def _stamp(_logger: object, method: str, event: Event) -> Event:
 
 
 def _redact(_logger: object, _method: str, event: Event) -> Event:
-    clean: Event = redacted(event)
-    return clean
+    return cast(Event, redacted(event))
 
 
 def _to_standard_logging(_logger: object, _method: str, event: Event) -> Event:
@@ -183,14 +182,7 @@ _logger: Any = structlog.wrap_logger(
 
 
 def emit(name: Name, msg: str, *, level: Literal["debug", "info", "warning", "error"] = "info", **fields: Any) -> None:
-    """Emit one event.
-
-    Args:
-        name: one of :data:`NAMES`.
-        msg: one plain sentence.
-        level: severity.
-        fields: JSON values; None means that the field does not apply.
-    """
+    """Emit one event: its message is one plain sentence, its fields are JSON values; None where one does not apply."""
     getattr(_logger, level)(name, msg=msg, **fields)
 
 
@@ -200,7 +192,5 @@ def relay() -> None:
         _show(event)
 
 
-def bound(**ids: Any) -> AbstractContextManager[None]:
-    """Bind ids to every event emitted inside the context, in this thread or task."""
-    context: AbstractContextManager[None] = structlog.contextvars.bound_contextvars(**ids)
-    return context
+bound = structlog.contextvars.bound_contextvars
+"""Bind ids to every event emitted inside the context, in this thread or task."""

@@ -25,15 +25,11 @@ class Taken(LabError):
 def alone(path: Path, byte: int = 0, wait_s: float = math.inf) -> Iterator[None]:
     """Hold the lock on one byte of a file inside the block; the file is made where it is not there.
 
-    A process loses all its locks on a file where it closes that file: nobody holds two of one file at a time.
-
-    Args:
-        path: the file.
-        byte: which of its locks; a file may stand for many things.
-        wait_s: longest wait for whoever holds it.
+    A file may stand for many things, a byte each. A process loses all its locks on a file where it closes that file:
+    nobody holds two of one file at a time.
 
     Raises:
-        Taken: another process held it for that long.
+        Taken: another process held it for ``wait_s`` seconds.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -46,7 +46,7 @@ def remember(state: State, name: str, pid: int, port: int) -> None:
     """Note which process a program is, for who ends it."""
     process = Holder.of(pid)
     if process is not None:
-        _record(state, name).write_bytes(orjson.dumps(asdict(Record(process, port))))
+        _record(state, name).write_bytes(orjson.dumps(Record(process, port)))
 
 
 def forget(state: State, name: str) -> None:

@@ -75,12 +75,7 @@ LOWER, UNHINTED = bytes(range(256)).lower(), b'0123456789".,:{}[] '
 
 
 def redacted(value: Any, key: str = "") -> Any:
-    """A JSON value with every secret in it replaced by ``[hidden]``; the value itself where there is none.
-
-    Args:
-        value: what is to be written somewhere.
-        key: the name under which it lies.
-    """
+    """A JSON value, which lies under ``key``, with ``[hidden]`` for every secret; itself where there is none."""
     known = _known()
     if not key and _harmless(value, known):
         return value

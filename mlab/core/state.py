@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,65 +38,29 @@ def candidate_id(run_id: str, cell: int, batch: int, index: int) -> str:
     return f"{run_id}-c{cell:03d}-b{batch:04d}-i{index:03d}"
 
 
-@dataclass(frozen=True, slots=True)
 class State:
-    """The folder that holds everything a run leaves behind."""
+    """The folder that holds everything a run leaves behind, and the places in it."""
 
-    root: Path
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.database = root / "experiments.db"
+        self.mlflow_database = root / "mlflow.db"
+        self.artifacts = root / "artifacts"  # MLflow's
+        self.crashes = root / "crashes"
+        self.reports = root / "reports"  # those that were asked for, one HTML file a run
+        self.commands = root / "events" / "commands.jsonl"  # event log of what only reads what runs have found
+        self.prefect = root / "prefect"  # home of the Prefect server that ``make ui`` or ``make serve`` starts
+        self.services = root / "services"  # what those have in the background: logs, and which processes they are
+        self.pages = root / "pages.json"  # where the pages of Prefect and MLflow over this folder were last served
 
     @classmethod
     def here(cls) -> State:
         """``MLAB_STATE_DIR``, or ``mlruns`` in the working directory."""
         return cls(Path(os.environ.get("MLAB_STATE_DIR") or "mlruns").resolve())
 
-    @property
-    def database(self) -> Path:
-        """Experiments, trials and results."""
-        return self.root / "experiments.db"
-
-    @property
-    def mlflow_database(self) -> Path:
-        """MLflow's own database."""
-        return self.root / "mlflow.db"
-
-    @property
-    def artifacts(self) -> Path:
-        """MLflow's artifacts."""
-        return self.root / "artifacts"
-
-    @property
-    def crashes(self) -> Path:
-        """Crash snapshots."""
-        return self.root / "crashes"
-
-    @property
-    def prefect(self) -> Path:
-        """Home of the Prefect server that a run or ``make ui`` starts."""
-        return self.root / "prefect"
-
-    @property
-    def pages(self) -> Path:
-        """Where the pages of Prefect and MLflow over this folder were last served."""
-        return self.root / "pages.json"
-
-    @property
-    def services(self) -> Path:
-        """What ``make serve`` and ``make ui`` have in the background: logs, and which processes they are."""
-        return self.root / "services"
-
-    @property
-    def reports(self) -> Path:
-        """Reports that were asked for, one HTML file a run."""
-        return self.root / "reports"
-
     def events(self, run_id: str) -> Path:
         """Event log of one run, one JSON object a line."""
         return self.root / "events" / f"{run_id}.jsonl"
-
-    @property
-    def commands(self) -> Path:
-        """Event log of commands that read what runs have found."""
-        return self.root / "events" / "commands.jsonl"
 
     def files(self, run_id: str) -> list[Path]:
         """The files that belong to one run alone: event log, packed or not, and report."""
