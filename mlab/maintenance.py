@@ -42,10 +42,7 @@ class Policy(Section):
     """What is kept, and for how long."""
 
     events_days: int = Field(
-        default=30,
-        ge=1,
-        le=36500,
-        description="Logs of completed runs are packed so many days after their last line.",
+        default=30, ge=1, le=36500, description="Logs of completed runs are packed so many days after their last line."
     )
     candidates_days: int = Field(
         default=90, ge=1, le=36500, description="Candidates of completed runs are all kept for so many days."

@@ -242,10 +242,10 @@ def test_what_workers_append_is_shown_here_once(log: Path, caplog: pytest.LogCap
         elsewhere.write(json.dumps(there) + "\n" + '{"ts": "half of a li')
         elsewhere.flush()
         caplog.set_level(logging.INFO, "mlab")
-        events.relay()
-        events.relay()
+        events.recorder.relay()
+        events.recorder.relay()
         elsewhere.write('ne", "lvl": "INFO", "event": "ORCH.PRUNE", "msg": "late", "worker": "host:1"}\n')
-    events.relay()
+    events.recorder.relay()
 
     assert [event["msg"] for event in events.recorder.recent] == ["here", "there", "late"]
     assert [record.getMessage() for record in caplog.records] == ["ORCH.SAVE_OK there", "ORCH.PRUNE late"]

@@ -50,11 +50,7 @@ def packed(path: Path) -> Path:
 
 
 def read(path: Path, start: int = 0) -> bytes:
-    """A log from a place on, packed or not.
-
-    Raises:
-        OSError: it is not there, or cannot be read.
-    """
+    """A log from a place on, packed or not; OSError where it is not there or cannot be read."""
     try:
         before = _unpacked(packed(path))
     except FileNotFoundError:
@@ -78,10 +74,7 @@ def is_plain(path: Path) -> bool:
 def pack(path: Path) -> int:
     """Pack a plain log that nobody writes any longer; the bytes that this saves, 0 where there is none.
 
-    It is written aside, read back, and put in place before the plain one is removed.
-
-    Raises:
-        OSError: it could not be packed, and is as it was.
+    It is written aside, read back, and put in place before the plain one is removed; OSError leaves it as it was.
     """
     if not is_plain(path):
         return 0

@@ -89,11 +89,12 @@ class Recorder:
                 written = log.write(whole)
             self._torn = written < len(whole)
 
-    def of_workers(self) -> list[dict[str, Any]]:
-        """What workers have appended to the open log since it was opened, or since the last call."""
-        news = [event for event in self._others.news() if "worker" in event] if self._others and self._log else []
-        self.recent.extend(news)
-        return news
+    def relay(self) -> None:
+        """Show here what workers have appended to the open log since: in the ring buffer and the logger ``mlab``."""
+        for event in self._others.news() if self._others and self._log else ():
+            if "worker" in event:
+                self.recent.append(event)
+                _show(event)
 
 
 def _is_torn(path: Path) -> bool:
@@ -184,12 +185,6 @@ _logger: Any = structlog.wrap_logger(
 def emit(name: Name, msg: str, *, level: Literal["debug", "info", "warning", "error"] = "info", **fields: Any) -> None:
     """Emit one event: its message is one plain sentence, its fields are JSON values; None where one does not apply."""
     getattr(_logger, level)(name, msg=msg, **fields)
-
-
-def relay() -> None:
-    """Show here what the workers of the run have emitted since: in the ring buffer and the logger ``mlab``."""
-    for event in recorder.of_workers():
-        _show(event)
 
 
 bound = structlog.contextvars.bound_contextvars

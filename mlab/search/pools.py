@@ -45,7 +45,7 @@ def hand_out(run: Execution, workers: int, watcher: Watcher, submit: Callable[[A
     waiting = {submit(assignment) for assignment in assignments(run, workers)}
     while waiting:
         done, waiting = wait(waiting, PERIOD_S, FIRST_COMPLETED)
-        events.relay()
+        events.recorder.relay()
         poller.poll()
         for future in done:
             try:

@@ -14,7 +14,6 @@ from mlab.core.errors import StoreError
 from mlab.core.records import Batch, Json
 from mlab.model.ranking import ladder_key
 from mlab.store import queries, rows
-from mlab.store.canonical_json import check
 from mlab.store.checksum import seal
 from mlab.store.schema import RANK, Base, ExperimentRow, OutboxRow, ResultRow, TrialRow
 
@@ -35,7 +34,7 @@ def save(session: Session, experiment: ExperimentRow, batch: Batch, top_k: int, 
     """
     exp_id, cell = experiment.id, batch.cell
     numbers = {"index": batch.index, "cell_index": cell.index, "top_k": top_k, "elapsed_s": elapsed_s}
-    check(numbers, _named(experiment, batch))  # SQLite would take an integer of numpy for bytes
+    rows.check(numbers, _named(experiment, batch))  # SQLite would take an integer of numpy for bytes
     stored = queries.trials(session, exp_id, cell.index, batch.index)
     if stored and stored != [*batch.trials]:
         raise StoreError(f"{_named(experiment, batch)} is stored with other trials; resume the run")

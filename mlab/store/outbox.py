@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import case, func, or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from mlab.core.records import Experiment, Metric
@@ -33,9 +33,8 @@ def owed(session: Session, exp_id: int) -> list[tuple[int, int, Metric]]:
 
 def commits(session: Session, exp_id: int) -> list[tuple[int, int, float | None]]:
     """Cell, batch and best score of the cell at each commit, in the order of the commits."""
-    of_cell = case((OutboxRow.key == "best_score", OutboxRow.value))
     query = (
-        select(OutboxRow.cell_index, OutboxRow.step, func.min(of_cell))
+        select(OutboxRow.cell_index, OutboxRow.step, func.min(OutboxRow.value).filter(OutboxRow.key == "best_score"))
         .where(OutboxRow.experiment_id == exp_id)
         .group_by(OutboxRow.cell_index, OutboxRow.step)
         .order_by(func.min(OutboxRow.id))

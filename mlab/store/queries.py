@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, case, distinct, func, select
+from sqlalchemy import ColumnElement, distinct, func, select
 from sqlalchemy.orm import Session
 
 from mlab.core.records import Candidate, CellResult, Experiment, Trial
@@ -21,7 +21,7 @@ PROGRESS = (
         BEST.scalar_subquery(),
         func.count(distinct(TrialRow.batch)),
         func.count(TrialRow.number),
-        func.coalesce(func.sum(case((TrialRow.outcome == "PRUNED", 1), else_=0)), 0),
+        func.count().filter(TrialRow.outcome == "PRUNED"),
         func.coalesce(func.sum(TrialRow.evaluations), 0),
     )
     .outerjoin(TrialRow)

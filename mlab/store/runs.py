@@ -11,18 +11,17 @@ from mlab.core.errors import RunBusy, StoreError
 from mlab.core.process import Holder
 from mlab.core.records import Cell, Experiment, Json, Status
 from mlab.store import rows
-from mlab.store.canonical_json import check, encoded
 from mlab.store.schema import CellRow, ExperimentRow
 
 
 def create(session: Session, run_id: str, adapter: str, config: Json, notes: str, cells: Sequence[Cell]) -> Experiment:
     """Add a run that nobody executes yet."""
     texts = {"run_id": run_id, "adapter": adapter, "notes": notes}
-    check(texts, "experiment")
+    rows.check(texts, "experiment")
     created = rows.now()
     row = ExperimentRow(
         **texts,
-        config_json=encoded(config, "config"),
+        config_json=rows.encoded(config, "config"),
         created_at=created,
         started_at=created,
         status="PENDING",

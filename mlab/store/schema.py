@@ -106,10 +106,7 @@ class ResultRow(Base):
     """
 
     __tablename__ = "results"
-    __table_args__ = (
-        _of_cell(),
-        Index("ix_results_rank", "experiment_id", "cell_index", "score", "candidate_id"),
-    )
+    __table_args__ = (_of_cell(), Index("ix_results_rank", "experiment_id", "cell_index", "score", "candidate_id"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     experiment_id: Mapped[int]
@@ -138,10 +135,7 @@ class OutboxRow(Base):
     """One number owed to MLflow, for the run and one of its cells."""
 
     __tablename__ = "outbox"
-    __table_args__ = (
-        _of_cell(),
-        Index("ix_outbox_owed", "experiment_id", "id", sqlite_where=text("NOT delivered")),
-    )
+    __table_args__ = (_of_cell(), Index("ix_outbox_owed", "experiment_id", "id", sqlite_where=text("NOT delivered")))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     experiment_id: Mapped[int]

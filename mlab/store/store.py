@@ -16,8 +16,7 @@ from mlab.core import state
 from mlab.core.events import emit
 from mlab.core.process import Holder
 from mlab.core.records import Batch, Cell, Experiment, Json, Status
-from mlab.store import audit, commit, outbox, queries, removal, runs
-from mlab.store.canonical_json import check
+from mlab.store import audit, commit, outbox, queries, removal, rows, runs
 from mlab.store.commit import Saved
 from mlab.store.database import Database
 
@@ -39,7 +38,10 @@ def _method(
 
 
 class Store(AbstractContextManager["Store"]):
-    """One path to the database. Every method is one transaction, and raises StoreError where it fails."""
+    """One path to the database. Every method is one transaction, and raises StoreError where it fails.
+
+    What writes to a run that is being searched raises RunBusy where another process has taken that run over.
+    """
 
     def __init__(self, database: Database, holder: Holder | None = None) -> None:
         self.database, self._holder = database, holder
@@ -104,13 +106,9 @@ class Store(AbstractContextManager["Store"]):
         return experiment
 
     def finish(self, exp_id: int, status: Status, elapsed_s: float) -> Experiment:
-        """Say how a run ended, after how many seconds in all, and let go of it.
-
-        Raises:
-            RunBusy: another process has taken it over.
-        """
+        """Say how a run ended, after how many seconds in all, and let go of it."""
         with self.database.writing() as session:
-            check(elapsed_s, "elapsed_s")
+            rows.check(elapsed_s, "elapsed_s")
             row = runs.writable(session, exp_id, self._holder)
             row.elapsed_s = elapsed_s
             experiment = runs.end(row, status)
@@ -133,9 +131,6 @@ class Store(AbstractContextManager["Store"]):
         A batch that is committed a second time changes nothing. No two ladders kept are the same; ties go by candidate
         id. ``elapsed_s`` are the seconds that the run has taken in all, over every time it was resumed; of several
         processes that write, the latest counts.
-
-        Raises:
-            RunBusy: another process has taken the run over.
         """
         begun = perf_counter()
         with self.database.writing() as session:
@@ -144,11 +139,7 @@ class Store(AbstractContextManager["Store"]):
         return saved
 
     def verify(self, exp_id: int, batch: Batch) -> int:
-        """Read back a committed batch; the rows of it that the database holds.
-
-        Raises:
-            StoreError: the database does not hold what was sent.
-        """
+        """Read a committed batch back and compare it with what was sent; the rows of it that the database holds."""
         begun = perf_counter()
         with self.database.reading() as session:
             count = commit.verify(session, runs.by_id(session, exp_id), batch)
@@ -156,11 +147,7 @@ class Store(AbstractContextManager["Store"]):
         return count
 
     def finish_cell(self, exp_id: int, cell_index: int, *, stopped_early: bool) -> None:
-        """Say that the search of a cell has ended.
-
-        Raises:
-            RunBusy: another process has taken the run over.
-        """
+        """Say that the search of a cell has ended."""
         with self.database.writing() as session:
             runs.writable(session, exp_id, self._holder)
             row = runs.cell(session, exp_id, cell_index)
