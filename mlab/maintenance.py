@@ -92,10 +92,9 @@ class Report:
 
 
 def upkeep(state: State, policy: Policy | None = None, *, dry: bool = False, now: datetime | None = None) -> Report:
-    """Do all steps, or where ``dry`` report what would be done; days are counted back from ``now``.
+    """Do all steps, or where ``dry`` say what they would do; days count back from ``now``.
 
-    Raises:
-        StoreError: the database cannot be opened.
+    StoreError where the database cannot be opened.
     """
     with Store.open(state.database) as store:
         work = Upkeep(state, store, policy or Policy(), dry=dry, now=now or datetime.now(UTC))
@@ -158,11 +157,10 @@ class Upkeep:
                     continue
                 length = log.stat().st_size
                 gain = 0 if self._dry else event_log.pack(log)
+                if gain or self._dry:
+                    count, size, saved = count + 1, size + length, saved + gain
             except OSError as error:
                 faults.append(f"{log.name}: {error.strerror or error}")
-                continue
-            if gain or self._dry:
-                count, size, saved = count + 1, size + length, saved + gain
         smaller = f", now {_size(size - saved)}" if saved else ""
         return Done(count, f"{count} packed, {_size(size)}{smaller}" if count else "", faults)
 
@@ -172,10 +170,7 @@ class Upkeep:
         return Done(count, f"{count} removed" if count else "")
 
     def prune_reports(self) -> Done:
-        """Remove the reports of runs that are gone.
-
-        Not the young ones: if a copy of the database has been restored, they may be all that is left of a run.
-        """
+        """Remove the reports of runs that are gone; not young ones, for a restored database may lack their runs."""
         before = self._now.timestamp() - DAY_S * self._policy.candidates_days
         files = [file for file in self._state.reports.glob("*.html") if RUN_ID.fullmatch(file.stem)]
         gone = [file for file in files if file.stat().st_mtime < before and self._store.experiment(file.stem) is None]
@@ -202,7 +197,7 @@ class Upkeep:
 
     def vacuum(self) -> Done:
         """Give free space back to the disk, where that is worth it and disturbs nobody."""
-        size, free = self._store.space()
+        size, free = self._store.database.space()
         if free < WORTH * size:
             return Done()
         if self._searching():
@@ -234,8 +229,7 @@ def settled(state: State) -> str:
             [sys.executable, "-m", "mlab.tracking"],
             env=os.environ | {"MLAB_STATE_DIR": str(state.root)},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             errors="replace",
             timeout=DELIVERY_S,

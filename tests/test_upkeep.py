@@ -350,11 +350,11 @@ def test_the_database_is_not_vacuumed_while_a_run_is_searched(
     store.claim(experiment.run_id)
     report = upkept(state, Policy(candidates_kept=1))
     assert "not while a run is searched" in report.steps[-1].done
-    size, free = store.space()
+    size, free = store.database.space()
     assert free > 0.2 * size
     store.finish(experiment.exp_id, "STOPPED", 1.0)
     assert changed(upkept(state, Policy(candidates_kept=1)))["database"] == 1
-    assert store.space()[1] == 0
+    assert store.database.space()[1] == 0
     assert state.database.stat().st_size < size
 
 

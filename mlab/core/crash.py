@@ -21,6 +21,7 @@ from mlab.core.state import State
 KEPT, KEPT_DAYS = 50, 90
 """How many snapshots are kept, and for how long; the others are deleted when a new one is written."""
 
+FILES = "crash_*.json"  # sorted by name they are the oldest first
 SHOW = "mlab crashes show"
 RECENT_LOGS = 200
 """Last events that a snapshot holds."""
@@ -74,7 +75,7 @@ def words(error: BaseException) -> str:
 
 def listed(state: State) -> list[Crash]:
     """The stored snapshots, oldest first; a damaged one counts as none."""
-    crashes = [crash for path in _files(state) if (crash := _crash(path)) is not None]
+    crashes = [crash for path in sorted(state.crashes.glob(FILES)) if (crash := _crash(path)) is not None]
     return sorted(crashes, key=lambda crash: crash.timestamp)
 
 
@@ -86,7 +87,7 @@ def of_run(state: State, run_id: str) -> list[Path]:
 def prune(state: State, *, dry: bool = False) -> int:
     """Delete the snapshots that are too old or too many, unless ``dry``; how many those are."""
     oldest = f"crash_{datetime.now(UTC) - timedelta(days=KEPT_DAYS):%Y%m%d_%H%M%S}"
-    files = _files(state)
+    files = sorted(state.crashes.glob(FILES))
     gone = [path for number, path in enumerate(files) if number < len(files) - KEPT or path.name < oldest]
     for path in () if dry else gone:
         path.unlink(missing_ok=True)
@@ -107,11 +108,6 @@ def _json(content: Json) -> bytes:
         return orjson.dumps(content, option=orjson.OPT_INDENT_2, default=str)
     except orjson.JSONEncodeError:  # half a character, or 70 bits
         return json.dumps(content, indent=2, default=str).encode()
-
-
-def _files(state: State) -> list[Path]:
-    """The files of snapshots, oldest first: their names begin with the time."""
-    return sorted(state.crashes.glob("crash_*.json"))
 
 
 def _crash(path: Path) -> Crash | None:

@@ -10,6 +10,7 @@ import io
 import os
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, TextIO
 from urllib.parse import quote, unquote
 
@@ -125,27 +126,16 @@ def _clean(text: str, known: tuple[str, ...]) -> str:
     return text
 
 
-class _Environment:
+def _known() -> tuple[str, ...]:
     """The secrets of the environment, found again when it has changed."""
-
-    def __init__(self) -> None:
-        self._found: tuple[dict[bytes, bytes], tuple[str, ...]] = {}, ()
-
-    def secrets(self) -> tuple[str, ...]:
-        """Every spelling of them, the longest first, so that none is hidden in part."""
-        raw: dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]  # noqa: SLF001 - 40 times as fast
-        if raw != self._found[0]:
-            now = dict(raw)
-            self._found = now, _secrets({os.fsdecode(name): os.fsdecode(value) for name, value in now.items()})
-        return self._found[1]
+    return _secrets(frozenset(os.environ._data.items()))  # type: ignore[attr-defined]  # noqa: SLF001 - as it is: faster
 
 
-_known = _Environment().secrets
-
-
-def _secrets(environment: Mapping[str, str]) -> tuple[str, ...]:
+@lru_cache(maxsize=1)
+def _secrets(environment: frozenset[tuple[bytes, bytes]]) -> tuple[str, ...]:
+    """Every spelling of them, the longest first, so that none is hidden in part."""
     found = set()
-    for name, value in environment.items():
+    for name, value in ((os.fsdecode(name), os.fsdecode(value)) for name, value in environment):
         found |= {password for _, password in URL.findall(value)}
         found |= {value.strip()} if VARIABLE.search(name) else set()
     found |= {unquote(secret) for secret in found}

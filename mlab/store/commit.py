@@ -1,4 +1,4 @@
-"""One batch: written whole in one transaction, and read back."""
+"""Which results are kept: batches are written whole in one transaction, read back, and pruned long after."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from mlab.core.errors import StoreError
 from mlab.core.records import Batch, Json
 from mlab.model.ranking import ladder_key
-from mlab.store import queries, rows
+from mlab.store import queries, rows, runs
 from mlab.store.checksum import seal
 from mlab.store.schema import RANK, Base, ExperimentRow, OutboxRow, ResultRow, TrialRow
 
@@ -45,8 +45,8 @@ def save(session: Session, experiment: ExperimentRow, batch: Batch, top_k: int, 
         _insert(session, TrialRow, trials)
         _insert(session, ResultRow, results)
         _insert(session, OutboxRow, rows.outbox_rows(exp_id, batch))
-        drop(session, beyond(1, ResultRow.ladder, *_of_cell(ResultRow, exp_id, cell.index)))
-        drop(session, beyond(top_k, ResultRow.cell_index, *_of_cell(ResultRow, exp_id, cell.index)))
+        _drop(session, _beyond(1, ResultRow.ladder, *_of_cell(ResultRow, exp_id, cell.index)))
+        _drop(session, _beyond(top_k, ResultRow.cell_index, *_of_cell(ResultRow, exp_id, cell.index)))
         _count(session, exp_id, cell.index, set(ladders.values()))
         experiment.best_score = _least(session, exp_id)
         experiment.eval_count += sum(trial.evaluations for trial in batch.trials)
@@ -80,14 +80,35 @@ def verify(session: Session, experiment: ExperimentRow, batch: Batch) -> int:
     return len(kept)
 
 
-def beyond(most: int, per: InstrumentedAttribute[Any], *which: ColumnElement[bool]) -> Select[int]:
+def surplus(session: Session, exp_id: int, most: int) -> int:
+    """How many results of a run are not among the best ``most`` of their cell."""
+    query = select(func.count()).select_from(_surplus(exp_id, most).subquery())
+    return session.scalar(query) or 0
+
+
+def prune(session: Session, exp_id: int, most: int) -> int:
+    """Remove all results of a COMPLETED run but the best ``most``, one or more, of each cell; how many those were.
+
+    Its trials stay, and the audit holds the best result of each cell against them. StoreError where it may still go on.
+    """
+    row = runs.by_id(session, exp_id)
+    if row.status != "COMPLETED":
+        raise StoreError(f"run {row.run_id} is {row.status}; of one that may go on no candidate is removed")
+    return _drop(session, _surplus(exp_id, most))
+
+
+def _surplus(exp_id: int, most: int) -> Select[int]:
+    return _beyond(most, ResultRow.cell_index, ResultRow.experiment_id + 0 == exp_id)  # found without an index
+
+
+def _beyond(most: int, per: InstrumentedAttribute[Any], *which: ColumnElement[bool]) -> Select[int]:
     """The ids of these results but for the best ``most`` of those that share a value of ``per``."""
     place = func.row_number().over(partition_by=per, order_by=RANK).label("place")
     ranked = select(ResultRow.id, place).where(*which).subquery()
     return select(ranked.c.id).where(ranked.c.place > most)
 
 
-def drop(session: Session, ids: Select[int]) -> int:
+def _drop(session: Session, ids: Select[int]) -> int:
     """Remove results; how many those were."""
     gone = delete(ResultRow).where(ResultRow.id.in_(ids)).execution_options(synchronize_session=False)
     return cast(CursorResult[Any], session.execute(gone)).rowcount

@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, create_engine, event
+from sqlalchemy import URL, Connection, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -44,8 +44,7 @@ class Database:
         self.path = path
         # Without an isolation level pysqlite begins nothing of its own accord: _begin alone decides.
         self._writer = create_engine(
-            URL.create("sqlite", database=str(path)),
-            connect_args={"timeout": BUSY_S, "isolation_level": None},
+            URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_S, "isolation_level": None}
         )
         self._reader = self._writer.execution_options(begin="BEGIN")
         event.listen(self._writer, "connect", _configure)
@@ -85,6 +84,13 @@ class Database:
                 config.attributes["connection"] = session.connection()
                 command.upgrade(config, "head")
         return revisions[0]
+
+    def space(self) -> tuple[int, int]:
+        """Bytes of the file, and how many of them removed rows have left free."""
+        with self.reading() as session:
+            names = ("page_count", "freelist_count", "page_size")
+            pages, free, size = (session.scalar(text(f"PRAGMA {name}")) for name in names)
+        return pages * size, free * size
 
     def vacuum(self) -> None:
         """Give the space of removed rows back to the disk; waits for all who read or write."""

@@ -1,17 +1,17 @@
-"""The life of a run's row: created, claimed by one process, ended."""
+"""The life of a run's row: created, claimed by one process, ended, removed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from mlab.core.errors import RunBusy, StoreError
 from mlab.core.process import Holder
 from mlab.core.records import Cell, Experiment, Json, Status
 from mlab.store import rows
-from mlab.store.schema import CellRow, ExperimentRow
+from mlab.store.schema import CellRow, ExperimentRow, OutboxRow, ResultRow, TrialRow
 
 
 def create(session: Session, run_id: str, adapter: str, config: Json, notes: str, cells: Sequence[Cell]) -> Experiment:
@@ -107,6 +107,22 @@ def end(row: ExperimentRow, status: Status) -> Experiment:
     row.status, row.finished_at = status, rows.now()
     row.holder_pid = row.holder_boot = row.holder_started = None
     return rows.experiment(row)
+
+
+def set_deleted(session: Session, run_id: str, *, deleted: bool) -> None:
+    """Take a run off the lists, or bring it back; RunBusy where a living process executes it."""
+    row = free(session, run_id) if deleted else by_run_id(session, run_id)
+    row.deleted = deleted
+
+
+def purge(session: Session, run_id: str) -> None:
+    """Remove all rows of a run that was deleted; StoreError where it was not."""
+    row = by_run_id(session, run_id)
+    if not row.deleted:
+        raise StoreError(f"run {run_id} is not deleted; mlab delete comes first")
+    for table in (OutboxRow, ResultRow, TrialRow, CellRow):
+        session.execute(delete(table).where(table.experiment_id == row.id))
+    session.delete(row)
 
 
 def set_flow_run(session: Session, exp_id: int, flow_run_id: str) -> None:

@@ -16,7 +16,7 @@ from mlab.core import state
 from mlab.core.events import emit
 from mlab.core.process import Holder
 from mlab.core.records import Batch, Cell, Experiment, Json, Status
-from mlab.store import audit, commit, outbox, queries, removal, rows, runs
+from mlab.store import audit, commit, outbox, queries, rows, runs
 from mlab.store.commit import Saved
 from mlab.store.database import Database
 
@@ -163,11 +163,10 @@ class Store(AbstractContextManager["Store"]):
 
     # What leaves the database
 
-    set_deleted = _method(removal.set_deleted, writes=True)
-    purge = _method(removal.purge, writes=True)
-    surplus = _method(removal.surplus)
-    prune = _method(removal.prune, writes=True)
-    space = _method(removal.space)
+    set_deleted = _method(runs.set_deleted, writes=True)
+    purge = _method(runs.purge, writes=True)
+    surplus = _method(commit.surplus)
+    prune = _method(commit.prune, writes=True)
 
 
 def _emit_status(experiment: Experiment, **fields: Any) -> None:
