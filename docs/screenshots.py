@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import httpx
 from playwright.sync_api import Page
@@ -53,18 +54,24 @@ def _look(page: Page, pages: Pages, state: State, runs: list[Experiment]) -> Non
     newest = runs[0]
     _shot(page, pages.flow_run(newest.flow_run_id or ""), "Artifacts", "prefect", 480)
     _shot(page, f"{pages.prefect}/runs", newest.run_id[-6:], "prefect-runs")
-    which = {"artifacts": {"key": {"any_": ["ladders"]}, "flow_run_id": {"any_": [newest.flow_run_id]}}}
-    (ladders,) = httpx.post(f"{pages.prefect}/api/artifacts/filter", json=which).raise_for_status().json()
+    ours = {"flow_runs": {"id": {"any_": [newest.flow_run_id]}}}
+    (cell,) = _asked(f"{pages.prefect}/api/task_runs/filter", ours | {"task_runs": {"name": {"any_": ["20 % x 12"]}}})
+    _shot(page, f"{pages.prefect}/runs/task-run/{cell['id']}", "Task Inputs", "prefect-task", 480)
+    (ladders,) = _asked(f"{pages.prefect}/api/artifacts/filter", ours | {"artifacts": {"key": {"any_": ["ladders"]}}})
     _shot(page, f"{pages.prefect}/artifacts/artifact/{ladders['id']}", "need on path", "prefect-ladders")
     home = pages.home()
     experiment = home.partition("experiments/")[2].partition("/")[0]
     _shot(page, home, "best_score", "mlflow")
     _shot(page, pages.experiment(experiment, "cells"), "max_need_path", "mlflow-cells")
     same = {"experiment_ids": [experiment], "filter": "params.overlap_pct = '20' and params.num_orders = '12'"}
-    of_cell = httpx.post(f"{pages.mlflow}/api/2.0/mlflow/runs/search", json=same).raise_for_status().json()["runs"]
+    of_cell = _asked(f"{pages.mlflow}/api/2.0/mlflow/runs/search", same)["runs"]
     pair = json.dumps([run["info"]["run_id"] for run in of_cell])
     _shot(page, f'{pages.mlflow}/#/compare-runs?runs={pair}&experiments=["{experiment}"]', "Parallel", "mlflow-compare")
     _shot(page, (state.reports / f"{newest.run_id}.html").as_uri(), "Winners", "report")
+
+
+def _asked(address: str, question: dict[str, Any]) -> Any:
+    return httpx.post(address, json=question).raise_for_status().json()
 
 
 def _shot(page: Page, address: str, awaited: str, name: str, height: int = HEIGHT) -> None:
