@@ -25,6 +25,9 @@ KINDS = {"at-fills": "score.need=fill", "on-path": "score.need=path"}
 WIDTH, HEIGHT = 1700, 900
 PORTS = ("4311", "5311")
 
+DRAWING_MS, LOOKS = 3000.0, 10
+"""Time between two looks at a page, on which something is drawn after its data are there, and how many at most."""
+
 SEEN = "if (location.host) localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
 """The pages as they are from the second visit on: on the first MLflow opens its assistant over a quarter of them."""
 
@@ -75,11 +78,16 @@ def _asked(address: str, question: dict[str, Any]) -> Any:
 
 
 def _shot(page: Page, address: str, awaited: str, name: str, height: int = HEIGHT) -> None:
-    """A picture of the upper part of a page, once it shows a text."""
+    """A picture of the upper part of a page, once it shows a text and moves no longer."""
     visit(page, address)
     page.get_by_text(awaited).first.wait_for()
-    page.wait_for_timeout(1500.0)  # what is drawn after the data are there
-    page.screenshot(path=IMAGES / f"{name}.png", clip={"x": 0, "y": 0, "width": WIDTH, "height": height})
+    before, picture = b"", b""
+    for _ in range(LOOKS):
+        page.wait_for_timeout(DRAWING_MS)
+        before, picture = picture, page.screenshot(clip={"x": 0, "y": 0, "width": WIDTH, "height": height})
+        if picture == before:
+            break
+    (IMAGES / f"{name}.png").write_bytes(picture)
 
 
 def _python(*command: str) -> None:
