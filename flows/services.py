@@ -106,10 +106,17 @@ def prefect(state: State, port: int) -> Program:
 
 
 def mlflow(state: State, port: int) -> Program:
-    """The server of MLflow: one process and no job runner, where it would start 15."""
+    """The server of MLflow: one process and no job runner, where it would start 15.
+
+    Raises:
+        ConfigError: its database is to be that of the experiments.
+    """
+    from mlab.tracking import tracking_uri
+
     command = ("mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1")
-    database = os.environ.get("MLFLOW_BACKEND_STORE_URI") or f"sqlite:///{state.mlflow_database}"
+    database = tracking_uri(state, "MLFLOW_BACKEND_STORE_URI") or f"sqlite:///{state.mlflow_database}"
     own = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    own |= {"MLFLOW_LOGGING_LEVEL": "INFO"}  # quiet is what tracking makes the library in this process
     own |= {"MLFLOW_BACKEND_STORE_URI": database}  # no argument, which others could read: it may hold a password
     places = ("--artifacts-destination", str(state.artifacts))
     return Program("MLflow", (*command, *places), own, f"http://{HOST}:{port}/health", port)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import run
+from flows import run, services
 from mlab import tracking
 from mlab.core.errors import ConfigError
 from mlab.core.state import State
@@ -63,6 +63,12 @@ def test_the_database_of_the_experiments_is_not_given_to_mlflow(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: environment: MLFLOW_TRACKING_URI: must not be the database of the experiments")
     assert state.database.read_bytes() == b""
+
+
+def test_nor_to_a_server_of_mlflow(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", f"sqlite:///{state.database}")
+    with pytest.raises(ConfigError, match="environment: MLFLOW_BACKEND_STORE_URI: must not be the database of the exp"):
+        services.mlflow(state, 5000)
 
 
 @pytest.mark.parametrize("uri", [uri for uri in OWN if "other" not in uri and "hard" not in uri])

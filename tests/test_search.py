@@ -46,7 +46,7 @@ def trial(
     study: Study, batch: int, i: int, params: dict[str, float], outcome: Outcome, reports: tuple[float, ...]
 ) -> Trial:
     score = reports[-1] if reports else None
-    return Trial(study.first_number() + i, batch, params, outcome, score, reports, 1, None)
+    return Trial(study.first_number + i, batch, params, outcome, score, reports, 1, None)
 
 
 def run(study: Study, batches: range, failing: frozenset[int] = frozenset()) -> list[Trial]:
@@ -139,7 +139,7 @@ def test_numbers_count_on_over_batches_and_replay() -> None:
     again = Study(CELL, "random", "none", seed=1)
     again.replay(trials)
     again.ask(2, SIZE, warm=True)
-    assert again.first_number() == 8
+    assert again.first_number == 8
 
 
 def test_median_pruner_gives_up_what_is_worse_than_most_and_not_before_the_warm_up() -> None:

@@ -33,30 +33,29 @@ def parse(text: str, source: str) -> Any:
         ConfigError: not YAML, more than one document, or with anchors, aliases, tags, duplicate keys, keys that
             are not text, too many values or nested too deeply; names ``source`` and the line.
     """
-    loader = _composer(text, source)
+    try:
+        loader = _Loader(text, source)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigError(source, f"line {line}", "holds a character that YAML does not allow") from None
     try:
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         reason = ", ".join(plain(part) for part in (error.context, error.problem) if part)
         raise ConfigError(source, f"line {mark.line + 1}" if mark else "", f"not valid YAML: {reason}") from None
-    except ConfigError:  # what the composer refuses, a ValueError as well
+    except ConfigError:  # what the loader refuses, a ValueError as well
         raise
     except (ValueError, OverflowError):  # PyYAML lets these escape from \U escapes and %YAML versions
         raise ConfigError(source, f"line {loader.line + 1}", "not valid YAML: a code out of range") from None
-    return None if node is None else _Values(source).of(node, "")
+    return None if node is None else loader.value(node, "")
 
 
-def _composer(text: str, source: str) -> _Composer:
-    try:
-        return _Composer(text, source)
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise ConfigError(source, f"line {line}", "holds a character that YAML does not allow") from None
+class _Loader(yaml.SafeLoader):
+    """Composes nodes, refusing what would make the text mean more than it shows, and turns them into values.
 
-
-class _Composer(yaml.SafeLoader):
-    """Composes nodes, and refuses what would make the text mean more than it shows."""
+    A ``field`` is the dotted place of a node.
+    """
 
     def __init__(self, text: str, source: str) -> None:
         super().__init__(text)
@@ -82,18 +81,11 @@ class _Composer(yaml.SafeLoader):
     def _refusal(self, event: Any, must: str) -> ConfigError:
         return ConfigError(self.source, f"line {event.start_mark.line + 1}", must)
 
-
-class _Values:
-    """Turns nodes into values; ``field`` is the dotted place of a node."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-
-    def of(self, node: yaml.Node, field: str) -> Any:
+    def value(self, node: yaml.Node, field: str) -> Any:
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, field)
         if isinstance(node, yaml.SequenceNode):
-            return [self.of(item, f"{field}.{index}") for index, item in enumerate(node.value)]
+            return [self.value(item, f"{field}.{index}") for index, item in enumerate(node.value)]
         return self._scalar(node, field)
 
     def _mapping(self, node: yaml.MappingNode, field: str) -> dict[str, Any]:
@@ -106,7 +98,7 @@ class _Values:
             place = f"{field}.{key}" if field else key
             if key in values:
                 raise ConfigError(self.source, plain(place), f"must appear once, is there again on line {line}")
-            values[key] = self.of(value_node, place)
+            values[key] = self.value(value_node, place)
         return values
 
     def _scalar(self, node: Any, field: str) -> str | int | float | bool | None:

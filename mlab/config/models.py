@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from itertools import product
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, Tag, field_validator, model_validator
 
@@ -20,7 +20,6 @@ from mlab.model.objective import Score
 
 MAX_CELLS = 400
 MAX_NOTES = 2000
-
 
 Overlap: TypeAlias = Annotated[float, Field(ge=0.01, le=95)]
 Orders: TypeAlias = Annotated[int, Field(ge=2, le=200)]
@@ -93,7 +92,7 @@ class Ladder(Section):
 
     @model_validator(mode="after")
     def _attainable(self) -> Ladder:
-        count = len(_overlaps(self.overlap_pct)) * len(_order_counts(self.num_orders))
+        count = len(_listed(self.overlap_pct)) * len(_listed(self.num_orders))
         if count > MAX_CELLS:
             raise rule(f"overlap_pct and num_orders make {count} cells, must be at most {MAX_CELLS}")
         for cell in self.cells():
@@ -103,18 +102,13 @@ class Ladder(Section):
 
     def cells(self) -> tuple[Cell, ...]:
         """All pairs of overlap and number of orders, overlap by overlap, in the order of the config."""
-        pairs = product(_overlaps(self.overlap_pct), _order_counts(self.num_orders))
+        pairs = product(_listed(self.overlap_pct), _listed(self.num_orders))
         return tuple(Cell(index, overlap, orders) for index, (overlap, orders) in enumerate(pairs))
 
 
-def _overlaps(setting: Overlaps) -> tuple[float, ...]:
-    if isinstance(setting, OverlapRange):
-        return setting.values()
-    return setting if isinstance(setting, tuple) else (setting,)
-
-
-def _order_counts(setting: OrderCounts) -> tuple[int, ...]:
-    if isinstance(setting, OrdersRange):
+def _listed(setting: Any) -> tuple[Any, ...]:
+    """The values of a number, a list or a range."""
+    if isinstance(setting, OverlapRange | OrdersRange):
         return setting.values()
     return setting if isinstance(setting, tuple) else (setting,)
 

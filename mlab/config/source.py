@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -17,13 +17,6 @@ from mlab.core.errors import ConfigError, one_line
 MAX_BYTES = 64 * 1024
 DEFAULTS = "built-in defaults"
 OVERRIDE = "--set"
-
-
-class Override(NamedTuple):
-    """One ``--set FIELD=VALUE``."""
-
-    field: str
-    value: Any
 
 
 def load(path: Path | None, overrides: Sequence[str] = ()) -> Config:
@@ -39,9 +32,9 @@ def load(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     origin = DEFAULTS if path is None else one_line(str(path))
     tree = {} if path is None else _mapping(_text(path, origin), origin)
     replaced = [_override(text) for text in overrides]
-    for override in replaced:
-        _replace(tree, override)
-    return _judged(tree, origin, [plain(override.field) for override in replaced])
+    for field, value in replaced:
+        _replace(tree, field, value)
+    return _judged(tree, origin, [plain(field) for field, _ in replaced])
 
 
 def from_tree(tree: Any, source: str) -> Config:
@@ -104,22 +97,23 @@ def _mapping(text: str, origin: str) -> dict[str, Any]:
     raise ConfigError(origin, "", must, tree)
 
 
-def _override(text: str) -> Override:
+def _override(text: str) -> tuple[str, Any]:
+    """Field and value of one ``--set FIELD=VALUE``."""
     field, equals, value = text.partition("=")
     if not equals or not all(field.split(".")):
         raise ConfigError(OVERRIDE, "", "must be FIELD=VALUE such as ladder.num_orders=12", text)
-    return Override(field, document.parse(value, f"{OVERRIDE} {plain(field)}"))
+    return field, document.parse(value, f"{OVERRIDE} {plain(field)}")
 
 
-def _replace(tree: dict[str, Any], override: Override) -> None:
-    *sections, name = override.field.split(".")
+def _replace(tree: dict[str, Any], field: str, value: Any) -> None:
+    *sections, name = field.split(".")
     for depth, section in enumerate(sections, start=1):
         inner = tree.setdefault(section, {})
         if not isinstance(inner, dict):
             place = plain(".".join(sections[:depth]))
-            raise ConfigError(OVERRIDE, plain(override.field), f"{place} must be a mapping of fields", inner)
+            raise ConfigError(OVERRIDE, plain(field), f"{place} must be a mapping of fields", inner)
         tree = inner
-    tree[name] = override.value
+    tree[name] = value
 
 
 def _judged(tree: Any, origin: str, replaced: Sequence[str]) -> Config:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
-from typing import Any, NamedTuple, TypeAlias, get_args
+from typing import Any, TypeAlias, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -46,14 +46,6 @@ SEVERAL: dict[Place, str] = {
 WAYS: dict[int | str, tuple[type, ...]] = {"number": (int, float), "list": (list, tuple), "range": (Mapping,)}
 
 
-class Complaint(NamedTuple):
-    """One fault: the arguments of :class:`mlab.core.errors.ConfigError` after its source."""
-
-    field: str
-    must: str
-    was: object
-
-
 class Word(str):
     """A value told in words: shown without quotes."""
 
@@ -67,30 +59,30 @@ def plain(text: str) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def complaint(error: ValidationError, tree: Any) -> Complaint:
-    """The one fault of ``tree`` to report: an unknown field if there is one, as it is often the cause of the rest."""
+def complaint(error: ValidationError, tree: Any) -> tuple[str, str, object]:
+    """The one fault of ``tree`` to report: an unknown field if there is one, as it is often the cause of the rest.
+
+    It comes as :class:`mlab.core.errors.ConfigError` takes it after the source: field, what it must be, what it was.
+    """
     faults = [detail for detail in error.errors(include_url=False) if _meant(detail["loc"], tree)]
     if not faults:
         place = error.errors()[0]["loc"][:2]
-        return Complaint(_dotted(place), SEVERAL[place], _shown(_value(tree, place)))
+        return _dotted(place), SEVERAL[place], _shown(_value(tree, place))
     detail = min(faults, key=lambda detail: detail["type"] != "extra_forbidden")
     place, kind = detail["loc"], detail["type"]
     if place[:2] in SEVERAL:
         place = place[:2] + place[3:]
     if kind == "extra_forbidden":
-        return Complaint(_dotted(place), _unknown(place), None)
+        return _dotted(place), _unknown(place), None
     was = None if kind in {"missing", "rule"} and isinstance(detail["input"], Mapping) else _shown(detail["input"])
     if kind == "missing":
         must = f"{place[-1]} must be given" if isinstance(place[-1], str) else "must be [least, largest]"
-        return Complaint(_dotted(place[:-1]), must, was)
-    return Complaint(_dotted(place), _must(kind, detail.get("ctx", {}), detail["msg"]), was)
-
-
-def _must(kind: str, bounds: Mapping[str, Any], otherwise: str) -> str:
+        return _dotted(place[:-1]), must, was
     if kind not in MUST:
-        return plain(otherwise)
-    short = {name: f"{bound:.15g}" if isinstance(bound, float) else bound for name, bound in bounds.items()}
-    return MUST[kind].format_map(short)
+        return _dotted(place), plain(detail["msg"]), was
+    bounds = detail.get("ctx", {}).items()
+    short = {name: f"{bound:.15g}" if isinstance(bound, float) else bound for name, bound in bounds}
+    return _dotted(place), MUST[kind].format_map(short), was
 
 
 def _meant(place: Place, tree: Any) -> bool:

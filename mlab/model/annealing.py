@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlab.model.ladder import Array
-from mlab.model.needs import Needs
+from mlab.model.pricing import Needs
 from mlab.model.scoring import scores
 from mlab.model.space import Space
 
@@ -109,11 +109,7 @@ class Refinement:
     """
 
     def __init__(
-        self,
-        space: Space,
-        starts: Sequence[Start],
-        leader: Array | None,
-        seed: np.random.SeedSequence,
+        self, space: Space, starts: Sequence[Start], leader: Array | None, seed: np.random.SeedSequence
     ) -> None:
         self.space = space
         self.random = np.random.default_rng(seed)

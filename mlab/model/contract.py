@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from mlab.core.records import Json
 from mlab.model import reference
-from mlab.model.ladder import Array, need_before_fill, variance
+from mlab.model.ladder import need_before_fill, variance
 from mlab.model.objective import Objective
 from mlab.model.scoring import Evaluation
 
@@ -19,13 +17,8 @@ FURTHER_FALLS_PCT = (10, 20, 30)
 def contract(evaluation: Evaluation, ladder: int, base_price: float, objective: Objective) -> Json:
     """The contract of one ladder of a batch, exactly the keys that the spec fixes.
 
-    ``max_need`` and ``var_need`` are those at fills, whatever the score is built on.
-
-    Args:
-        evaluation: of the batch.
-        ladder: its column, from 0.
-        base_price: price of order 1, in quote currency.
-        objective: that of the evaluation.
+    The ladder is a column of the evaluation, which is one by this objective; the base price is that of order 1 in
+    quote currency. ``max_need`` and ``var_need`` are those at fills, whatever the score is built on.
 
     Example:
         >>> from mlab.model.scoring import evaluate
@@ -33,7 +26,15 @@ def contract(evaluation: Evaluation, ladder: int, base_price: float, objective: 
         >>> contract(evaluation, 0, 202.91, Objective())["schedule"]["order_prices"]
         [202.91, 192.7645, 182.619]
     """
-    schedule = _schedule(evaluation, ladder, base_price)
+    rows = {
+        "indent_pct": evaluation.indent,
+        "volume_pct": evaluation.volume_pct,
+        "martingale_pct": evaluation.growth,
+        "needpct": evaluation.need,
+        "order_prices": evaluation.price * base_price,
+        "price_step_pct": evaluation.step,
+    }
+    schedule = {name: values[:, ladder].tolist() for name, values in rows.items()}
     max_need = float(evaluation.max_need[ladder])
     again = max(reference.needs(schedule["order_prices"], schedule["volume_pct"], objective.sizing))
     mismatch = not abs(max_need - again) <= MISMATCH_TOLERANCE
@@ -60,25 +61,8 @@ def contract(evaluation: Evaluation, ladder: int, base_price: float, objective: 
     }
 
 
-def _schedule(evaluation: Evaluation, ladder: int, base_price: float) -> dict[str, list[float]]:
-    def column(rows: Array) -> list[float]:
-        values: list[float] = rows[:, ladder].tolist()
-        return values
-
-    return {
-        "indent_pct": column(evaluation.indent),
-        "volume_pct": column(evaluation.volume_pct),
-        "martingale_pct": column(evaluation.growth),
-        "needpct": column(evaluation.need),
-        "order_prices": column(evaluation.price * base_price),
-        "price_step_pct": column(evaluation.step),
-    }
-
-
 def risk(evaluation: Evaluation, ladder: int, objective: Objective) -> Json:
     """What NeedPct at fills does not show. F20 to F22; losses in percent of the money deployed.
-
-    Args are those of :func:`contract`.
 
     Example:
         Equal money at 100 and at 50: half of the way down the rebound needed is 100 %, and at 50 a quarter is lost.
@@ -97,13 +81,11 @@ def risk(evaluation: Evaluation, ladder: int, objective: Objective) -> Json:
     def loss(further_fall_pct: float) -> float:
         return (1.0 - price * (1.0 - further_fall_pct / 100.0) / average) * 100.0  # F22
 
-    deployed: list[float] = (money / money[-1] * 100.0).tolist()  # F21
-    block: dict[str, Any] = {
+    return {
         "need_before_fill": before[:, 0].tolist(),
         "max_need_path": float(max(before.max(), evaluation.need[:, ladder].max())),  # F20
         "var_need_path": float(variance(before)[0]),
-        "capital_deployed_pct": deployed,
+        "capital_deployed_pct": (money / money[-1] * 100.0).tolist(),  # F21
         "loss_at_last_order_pct": loss(0.0),
         "loss_below_last_pct": {str(fall): loss(fall) for fall in FURTHER_FALLS_PCT},
     }
-    return block

@@ -39,9 +39,7 @@ def best_ladders(cells: Iterable[CellResult]) -> list[Candidate]:
 def front(cells: Iterable[CellResult], need: Need) -> list[Candidate]:
     """The best ladders of the cells on the front, by overlap; cells that are equal in both are all on it.
 
-    Args:
-        cells: any, in any order; those without a ladder do not count.
-        need: the rebound that is compared, :func:`at_fills` or :func:`on_path`.
+    Cells without a ladder do not count; ``need`` is :func:`at_fills` or :func:`on_path`.
     """
     unbeaten: list[Candidate] = []
     least = inf  # among the cells that cover more

@@ -66,9 +66,7 @@ class Limits(Section):
 def least_rest(orders: int, growth_min: float) -> Array:
     """For orders 1..M, the volumes from that order on, over its own, were all later growths the least. F23, shape (M,).
 
-    Args:
-        orders: M.
-        growth_min: least ratio of a volume to the one before.
+    A growth is the ratio of a volume to the one before.
     """
     rest = np.ones(orders)
     for k in range(orders - 2, -1, -1):
@@ -79,10 +77,7 @@ def least_rest(orders: int, growth_min: float) -> Array:
 def least_spread(orders: int, growth_min: float, last: float) -> Array:
     """For orders 1..M, the least ratio of the volumes so far to its own that leads to ``last`` at M. F24, shape (M,).
 
-    Args:
-        orders: M.
-        growth_min: least ratio of a volume to the one before.
-        last: the ratio for order M: 100 over the cap in percent.
+    ``last`` is 100 over the cap in percent.
     """
     spread = np.full(orders, last)
     for k in range(orders - 2, -1, -1):
@@ -104,33 +99,22 @@ def conflict(cell: Cell, limits: Limits) -> str | None:
     """
     orders, growth_min_pct = cell.num_orders, limits.martingale_pct[0]
     first, last = possible_shares_pct(orders, growth_min_pct)
-    if limits.first_volume_min_pct > first * (1.0 - ROOM):
-        return (
-            f"no ladder with num_orders {orders} keeps limits.first_volume_min_pct {limits.first_volume_min_pct:g}: "
-            f"at limits.martingale_pct {growth_min_pct:g} order 1 must stay below {first:.4g} %"
-        )
-    if limits.tail_cap_pct < last * (1.0 + ROOM):
-        return (
-            f"no ladder with num_orders {orders} keeps limits.tail_cap_pct {limits.tail_cap_pct:g}: "
-            f"at limits.martingale_pct {growth_min_pct:g} the last order must exceed {last:.4g} %"
-        )
     shortest = (orders - 1) * limits.min_indent_step_pct
-    if shortest > cell.overlap_pct * (1.0 - ROOM):
-        return (
-            f"no ladder with overlap_pct {cell.overlap_pct:g} and num_orders {orders} keeps "
-            f"limits.min_indent_step_pct {limits.min_indent_step_pct:g}: "
-            f"its {orders - 1} gaps need more than {shortest:.4g} %"
-        )
-    return None
+    cells, at = f"num_orders {orders}", f"at limits.martingale_pct {growth_min_pct:g}"
+    if limits.first_volume_min_pct > first * (1.0 - ROOM):
+        limit, why = "first_volume_min_pct", f"{at} order 1 must stay below {first:.4g} %"
+    elif limits.tail_cap_pct < last * (1.0 + ROOM):
+        limit, why = "tail_cap_pct", f"{at} the last order must exceed {last:.4g} %"
+    elif shortest > cell.overlap_pct * (1.0 - ROOM):
+        cells = f"overlap_pct {cell.overlap_pct:g} and {cells}"
+        limit, why = "min_indent_step_pct", f"its {orders - 1} gaps need more than {shortest:.4g} %"
+    else:
+        return None
+    return f"no ladder with {cells} keeps limits.{limit} {getattr(limits, limit):g}: {why}"
 
 
 def broken_limits(schedule: Json, limits: Limits) -> list[str]:
-    """Names of the limits that a stored schedule breaks, judged by its own numbers; empty where all hold.
-
-    Args:
-        schedule: of the contract; its lists ``indent_pct``, ``volume_pct`` and ``martingale_pct`` count.
-        limits: those that it should keep.
-    """
+    """Names of the limits that a schedule of the contract breaks, judged by its own numbers; empty where all hold."""
     indent, volume, growth = (np.asarray(schedule[key]) for key in ("indent_pct", "volume_pct", "martingale_pct"))
     gaps = np.diff(indent)
     low, high = limits.martingale_pct

@@ -62,11 +62,6 @@ def penalties(position: Position, rule: Wave, tail_cap_pct: float) -> dict[str, 
 
     ``P_need_mismatch`` is not among them: it compares with what is stored, so the contract adds it.
 
-    Args:
-        position: the batch.
-        rule: of the wave.
-        tail_cap_pct: largest share of the last order, in percent.
-
     Example:
         The last order holds half, a quarter more than its cap of 40 %; all other growths are strong and alike:
 

@@ -17,10 +17,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlab.model.gaps import Gaps
 from mlab.model.ladder import Array, Need, Sizing, accumulate, average_entry, compound, count_by_column
-from mlab.model.needs import Needs
 from mlab.model.objective import Objective
 
 STEPS = 6
@@ -37,12 +37,30 @@ EVEN = 1e6
 
 
 @dataclass(frozen=True, slots=True)
+class Needs:
+    """Needs of orders 2..M (K, B), and their line where no gap is bound: ``min(top, base + pull * slope)``, all (B,)."""
+
+    need: Array
+    top: Array
+    base: Array
+    pull: Array
+
+    def of(self, ladders: NDArray[np.int64]) -> Needs:
+        """Those of some ladders, in that order."""
+        return Needs(self.need[:, ladders], self.top[ladders], self.base[ladders], self.pull[ladders])
+
+    def put(self, ladders: NDArray[np.int64], other: Needs) -> None:
+        """Replace those of some ladders."""
+        self.need[:, ladders] = other.need
+        self.top[ladders], self.base[ladders], self.pull[ladders] = other.top, other.base, other.pull
+
+
+@dataclass(frozen=True, slots=True)
 class Pricing:
     """How the orders of one cell are priced once their volumes are known.
 
     Attributes:
         overlap: indent of the last order in percent, between 0 and 100.
-        sizing: what the volumes are, money or coins.
         need: which needs the score counts, those at fills or those just before them.
         weight: of the largest need over that of the variance, both of needs as shares.
         gaps: bounds with ``(M - 1) * least < overlap / 100 <= (M - 1) * most``.
@@ -67,13 +85,9 @@ class Pricing:
         return 1.0 - self.overlap / 100.0
 
     def indents(self, volume: Array) -> tuple[Array, Needs]:
-        """Where the orders stand, from their volumes alone.
+        """Indents in percent (M, B), the first 0, the last ``overlap``, and the needs that they follow from.
 
-        Args:
-            volume: positive volumes in any unit, shape (M, B).
-
-        Returns:
-            Indents in percent, shape (M, B), the first 0, the last ``overlap``; and the needs they follow from.
+        Volumes are positive, in any unit, of shape (M, B).
 
         Example:
             Where only the largest need counts (beta 0), all orders after the first need the same rebound, in percent:
@@ -93,14 +107,9 @@ class Pricing:
         return indent, needs
 
     def near(self, volume: Array, known: Needs, steps: int = NEAR_STEPS) -> tuple[Array, Needs]:
-        """Prices over the base price (M, B), some steps from the needs of similar volumes; and the needs reached.
+        """Prices over the base price (M, B), some Newton steps from the needs of similar volumes; the needs reached.
 
-        Gaps are within their bounds but for what is left of the error of the steps.
-
-        Args:
-            volume: positive volumes in any unit, shape (M, B).
-            known: needs of similar ladders, one for each column of volumes; left as they are.
-            steps: Newton steps.
+        Gaps keep their bounds but for what is left of the error of the steps. ``known`` is left as it is.
         """
         ratio = self._ratio(volume)
         needs = known = replace(known, need=self._capped(known.need, ratio))
@@ -151,24 +160,23 @@ class Pricing:
         slope[-1] += share[-1]
         return factor, slope
 
-    def _averages(self, factor: Array) -> Array:
-        """Average entry over the base price, shape (M, B). F6."""
-        return compound(np.concatenate([np.ones((1, factor.shape[1])), factor]))
-
-    def _prices(self, need: Array, ratio: Array) -> Array:
-        """Prices over the base price, shape (M, B), the last where it belongs. F6."""
-        average = self._averages(self._chain(need, ratio)[0])
+    def _prices_and_averages(self, need: Array, factor: Array) -> tuple[Array, Array]:
+        """Prices that follow from the needs, and average entries, both over the base price, shape (M, B). F6."""
+        average = compound(np.concatenate([np.ones((1, factor.shape[1])), factor]))  # F6
         price = np.ones(average.shape)
         np.divide(average[1:] if self.need == "fill" else average[:-1], 1.0 + need, out=price[1:])  # F6
-        price[-1] = self._floor
+        return price, average
+
+    def _prices(self, need: Array, ratio: Array) -> Array:
+        price, _ = self._prices_and_averages(need, self._chain(need, ratio)[0])
+        price[-1] = self._floor  # where it belongs
         return price
 
     def _step(self, needs: Needs, ratio: Array, *, tight: bool) -> Needs:
         """One Newton step towards the needs whose score is least. F7."""
         factor, slope = self._chain(needs.need, ratio)
-        limits = None
-        if tight or self.gaps.most is not None:
-            limits = self._limits(needs.need, factor, ratio, tight=tight)
+        bound = tight or self.gaps.most is not None
+        limits = self._limits(needs.need, factor, ratio, tight=tight) if bound else None
         # What the needs have to add up to along the slopes, for the last price to end where it belongs.
         depth = np.log(np.multiply.reduce(factor, axis=0) / ((1.0 + needs.need[-1]) * self._floor))
         depth += np.einsum("kb,kb->b", slope, needs.need)
@@ -221,9 +229,7 @@ class Pricing:
 
     def _limits(self, need: Array, factor: Array, ratio: Array, *, tight: bool) -> tuple[Array, Array]:
         """Least and largest need that the bounds on gaps leave each order, the others as they are. F8."""
-        average = self._averages(factor)[:-1]
-        above = np.ones(need.shape)
-        np.divide(average[1:] if self.need == "fill" else average[:-1], 1.0 + need[:-1], out=above[1:])
+        above, average = (rows[:-1] for rows in self._prices_and_averages(need, factor))
         below = np.arange(len(need) - 1.0, -1.0, -1.0)[:, None]  # orders that are still to come
         deepest = self._floor + below * self.gaps.least
         highest = above - self.gaps.least if tight else np.ones(1)

@@ -57,7 +57,7 @@ def evaluate(indent: Array, volume: Array, objective: Objective = DEFAULT) -> Ev
     Args:
         indent: depth of each order in percent, shape (M, B), M >= 2, below 100.
         volume: positive volumes in any unit, shape (M, B).
-        objective: weights, limits and sizing; the defaults of the config where it is left out.
+        objective: the defaults of the config where it is left out.
 
     Raises:
         EvaluationError: a shape, a volume or an indent that no formula holds for, or a score that overflows.

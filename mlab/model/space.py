@@ -15,9 +15,8 @@ from mlab.core.records import Cell
 from mlab.model.gaps import Gaps
 from mlab.model.ladder import Array, accumulate, compound
 from mlab.model.limits import GUARD, least_rest, least_spread
-from mlab.model.needs import Needs
 from mlab.model.objective import Objective, Wave
-from mlab.model.pricing import Pricing
+from mlab.model.pricing import Needs, Pricing
 
 SCALE_STEPS = 30
 """Halvings of the share that a shape is scaled by."""
@@ -91,12 +90,7 @@ class Space:
         """The growths lowered, from the first order on, as far as the limits ask. F23 and F24.
 
         A lower growth always helps both limits, so each step may take what the least growth after it leaves.
-
-        Args:
-            growth: ratio of each volume to the one before, shape (K, B); left as it is.
-
-        Returns:
-            Growths that keep the limits, shape (K, B).
+        Shapes (K, B); ``growth`` is left as it is.
         """
         kept = np.clip(growth, self.growth_min, self.growth_max)
         beyond = np.flatnonzero(self._breaks(volumes(kept)))
@@ -153,10 +147,7 @@ class Space:
         growth[step, ladder] = np.where(change | (held[-1] > self.total_max), exact, now)
 
     def priced(self, growth: Array) -> tuple[Array, Array, Needs]:
-        """Ladders from growths.
-
-        Args:
-            growth: ratio of each volume to the one before, within the limits, shape (K, B).
+        """Ladders from growths (K, B) within the limits.
 
         Returns:
             Indents in percent (M, B), volumes of which the first is 1 (M, B), and the needs that prices follow from.

@@ -11,7 +11,7 @@ import numpy as np
 from mlab.config import Config
 from mlab.core.errors import EvaluationError
 from mlab.core.events import emit
-from mlab.core.records import Batch, Candidate, Cell, Json, Metric, Outcome, Trial
+from mlab.core.records import Batch, Candidate, Cell, Json, Metric, Trial
 from mlab.core.redaction import redacted
 from mlab.core.state import candidate_id
 from mlab.model.annealing import GENERATIONS, Refinement, Start
@@ -19,7 +19,7 @@ from mlab.model.contract import contract, risk
 from mlab.model.ladder import Array
 from mlab.model.limits import broken_limits
 from mlab.model.objective import Objective
-from mlab.model.scoring import Evaluation, evaluate
+from mlab.model.scoring import evaluate
 from mlab.model.space import Space
 from mlab.search.stopping import worth_keeping
 from mlab.search.study import Study
@@ -30,66 +30,43 @@ from mlab.search.timeout import watched
 class Problem:
     """What a cell asks for: everything that its search needs besides the study."""
 
+    config: Config
     run_id: str
-    cell: Cell
-    seed: int
-    base_price: float
     space: Space
-    prune_factor: float
-    timeout_s: float
 
     @classmethod
     def of(cls, config: Config, run_id: str, cell: Cell) -> Problem:
         """The task of a cell in the terms of the pure modules."""
-        ladder, search = config.ladder, config.search
-        objective = Objective(config.score, ladder.limits, ladder.sizing)
-        return cls(
-            run_id=run_id,
-            cell=cell,
-            seed=config.seed,
-            base_price=ladder.base_price,
-            space=Space.of(cell, objective),
-            prune_factor=search.prune_factor,
-            timeout_s=search.batch_timeout_s,
-        )
+        objective = Objective(config.score, config.ladder.limits, config.ladder.sizing)
+        return cls(config, run_id, Space.of(cell, objective))
 
 
-@dataclass(frozen=True, slots=True)
-class _Refined:
-    """What the refinement of a batch left: the reports of each trial, its outcome, and the best growths."""
-
-    reports: list[list[float]]
-    outcomes: list[Outcome]
-    evaluations: list[int]
-    evaluation: Evaluation
-
-
-def search_batch(problem: Problem, study: Study, index: int, size: int, best: Candidate | None) -> Batch:
+def search_batch(problem: Problem, study: Study, index: int, best: Candidate | None) -> Batch:
     """Ask for a batch of starts, refine them and write down what came of each.
 
     Args:
         problem: the cell's task.
         study: gives the starts; the outcomes are told to it by the caller, once they are stored.
         index: the batch within its cell.
-        size: trials of the batch.
         best: best candidate of the cell so far, None at first.
 
     Raises:
         EvaluationError: an evaluation failed, or did not end in time.
     """
-    starts = study.ask(index, size, warm=best is not None)
-    emit("EVAL.CALL", f"refine {size} starts", adapter=study.sampler_name)
+    search, cell = problem.config.search, problem.space.cell
+    starts = study.ask(index, search.batch_size, warm=best is not None)
+    emit("EVAL.CALL", f"refine {len(starts)} starts", adapter=study.sampler_name)
     began = time.perf_counter()
     try:
-        with watched(problem.timeout_s):
-            refined = _refine(problem, study, starts, index, best)
-            trials, candidates = _records(problem, study, index, refined)
+        with watched(search.batch_timeout_s):
+            refinement, reports = _refine(problem, study, starts, index, best)
+            trials, candidates = _records(problem, study, index, refinement, reports)
     except Exception as error:  # whatever it is
         text = redacted(f"{type(error).__name__}: {error}".removesuffix(": "))
         emit("EVAL.ERROR", text, level="error", inputs=study.params())
-        raise EvaluationError(f"{problem.cell.label}, batch {index}: {text}") from error
+        raise EvaluationError(f"{cell.label}, batch {index}: {text}") from error
     seconds = time.perf_counter() - began
-    evaluations = sum(refined.evaluations)
+    evaluations = sum(trial.evaluations for trial in trials)
     batch_best = min((candidate.score for candidate in candidates), default=None)
     emit(
         "EVAL.RETURN",
@@ -99,20 +76,21 @@ def search_batch(problem: Problem, study: Study, index: int, size: int, best: Ca
         score=batch_best,
     )
     least = min((candidate.score for candidate in [*candidates, best] if candidate), default=0.0)
-    kept = tuple(candidate for candidate in candidates if worth_keeping(candidate.score, least, problem.prune_factor))
+    kept = tuple(candidate for candidate in candidates if worth_keeping(candidate.score, least, search.prune_factor))
     pruned = sum(trial.outcome == "PRUNED" for trial in trials)
     emit("ORCH.PRUNE", f"{pruned} trials pruned", pruned=pruned, not_kept=len(candidates) - len(kept))
-    metrics = _metrics(index, trials, candidates, least, evaluations / seconds)
-    return Batch(problem.cell, index, tuple(trials), kept, metrics)
+    metrics = _metrics(index, pruned, candidates, least, evaluations / seconds)
+    return Batch(cell, index, tuple(trials), kept, metrics)
 
 
-def _refine(problem: Problem, study: Study, starts: Sequence[Start], index: int, best: Candidate | None) -> _Refined:
-    """Anneal all starts together, reporting each generation; the pruner may end some."""
+def _refine(
+    problem: Problem, study: Study, starts: Sequence[Start], index: int, best: Candidate | None
+) -> tuple[Refinement, list[list[float]]]:
+    """Anneal all starts together; what was reported of each generation, after which the pruner may end some."""
     # The fourth number keeps this sequence apart from the sampler's, which is seeded by the first three.
-    seed = np.random.SeedSequence([problem.seed, problem.cell.index, index, 1])
+    seed = np.random.SeedSequence([problem.config.seed, problem.space.cell.index, index, 1])
     refinement = Refinement(problem.space, starts, _growths(best), seed)
     reports: list[list[float]] = [[] for _ in starts]
-    outcomes: list[Outcome] = ["COMPLETE"] * len(starts)
     for generation in range(GENERATIONS):
         refinement.generation()
         for trial in refinement.active.tolist():
@@ -122,14 +100,9 @@ def _refine(problem: Problem, study: Study, starts: Sequence[Start], index: int,
             reports[trial].append(score)
             if study.should_prune(trial, generation, score):
                 refinement.stop(trial)
-                outcomes[trial] = "PRUNED"
         if not refinement.active.size:
             break
-    indent, volume, _ = problem.space.priced(refinement.best.growth)
-    evaluation = evaluate(indent, volume, problem.space.objective)
-    if not evaluation.finite:
-        raise EvaluationError("an evaluation has a number that is not finite")
-    return _Refined(reports, outcomes, refinement.evaluations.tolist(), evaluation)
+    return refinement, reports
 
 
 def _growths(best: Candidate | None) -> Array | None:
@@ -139,62 +112,52 @@ def _growths(best: Candidate | None) -> Array | None:
     return 1.0 + np.array(best.contract["schedule"]["martingale_pct"][1:]) / 100.0
 
 
-def _records(problem: Problem, study: Study, index: int, refined: _Refined) -> tuple[list[Trial], list[Candidate]]:
+def _records(
+    problem: Problem, study: Study, index: int, refinement: Refinement, reports: list[list[float]]
+) -> tuple[list[Trial], list[Candidate]]:
     """The trials of the batch, and a candidate for each that finished."""
+    space, base_price = problem.space, problem.config.ladder.base_price
+    indent, volume, _ = space.priced(refinement.best.growth)
+    evaluation = evaluate(indent, volume, space.objective)
+    if not evaluation.finite:
+        raise EvaluationError("an evaluation has a number that is not finite")
     trials, candidates = [], []
     for i, params in enumerate(study.params()):
-        ladder = contract(refined.evaluation, i, problem.base_price, problem.space.objective)
-        name = candidate_id(problem.run_id, problem.cell.index, index, i)
-        number = study.first_number() + i
-        broken = broken_limits(ladder["schedule"], problem.space.objective.limits)
-        if broken:
+        ladder = contract(evaluation, i, base_price, space.objective)
+        name = candidate_id(problem.run_id, space.cell.index, index, i)
+        if broken := broken_limits(ladder["schedule"], space.objective.limits):
             raise EvaluationError(f"{name} breaks {', '.join(broken)}")
-        finished = refined.outcomes[i] == "COMPLETE"
-        trials.append(
-            Trial(
-                number=number,
-                batch=index,
-                params=params,
-                outcome=refined.outcomes[i],
-                score=ladder["score"],
-                reports=tuple(refined.reports[i]),
-                evaluations=refined.evaluations[i],
-                candidate_id=name if finished else None,
-            )
+        finished = i in refinement.active
+        trial = Trial(
+            number=study.first_number + i,
+            batch=index,
+            params=params,
+            outcome="COMPLETE" if finished else "PRUNED",
+            score=ladder["score"],
+            reports=tuple(reports[i]),
+            evaluations=int(refinement.evaluations[i]),
+            candidate_id=name if finished else None,
         )
+        trials.append(trial)
         if finished:
-            block = risk(refined.evaluation, i, problem.space.objective)
-            candidates.append(Candidate(name, problem.cell, index, number, ladder["score"], ladder, block))
+            block = risk(evaluation, i, space.objective)
+            candidates.append(Candidate(name, space.cell, index, trial.number, ladder["score"], ladder, block))
     return trials, candidates
 
 
 def failed_batch(problem: Problem, study: Study, index: int, error: Exception) -> Batch:
     """The batch that failed as error records: what was asked and what went wrong. They are never ranked."""
+    text = str(error)
     trials = tuple(
-        Trial(
-            number=study.first_number() + i,
-            batch=index,
-            params=params,
-            outcome="FAIL",
-            score=None,
-            reports=(),
-            evaluations=0,
-            candidate_id=None,
-            error=str(error),
-        )
-        for i, params in enumerate(study.params())
+        Trial(number, index, params, "FAIL", score=None, reports=(), evaluations=0, candidate_id=None, error=text)
+        for number, params in enumerate(study.params(), start=study.first_number)
     )
-    return Batch(problem.cell, index, trials, (), ())
+    return Batch(problem.space.cell, index, trials, (), ())
 
 
-def _metrics(
-    index: int, trials: Sequence[Trial], candidates: Sequence[Candidate], best: float, speed: float
-) -> tuple[Metric, ...]:
+def _metrics(index: int, pruned: int, candidates: Sequence[Candidate], best: float, speed: float) -> tuple[Metric, ...]:
     """What MLflow shows of the batch; penalties are those of its best ladder."""
-    values = {
-        "pruned": float(sum(trial.outcome == "PRUNED" for trial in trials)),
-        "evaluations_per_second": speed,
-    }
+    values = {"pruned": float(pruned), "evaluations_per_second": speed}
     if candidates:
         leader = min(candidates, key=lambda candidate: candidate.score)
         penalties: Json = leader.contract["penalties"]

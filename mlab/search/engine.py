@@ -139,11 +139,11 @@ class Execution:
         """
         search = self.config.search
         try:
-            return search_batch(problem, study, index, search.batch_size, leader)
+            return search_batch(problem, study, index, leader)
         except EvaluationError as error:
             if search.on_error == "fail":
                 raise
-            trials = self.store.trials(self.experiment.exp_id, problem.cell.index)
+            trials = self.store.trials(self.experiment.exp_id, problem.space.cell.index)
             failed = len({trial.batch for trial in trials if trial.outcome == "FAIL"}) + 1
             if failed > search.max_failed_share * search.max_batches:
                 least = f"search.max_failed_share = {search.max_failed_share:g} of {search.max_batches} batches"

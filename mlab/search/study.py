@@ -19,7 +19,7 @@ from optuna.samplers import BaseSampler, CmaEsSampler, QMCSampler, RandomSampler
 from optuna.trial import TrialState
 
 from mlab.core.errors import StoreError
-from mlab.core.records import Cell, Outcome, Trial
+from mlab.core.records import Cell, Trial
 from mlab.model.annealing import GENERATIONS, Shape, Start
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -55,11 +55,6 @@ PRUNERS: dict[str, Callable[[], BasePruner]] = {
     "hyperband": lambda: HyperbandPruner(min_resource=GENERATIONS // 4, max_resource=GENERATIONS),
     "none": NopPruner,
 }
-STATES: dict[Outcome, TrialState] = {
-    "COMPLETE": TrialState.COMPLETE,
-    "PRUNED": TrialState.PRUNED,
-    "FAIL": TrialState.FAIL,
-}
 
 
 class Study:
@@ -67,13 +62,16 @@ class Study:
 
     Every other trial begins with a shape, the others warm, with the best ladder of the cell. They are two studies of
     Optuna: beside trials that begin so far ahead a new shape would always look hopeless.
+
+    Attributes:
+        first_number: of the batch that is asked for next, or was and is not told yet: its first trial's in the cell.
     """
 
     def __init__(self, cell: Cell, sampler: str, pruner: str, seed: int) -> None:
         self.cell, self.sampler_name, self._seed = cell, sampler, seed
         self._pruner = pruner
         self._studies = {kind: self._study(kind) for kind in ("shaped", "warm")}
-        self._count = 0
+        self.first_number = 0
         self._asked: list[tuple[str, optuna.Trial]] = []
 
     def _study(self, kind: str) -> optuna.Study:
@@ -103,8 +101,8 @@ class Study:
         """The starts of one batch.
 
         Args:
-            batch: index within the cell.
-            size: number of trials.
+            batch: its index within the cell.
+            size: its trials.
             warm: whether there is a best ladder to begin with; otherwise all begin with shapes.
         """
         seeds = np.random.SeedSequence([self._seed, self.cell.index, batch]).generate_state(2)
@@ -127,16 +125,12 @@ class Study:
         trial.report(score, generation)
         return trial.should_prune()
 
-    def first_number(self) -> int:
-        """Number of the batch's first trial within the cell."""
-        return self._count
-
     def tell(self, trials: Sequence[Trial]) -> None:
         """Tell how each trial of the batch ended, in the order in which they were asked."""
         for (kind, asked), trial in zip(self._asked, trials, strict=True):
             score = trial.score if trial.outcome == "COMPLETE" else None  # Optuna takes a pruned one's last report
-            self._studies[kind].tell(asked, score, STATES[trial.outcome])
-        self._count += len(trials)
+            self._studies[kind].tell(asked, score, TrialState[trial.outcome])
+        self.first_number += len(trials)
         self._asked = []
         for kind, study in self._studies.items():
             remembered = study.get_trials(deepcopy=False)

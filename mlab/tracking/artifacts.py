@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 
 import orjson
@@ -64,20 +63,10 @@ def write_winner(folder: Path, best: Candidate) -> bytes:
 def winner_metrics(result: CellResult) -> dict[str, float]:
     """The numbers by which the winners of cells are compared; penalties and diagnostics as sections of their own."""
     best = result.best
-    values = {
-        "evaluations": float(result.evaluations),
-        "trials": float(result.trials),
-        "trials_pruned": float(result.pruned),
-    }
+    values = {"evaluations": result.evaluations, "trials": result.trials, "trials_pruned": result.pruned}
     if best is not None:
-        contract = best.contract
-        values |= {key: contract[key] for key in ("score", "max_need", "var_need", "tail")}
+        values |= {key: best.contract[key] for key in ("score", "max_need", "var_need", "tail")}
         values |= {"max_need_path": best.risk["max_need_path"]}
-        parts = ("penalties", "diagnostics")
-        values |= {f"{part}/{key}": float(value) for part in parts for key, value in contract[part].items()}
-    return values
-
-
-def milliseconds(moment: str) -> int:
-    """A stored time as MLflow wants it: milliseconds since 1970."""
-    return round(datetime.fromisoformat(moment).timestamp() * 1000.0)
+        for part in ("penalties", "diagnostics"):
+            values |= {f"{part}/{key}": value for key, value in best.contract[part].items()}
+    return {key: float(value) for key, value in values.items()}

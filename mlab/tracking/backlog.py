@@ -46,30 +46,24 @@ class Outcome:
         """One line for people."""
         if not self.left:
             return f"run {self.run_id}: delivered {self.before}"
-        return f"run {self.run_id}: {NOT_YET}{self.left}: {self.why}"
+        return f"run {self.run_id}: not yet delivered to MLflow: {self.left}: {self.why}"
 
 
 OFFLINE = "offline"
 """Why all of a run is pending of which MLflow was not to be told."""
 
-NOT_YET = "not yet delivered to MLflow: "
-"""What comes after it is pending, and why."""
-
 
 def undelivered(store: Store, run: Experiment, answer: str | None) -> str:
-    """One line on what MLflow lacks of a run that is over, why, and what to do; empty where it lacks nothing.
+    """One line on what MLflow lacks of a run that is over, why by the answer of its sidecar, and what to do.
 
-    Args:
-        store: the database, open.
-        run: the run.
-        answer: of its :class:`mlab.tracking.Sidecar`.
+    Empty where it lacks nothing.
     """
     backlog = Backlog.of(store, run)
     if not backlog:
         return ""
     if answer == OFFLINE:
         return f"MLflow has not been told of this run, which was offline; mlab sync delivers {backlog}"
-    what, again = f"N{NOT_YET[1:]}{backlog}", f"mlab sync, or --resume {run.run_id}"
+    what, again = f"Not yet delivered to MLflow: {backlog}", f"mlab sync, or --resume {run.run_id}"
     if answer is None:
         return f"{what}; the publisher goes on in the background. What it leaves: {again}"
     return f"{what} ({answer}). Deliver it with {again}; the next run tries, too"

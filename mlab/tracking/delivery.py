@@ -11,12 +11,14 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from mlflow.entities import Metric as MlflowMetric
 from mlflow.entities import Param, Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
+from mlab.core.errors import StoreError
 from mlab.core.records import Cell, CellResult, Experiment, Json, Metric, Status
 from mlab.core.state import State
 from mlab.core.urls import Pages
@@ -43,12 +45,12 @@ class Delivery:
         self._client, self._mlflow = client, client.mlflow
         self._finished: set[int] = set()
         self._drawn: dict[str, bytes] = {}
-        self._parent = self._parent_run(self._stored())
+        self._parent = self._parent_run(stored_run(store, run_id))
         self._children: dict[int, str] = {}
 
     def progress(self) -> None:
         """Deliver what there is: metrics, and the winners of cells that are finished."""
-        run = self._stored()
+        run = stored_run(self._store, self._run_id)
         cells = self._store.cells(run.exp_id)
         for result in cells:
             if result.batches and result.cell.index not in self._children:
@@ -56,7 +58,7 @@ class Delivery:
         self._deliver_metrics(run.exp_id)
         for result in cells:
             if result.finished and result.cell.index not in self._finished:
-                self._publish_cell(result, "FINISHED")
+                self._publish_cell(run, result, "FINISHED")
                 self._finished.add(result.cell.index)
 
     def _deliver_metrics(self, exp_id: int) -> None:
@@ -76,16 +78,16 @@ class Delivery:
 
     def end(self) -> None:
         """Deliver what is left of a run that has ended: the last numbers, the summary, the artifacts, the status."""
-        run = self._stored()
+        run = stored_run(self._store, self._run_id)
         if run.status not in MLFLOW_STATUS:
             return  # resumed since
         self.progress()
         status, cells = MLFLOW_STATUS[run.status], self._store.cells(run.exp_id)
         for result in cells:
             if result.batches and not result.finished:
-                self._publish_cell(result, status)
+                self._publish_cell(run, result, status)
         summary = {"eval_count": float(run.eval_count), "elapsed_s": run.elapsed_s, "cells": float(len(cells))}
-        began, batches = artifacts.milliseconds(run.started_at), sum(result.batches for result in cells)
+        began, batches = _milliseconds(run.started_at), sum(result.batches for result in cells)
         tags = {"status": run.status, "prefect.flow_run_id": run.flow_run_id or "", **TABLES}
         tags[MLFLOW_RUN_NOTE] = markdown.run_note(run, cells, self._links(run))
         self._publish(self._parent, summary, began, batches, tags)
@@ -93,7 +95,7 @@ class Delivery:
             results = self._store.results(run.exp_id)
             artifacts.write_run(Path(folder), self._state, run, cells, results, self._drawn)
             self._mlflow.log_artifacts(self._parent, folder)
-        ended = artifacts.milliseconds(run.finished_at) if run.finished_at else None
+        ended = _milliseconds(run.finished_at) if run.finished_at else None
         self._mlflow.set_terminated(self._parent, status, ended)
         self._store.delivered_ending(run)
 
@@ -103,20 +105,10 @@ class Delivery:
         links = {"report of the run": pages.report(self._parent, self._client.experiment)}
         return links | ({"Prefect flow run": pages.flow_run(run.flow_run_id)} if run.flow_run_id else {})
 
-    def _stored(self) -> Experiment:
-        run = self._store.experiment(self._run_id)
-        if run is None:
-            raise LookupError(f"no run {self._run_id} in {self._state.database}")
-        return run
-
     def _parent_run(self, run: Experiment) -> str:
-        tags = {
-            "run_id": run.run_id,
-            "exp_id": str(run.exp_id),
-            "config": run.config["name"],
-            MLFLOW_GIT_COMMIT: _git_commit(),
-        }
-        began = artifacts.milliseconds(run.started_at)
+        tags = {"run_id": run.run_id, "exp_id": str(run.exp_id), "config": run.config["name"]}
+        tags[MLFLOW_GIT_COMMIT] = _git_commit()
+        began = _milliseconds(run.started_at)
         mlflow_run = self._client.run(run.run_id, f"{run.config['name']} {run.run_id}", began, tags)
         if mlflow_run != run.mlflow_run_id:
             self._store.set_mlflow_run(run.exp_id, mlflow_run)
@@ -141,11 +133,11 @@ class Delivery:
         self._mlflow.log_batch(name, params=[param for param in lacking if param.value])
         return run
 
-    def _publish_cell(self, result: CellResult, status: str) -> None:
+    def _publish_cell(self, run: Experiment, result: CellResult, status: str) -> None:
         child = self._children[result.cell.index]
         if result.best is not None:
-            run, name = self._stored(), result.best.candidate_id
-            stamp = artifacts.milliseconds(run.started_at)
+            name = result.best.candidate_id
+            stamp = _milliseconds(run.started_at)
             tags = {MLFLOW_RUN_NOTE: markdown.ladder_note(result.best, self._links(run)), "candidate_id": name}
             self._publish(child, artifacts.winner_metrics(result), stamp, result.batches, tags)
             with tempfile.TemporaryDirectory() as folder:
@@ -157,6 +149,23 @@ class Delivery:
         """Final numbers and the description of a run, at a time and step that a repetition finds again."""
         metrics = [MlflowMetric(key, value, stamp, step) for key, value in values.items()]
         self._mlflow.log_batch(name, metrics=metrics, tags=[RunTag(key, text) for key, text in tags.items() if text])
+
+
+def stored_run(store: Store, run_id: str) -> Experiment:
+    """A run as it stands now.
+
+    Raises:
+        StoreError: there is none of that id.
+    """
+    run = store.experiment(run_id)
+    if run is None:
+        raise StoreError(f"there is no run {run_id} in {store.database.path}")
+    return run
+
+
+def _milliseconds(moment: str) -> int:
+    """A stored time as MLflow wants it: milliseconds since 1970."""
+    return round(datetime.fromisoformat(moment).timestamp() * 1000.0)
 
 
 def _steps(commits: Sequence[tuple[int, int, float | None]]) -> dict[tuple[int, int], tuple[int, float]]:

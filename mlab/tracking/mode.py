@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal
 from urllib.parse import unquote
 
 from mlab.core.errors import ConfigError
 from mlab.core.state import State
 
-Mode: TypeAlias = Literal["online", "offline"]
 
-
-def mode() -> Mode:
+def mode() -> Literal["online", "offline"]:
     """``MLAB_MODE``: an offline run starts no publisher, and ``mlab sync`` delivers it later; online where not set.
 
     Raises:
@@ -26,25 +24,21 @@ def mode() -> Mode:
             raise ConfigError("environment", "MLAB_MODE", "must be online or offline", other)
 
 
-def tracking_uri(state: State) -> str:
-    """``MLFLOW_TRACKING_URI``; empty where runs go to the MLflow of the state folder.
+def tracking_uri(state: State, variable: str = "MLFLOW_TRACKING_URI") -> str:
+    """Where the environment says that MLflow keeps runs; empty where that is in the state folder.
 
     Raises:
         ConfigError: it names the database of the experiments, which MLflow would ruin with tables of its own.
     """
-    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    uri = os.environ.get(variable, "")
     if any(_same(file, state.database) for file in _sqlite_files(uri)):
         must = "must not be the database of the experiments, to which MLflow would add its tables"
-        raise ConfigError("environment", "MLFLOW_TRACKING_URI", must, uri)
+        raise ConfigError("environment", variable, must, uri)
     return uri
 
 
 def check(state: State) -> None:
-    """Refuse what is wrong before anything is written.
-
-    Raises:
-        ConfigError: as above.
-    """
+    """Refuse what is wrong, as :func:`mode` and :func:`tracking_uri` do, before anything is written."""
     mode()
     tracking_uri(state)
 

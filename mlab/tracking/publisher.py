@@ -19,7 +19,7 @@ from mlab.core.state import State
 from mlab.store import Store
 from mlab.tracking.backlog import Backlog, Outcome
 from mlab.tracking.client import Client
-from mlab.tracking.delivery import Delivery
+from mlab.tracking.delivery import Delivery, stored_run
 from mlab.tracking.faults import Faults, worded
 
 PERIOD_S = 2.0
@@ -76,23 +76,26 @@ class Follower:
     def news(self) -> bool:
         """Whether the run has begun or ended since the last delivery."""
         try:
-            return _stage(self._run()) != self._seen
+            return _stage(stored_run(self._store, self._run_id)) != self._seen
         except StoreError:
             return False  # the next delivery says so
 
     def deliver(self, *, last: bool) -> None:
         """Deliver what there is; of a run that has not begun nothing, of one that has ended all.
 
-        Args:
-            last: whether the process that executed the run, if it still runs, has left it behind.
+        ``last`` says that the process that executed the run, if it still runs, has left it behind.
         """
-        run = self._abandoned() if last else self._run()
+        if last:
+            wait_until(self._ended_or_abandoned, 5 * GLANCE_S, GLANCE_S)  # one that dies takes a moment to be gone
+        run = stored_run(self._store, self._run_id)
         self._seen = _stage(run)
         try:
             self._client = self._client or Client.open(self._state)
             if run.status == "PENDING" or self._seen == self._ended:
                 return
-            self._lock(run.exp_id, LOCK_WAIT_S if last else 0.0)
+            if not self._locked:
+                self._stack.enter_context(alone(lock(self._state), run.exp_id, LOCK_WAIT_S if last else 0.0))
+                self._locked = True
             if self._delivery is None:
                 self._delivery = Delivery(self._state, self._store, self._client, self._run_id)
             self._delivery.progress()
@@ -103,27 +106,11 @@ class Follower:
             self._client = self._delivery = None  # found anew next time, whatever became of it
             raise
 
-    def _run(self) -> Experiment:
-        run = self._store.experiment(self._run_id)
-        if run is None:
-            raise StoreError(f"there is no run {self._run_id} in {self._state.database}")
-        return run
-
-    def _abandoned(self) -> Experiment:
-        """The run; stopped, where it is RUNNING and its process is gone. One that dies takes a moment to be gone."""
-
-        def ended() -> bool:
-            if self._run().status == "RUNNING":
-                self._store.reconcile()
-            return self._run().status != "RUNNING"
-
-        wait_until(ended, 5 * GLANCE_S, GLANCE_S)
-        return self._run()
-
-    def _lock(self, exp_id: int, wait_s: float) -> None:
-        if not self._locked:
-            self._stack.enter_context(alone(lock(self._state), exp_id, wait_s))
-            self._locked = True
+    def _ended_or_abandoned(self) -> bool:
+        """Whether the run is not RUNNING; it is stopped where its process is gone."""
+        if stored_run(self._store, self._run_id).status == "RUNNING":
+            self._store.reconcile()
+        return stored_run(self._store, self._run_id).status != "RUNNING"
 
 
 def publish_pending(state: State, store: Store) -> Iterator[Outcome]:

@@ -102,11 +102,7 @@ class Caller:
         return self._line is None or bool(select.select([self._line], [], [], 0.0)[0])
 
     def answer(self, why: str) -> None:
-        """Let the caller go.
-
-        Args:
-            why: something is not yet delivered; empty where all is.
-        """
+        """Let the caller go, and tell it why something is not yet delivered; empty where all is."""
         with suppress(OSError):  # it has not waited
             if self._line is not None:
                 self._line.sendall(f"{why}\n".encode())
