@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from itertools import product
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import Field, Tag, field_validator, model_validator
 
@@ -50,16 +50,15 @@ class OrdersRange(Section):
         return tuple(range(self.min, self.max + 1, self.step))
 
 
-Overlaps: TypeAlias = (
-    Annotated[Overlap, Tag("number")]
-    | Annotated[tuple[Overlap, ...], Field(strict=False, min_length=1, max_length=MAX_CELLS), Tag("list")]
-    | Annotated[OverlapRange, Tag("range")]
+Number = TypeVar("Number")
+Range = TypeVar("Range")
+Several: TypeAlias = (
+    Annotated[Number, Tag("number")]
+    | Annotated[tuple[Number, ...], Field(strict=False, min_length=1, max_length=MAX_CELLS), Tag("list")]
+    | Annotated[Range, Tag("range")]
 )
-OrderCounts: TypeAlias = (
-    Annotated[Orders, Tag("number")]
-    | Annotated[tuple[Orders, ...], Field(strict=False, min_length=1, max_length=MAX_CELLS), Tag("list")]
-    | Annotated[OrdersRange, Tag("range")]
-)
+Overlaps: TypeAlias = Several[Overlap, OverlapRange]
+OrderCounts: TypeAlias = Several[Orders, OrdersRange]
 
 
 class Ladder(Section):

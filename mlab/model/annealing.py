@@ -34,15 +34,10 @@ COOLING = 50.0
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A burst of the largest growths among the least.
+    """A burst of the largest growths among the least."""
 
-    Attributes:
-        place: where it is strongest, 0 the first step to 1 the last; beyond them it is at the end.
-        width: distance over which it fades, as a share of the steps.
-    """
-
-    place: float
-    width: float
+    place: float  # where it is strongest, 0 the first step to 1 the last; beyond them it is at the end
+    width: float  # distance over which it fades, as a share of the steps
 
     def growths(self, steps: int) -> Array:
         """Growth of each step, 0 least to 1 largest, shape (steps,)."""
@@ -52,17 +47,11 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a trial begins, and how far it anneals: what Optuna chooses.
+    """Where a trial begins, and how far it anneals: what Optuna chooses."""
 
-    Attributes:
-        temperature: first temperature of a cooling, as a share of the score.
-        stride: first standard deviation of a shift, of the growth's natural logarithm.
-        shape: None where the trial begins with the best ladder of its cell.
-    """
-
-    temperature: float
-    stride: float
-    shape: Shape | None = None
+    temperature: float  # the first of a cooling, as a share of the score
+    stride: float  # first standard deviation of a shift, of the growth's natural logarithm
+    shape: Shape | None = None  # None where the trial begins with the best ladder of its cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +75,7 @@ class Ladders:
 class Refinement:
     """Anneals the trials of one batch; :meth:`generation` cools them once, :meth:`stop` ends trials early.
 
-    Args:
-        space: the ladders that may be visited, and what they are scored by.
-        starts: one a trial.
-        leader: growths (K,) of the cell's best ladder so far, None where there is none.
-        seed: of all randomness.
+    A trial has one start; ``leader`` holds the growths (K,) of the cell's best ladder so far.
 
     Raises:
         ValueError: a start without a shape where there is no leader.

@@ -70,10 +70,7 @@ def prices(indent: Array) -> Array:
 def average_entry(price: Array, volume: Array, sizing: Sizing) -> tuple[Array, Array]:
     """Average entry price after each fill, and the volume held. F2 (quote) and F3 (base), shape (M, B) each.
 
-    Args:
-        price: in any unit, shape (M, B); the average is in the same.
-        volume: positive volumes in any unit, shape (M, B).
-        sizing: whether they are money (quote) or coins (base).
+    Prices (M, B) are in any unit, which the average shares; volumes (M, B) are positive, money (quote) or coins (base).
 
     Example:
         Equal money at 100 and at 50 buys one coin and two; equal coins cost 75 each.

@@ -61,14 +61,8 @@ class Score(Section):
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """All that a ladder is judged by, besides its cell.
-
-    Attributes:
-        score: weights, wave rule, and which needs count.
-        limits: two of which are flags of the contract, and one a penalty.
-        sizing: what volumes are, money (``quote``) or coins (``base``).
-    """
+    """All that a ladder is judged by, besides its cell."""
 
     score: Score = field(default_factory=Score)
-    limits: Limits = field(default_factory=Limits)
-    sizing: Sizing = "quote"
+    limits: Limits = field(default_factory=Limits)  # two of them are flags of the contract, and one a penalty
+    sizing: Sizing = "quote"  # what volumes are, money or coins (base)

@@ -17,25 +17,16 @@ from mlab.model.objective import Wave
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Batch of ladders seen as positions; all of shape (M, B).
-
-    Attributes:
-        sizing: what the volumes are, money or coins.
-        indent: depth in percent.
-        step: distance from the order above in percent; for the first its own indent.
-        volume: volumes in any unit; ``held`` is their sum so far.
-        growth: of each volume over the one before, in percent; 0 for the first.
-        price: over the base price; ``average`` is the average entry so far.
-    """
+    """Batch of ladders seen as positions; all of shape (M, B)."""
 
     sizing: Sizing
-    indent: Array
-    step: Array
-    volume: Array
-    held: Array
-    growth: Array
-    price: Array
-    average: Array
+    indent: Array  # depth in percent
+    step: Array  # distance from the order above in percent; for the first its own indent
+    volume: Array  # in any unit
+    held: Array  # the volumes so far
+    growth: Array  # of each volume over the one before, in percent; 0 for the first
+    price: Array  # over the base price
+    average: Array  # average entry so far, over the base price
 
     @classmethod
     def of(cls, indent: Array, volume: Array, sizing: Sizing) -> Position:

@@ -38,7 +38,7 @@ EVEN = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Needs of orders 2..M (K, B), and their line where no gap is bound: ``min(top, base + pull * slope)``, all (B,)."""
+    """Needs of orders 2..M (K, B), and their line where no gap binds: ``min(top, base + pull * slope)``, all (B,)."""
 
     need: Array
     top: Array
@@ -57,20 +57,13 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class Pricing:
-    """How the orders of one cell are priced once their volumes are known.
+    """How the orders of one cell are priced once their volumes are known."""
 
-    Attributes:
-        overlap: indent of the last order in percent, between 0 and 100.
-        need: which needs the score counts, those at fills or those just before them.
-        weight: of the largest need over that of the variance, both of needs as shares.
-        gaps: bounds with ``(M - 1) * least < overlap / 100 <= (M - 1) * most``.
-    """
-
-    overlap: float
+    overlap: float  # indent of the last order in percent, between 0 and 100
     sizing: Sizing
-    need: Need
-    weight: float
-    gaps: Gaps
+    need: Need  # which needs the score counts, those at fills or those just before them
+    weight: float  # of the largest need over that of the variance, both of needs as shares
+    gaps: Gaps  # bounds with (M - 1) * least < overlap / 100 <= (M - 1) * most
 
     @classmethod
     def of(cls, overlap: float, gaps: Gaps, objective: Objective) -> Pricing:

@@ -54,10 +54,8 @@ class Evaluation:
 def evaluate(indent: Array, volume: Array, objective: Objective = DEFAULT) -> Evaluation:
     """Every field of the contract.
 
-    Args:
-        indent: depth of each order in percent, shape (M, B), M >= 2, below 100.
-        volume: positive volumes in any unit, shape (M, B).
-        objective: the defaults of the config where it is left out.
+    Indents are in percent, below 100, volumes positive in any unit, both of shape (M, B), M >= 2. The objective is that
+    of the config's defaults where it is left out.
 
     Raises:
         EvaluationError: a shape, a volume or an indent that no formula holds for, or a score that overflows.
@@ -104,7 +102,7 @@ def evaluate(indent: Array, volume: Array, objective: Objective = DEFAULT) -> Ev
 def scores(indent: Array, volume: Array, objective: Objective = DEFAULT) -> Array:
     """The score alone, shape (B,), by the same formulas: the search's inner pass.
 
-    Args and errors are those of :func:`evaluate`.
+    Shapes, units and errors are those of :func:`evaluate`.
 
     Example:
         Two ladders, equal volumes beside growing ones, by the rebound just before each fill:

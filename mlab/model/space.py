@@ -24,28 +24,17 @@ SCALE_STEPS = 30
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """All ladders of one cell that keep the limits.
-
-    Attributes:
-        objective: its limits are those that are kept.
-        growth_min: least ratio of a volume to the one before.
-        growth_max: largest such ratio.
-        total_max: bound on the sum of volumes where the first is 1 (first_volume_min_pct).
-        spread_min: for orders 1..M, least ratio of the volumes so far to the latest (tail_cap_pct). F24
-        rest: for orders 1..M, volumes from that order on, over its own, were all later steps minimal. F23
-        levels: growths at and beside the thresholds of the wave rule and at the ends, shape (L,).
-        pricing: where the orders stand once their volumes are known.
-    """
+    """All ladders of one cell that keep the limits."""
 
     cell: Cell
-    objective: Objective
-    growth_min: float
-    growth_max: float
-    total_max: float
-    spread_min: Array
-    rest: Array
-    levels: Array
-    pricing: Pricing
+    objective: Objective  # its limits are those that are kept
+    growth_min: float  # least ratio of a volume to the one before
+    growth_max: float  # largest such ratio
+    total_max: float  # bound on the sum of volumes where the first is 1 (first_volume_min_pct)
+    spread_min: Array  # for orders 1..M, least ratio of the volumes so far to the latest (tail_cap_pct): F24
+    rest: Array  # for orders 1..M, volumes from that order on, over its own, were all later steps minimal: F23
+    levels: Array  # growths at and beside the thresholds of the wave rule and at the ends, shape (L,)
+    pricing: Pricing  # where the orders stand once their volumes are known
 
     @classmethod
     def of(cls, cell: Cell, objective: Objective) -> Space:
@@ -132,12 +121,9 @@ class Space:
         return kept
 
     def absorb(self, growth: Array, step: NDArray[np.int64], change: NDArray[np.bool_]) -> None:
-        """Set one step a ladder so that the first volume is just as small as allowed, in place. F25.
+        """Set one step (B,) of the growths (K, B) so that the first volume is just as small as allowed, in place. F25.
 
-        Args:
-            growth: shape (K, B).
-            step: the step that gives way, from 0, shape (B,).
-            change: where to do it for its own sake; it is also done where order 1 is too small, shape (B,).
+        That is done where ``change`` (B,) says so, and where order 1 is too small.
         """
         held = accumulate(volumes(growth))
         ladder = np.arange(growth.shape[1])

@@ -44,11 +44,7 @@ class Problem:
 def search_batch(problem: Problem, study: Study, index: int, best: Candidate | None) -> Batch:
     """Ask for a batch of starts, refine them and write down what came of each.
 
-    Args:
-        problem: the cell's task.
-        study: gives the starts; the outcomes are told to it by the caller, once they are stored.
-        index: the batch within its cell.
-        best: best candidate of the cell so far, None at first.
+    The caller tells the study the outcomes, once they are stored. ``best`` is the cell's best candidate so far.
 
     Raises:
         EvaluationError: an evaluation failed, or did not end in time.

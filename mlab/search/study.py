@@ -62,16 +62,13 @@ class Study:
 
     Every other trial begins with a shape, the others warm, with the best ladder of the cell. They are two studies of
     Optuna: beside trials that begin so far ahead a new shape would always look hopeless.
-
-    Attributes:
-        first_number: of the batch that is asked for next, or was and is not told yet: its first trial's in the cell.
     """
 
     def __init__(self, cell: Cell, sampler: str, pruner: str, seed: int) -> None:
         self.cell, self.sampler_name, self._seed = cell, sampler, seed
         self._pruner = pruner
         self._studies = {kind: self._study(kind) for kind in ("shaped", "warm")}
-        self.first_number = 0
+        self.first_number = 0  # of the next trial in its cell that is told: the first of the batch that is asked for
         self._asked: list[tuple[str, optuna.Trial]] = []
 
     def _study(self, kind: str) -> optuna.Study:
@@ -98,13 +95,7 @@ class Study:
             self.tell(stored)
 
     def ask(self, batch: int, size: int, *, warm: bool) -> list[Start]:
-        """The starts of one batch.
-
-        Args:
-            batch: its index within the cell.
-            size: its trials.
-            warm: whether there is a best ladder to begin with; otherwise all begin with shapes.
-        """
+        """The starts of one batch; ``warm``: half of them begin with the best ladder, else all with shapes."""
         seeds = np.random.SeedSequence([self._seed, self.cell.index, batch]).generate_state(2)
         for study, seed in zip(self._studies.values(), seeds, strict=True):
             study.sampler = SAMPLERS[self.sampler_name](int(seed))

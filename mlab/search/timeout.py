@@ -22,9 +22,6 @@ def watched(seconds: float) -> Iterator[None]:
     In the main thread the exception also ends a sleep and a wait. In another one it comes with the next instruction
     of Python, so not before a call has returned. Compiled code that lets no Python run is ended with its process,
     after a grace and with a traceback on standard error: what was saved is saved.
-
-    Args:
-        seconds: longest time of the block.
     """
     if sys.__stderr__ is not None:
         faulthandler.dump_traceback_later(seconds + GRACE_S, exit=True, file=sys.__stderr__)

@@ -37,13 +37,8 @@ Stage: TypeAlias = tuple[Status, str | None, str | None]
 def follow(state: State, run_id: str, over: Callable[[], bool] = lambda: True) -> str:
     """Deliver a run while it goes on, and its end; after a fault try again, and once more when it is over.
 
-    Args:
-        state: where it lies.
-        run_id: the run.
-        over: whether nobody executes it any longer on whose behalf it is followed.
-
-    Returns:
-        Why something is not yet delivered; empty where all is.
+    ``over`` tells whether nobody executes it any longer on whose behalf it is followed. The answer is why something
+    is not yet delivered; empty where all is.
     """
     faults, pause_s, why = Faults(), PERIOD_S, ""
     with Store.open(state.database) as store, ExitStack() as stack:
