@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from mlab.model.gaps import Gaps
 from mlab.model.ladder import Array, Need, Sizing
+from mlab.model.limits import Gaps
 from mlab.model.objective import Objective, Score, Wave
 from mlab.model.pricing import Pricing
 from mlab.model.scoring import scores

@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mlab.model.gaps import Gaps
 from mlab.model.ladder import Array, Need, Sizing, accumulate, average_entry, compound, count_by_column
+from mlab.model.limits import Gaps
 from mlab.model.objective import Objective
 
 STEPS = 6

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlab.core.records import Cell
-from mlab.model.gaps import Gaps
 from mlab.model.ladder import Array, accumulate, compound
-from mlab.model.limits import GUARD, least_rest, least_spread
+from mlab.model.limits import GUARD, Gaps, least_rest, least_spread
 from mlab.model.objective import Objective, Wave
 from mlab.model.pricing import Needs, Pricing
 
