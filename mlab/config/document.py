@@ -15,8 +15,7 @@ from mlab.config.wording import plain
 from mlab.core.errors import ConfigError
 
 MAX_DEPTH = 16
-MAX_VALUES = 2000
-"""Keys and values of a document: more than any config needs, and few enough to be read in no time."""
+MAX_VALUES = 2000  # keys and values of a document: more than any config needs, and few enough to be read in no time
 
 MAX_DIGITS = 100
 

@@ -19,17 +19,10 @@ from mlab.model.pricing import Needs
 from mlab.model.scoring import scores
 from mlab.model.space import Space
 
-GENERATIONS = 12
-"""Coolings of a refinement; each ends with a report, after which the pruner may stop the trial."""
-
-MOVES = 32
-"""Moves of a cooling."""
-
-PROPOSALS = 64
-"""Neighbours scored for each move of each trial."""
-
-COOLING = 50.0
-"""First temperature of a cooling over its last."""
+GENERATIONS = 12  # coolings of a refinement; each ends with a report, after which the pruner may stop the trial
+MOVES = 32  # moves of a cooling
+PROPOSALS = 64  # neighbours scored for each move of each trial
+COOLING = 50.0  # first temperature of a cooling over its last
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,7 @@ from typing import TypeAlias
 
 from mlab.core.records import Candidate, CellResult
 
-Need: TypeAlias = Callable[[Candidate], float]
-"""The largest rebound that a ladder needs, in %."""
+Need: TypeAlias = Callable[[Candidate], float]  # the largest rebound that a ladder needs, in %
 
 MEANING = "no other cell covers as much for less rebound, or more for as much"
 """What it is to be on the front, in words that follow a colon."""

@@ -23,17 +23,10 @@ from mlab.core.records import Cell, Json
 from mlab.core.section import Section, rule
 from mlab.model.ladder import Array
 
-GUARD = 1e-10
-"""Distance kept from every limit and threshold, as a share: optima sit on them, and rounding must not cross."""
-
-ROUNDING = 4e-13
-"""Rounding of a price over the base price, and of the indents that follow from it."""
-
-ROOM = 1e-6
-"""Share by which a limit must be clear of the impossible, so that a ladder on it survives rounding."""
-
-EXACT = 1e-12
-"""Rounding of a growth in percent, for where the least and the largest are one number and leave no room."""
+GUARD = 1e-10  # share kept from every limit and threshold: optima sit on them, and rounding must not cross
+ROUNDING = 4e-13  # rounding of a price over the base price, and of the indents that follow from it
+ROOM = 1e-6  # share by which a limit must be clear of the impossible, so that a ladder on it survives rounding
+EXACT = 1e-12  # rounding of a growth in percent, for where the least and the largest are one number and leave no room
 
 Pct: TypeAlias = Annotated[float, Field(gt=0, le=100)]
 

@@ -23,17 +23,11 @@ from mlab.model.ladder import Array, Need, Sizing, accumulate, average_entry, co
 from mlab.model.limits import Gaps
 from mlab.model.objective import Objective
 
-STEPS = 6
-"""Newton steps from nothing: exact to 1e-4 of the score even where most gaps are bound."""
-
-NEAR_STEPS = 2
-"""Newton steps from the needs of a ladder that differs in a growth or two."""
-
-TIGHT_STEPS, TIGHT_SHARE = 4, 0.4
-"""Where gaps are about as small as allowed: so many more steps, and this share of each; whole ones overshoot."""
-
-EVEN = 1e6
-"""Weight from which on the largest need is all that counts, and all needs are equal."""
+STEPS = 6  # Newton steps from nothing: exact to 1e-4 of the score even where most gaps are bound
+NEAR_STEPS = 2  # Newton steps from the needs of a ladder that differs in a growth or two
+TIGHT_STEPS = 4  # times as many where gaps are about as small as allowed
+TIGHT_SHARE = 0.4  # of each of those steps: whole ones overshoot
+EVEN = 1e6  # weight from which on the largest need is all that counts, and all needs are equal
 
 
 @dataclass(frozen=True, slots=True)

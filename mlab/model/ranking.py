@@ -9,8 +9,7 @@ from itertools import groupby
 
 from mlab.core.records import Candidate, Cell, Json
 
-SAME_DECIMALS = 6
-"""Ladders whose indents and volumes agree to this many decimals of a percent are one and the same."""
+SAME_DECIMALS = 6  # ladders whose indents and volumes agree to this many decimals of a percent are one and the same
 
 
 @dataclass(frozen=True, slots=True)

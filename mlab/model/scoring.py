@@ -16,9 +16,7 @@ from mlab.model.ladder import Array, Need, need_at_fill, need_before_fill, varia
 from mlab.model.objective import Objective, Score
 from mlab.model.penalties import Position, penalties, sign_flips, tail, weight_centre
 
-CHUNK = 81_920
-"""Orders scored at a time, 4,096 ladders of 20: many enough that calls cost little, few enough for the cache."""
-
+CHUNK = 81_920  # orders scored at a time, 4,096 ladders of 20: calls cost little then, and all fits the cache
 DEFAULT = Objective()
 
 

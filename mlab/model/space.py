@@ -17,8 +17,7 @@ from mlab.model.limits import GUARD, Gaps, least_rest, least_spread
 from mlab.model.objective import Objective, Wave
 from mlab.model.pricing import Needs, Pricing
 
-SCALE_STEPS = 30
-"""Halvings of the share that a shape is scaled by."""
+SCALE_STEPS = 30  # halvings of the share that a shape is scaled by
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,8 @@ from __future__ import annotations
 import ctypes
 import sys
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""Names of glibc's ``mallopt``."""
-
-KEPT_BYTES = 1 << 27
-"""Freed memory that stays with the process, and the least array that is asked of the kernel by itself."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names of glibc's ``mallopt``
+KEPT_BYTES = 1 << 27  # freed memory that stays with the process, and the least array that the kernel gives by itself
 
 
 def keep() -> None:

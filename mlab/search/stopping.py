@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-IMPROVEMENT = 1e-9
-"""Least share by which a score must fall to count as better than the best before it."""
+IMPROVEMENT = 1e-9  # least share by which a score must fall to count as better than the best before it
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,7 @@ MEMORY = 96
 What TPE takes for a trial grows with those it remembers: 2 ms at 100, 40 ms at 1,000.
 """
 
-STARTUP = 24
-"""Random trials before TPE narrows the choice: with fewer it now and then settles on one kind of shape too soon."""
+STARTUP = 24  # random trials before TPE narrows the choice: with fewer it may settle on one kind of shape too soon
 
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed, n_startup_trials=STARTUP),

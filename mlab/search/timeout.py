@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-GRACE_S = 60.0
-"""Seconds from the exception to the end of a process that does not heed it."""
+GRACE_S = 60.0  # seconds from the exception to the end of a process that does not heed it
 
 
 @contextmanager
@@ -49,20 +48,15 @@ def _by_signal(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def _by_exception(seconds: float) -> Iterator[None]:
-    thread = ctypes.c_ulong(threading.get_ident())
-    ended = threading.Event()
-
-    def bark() -> None:
-        if not ended.wait(seconds):
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(TimeoutError))
-
-    dog = threading.Thread(target=bark, daemon=True)
+    raise_in, thread = ctypes.pythonapi.PyThreadState_SetAsyncExc, ctypes.c_ulong(threading.get_ident())
+    dog = threading.Timer(seconds, raise_in, (thread, ctypes.py_object(TimeoutError)))
+    dog.daemon = True
     dog.start()
     try:
         yield
     except TimeoutError as error:
         raise TimeoutError(f"no end after {seconds:g} s") from error
     finally:
-        ended.set()
+        dog.cancel()
         dog.join()
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, None)  # one that came too late
+        raise_in(thread, None)  # one that came too late

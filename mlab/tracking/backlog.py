@@ -49,8 +49,7 @@ class Outcome:
         return f"run {self.run_id}: not yet delivered to MLflow: {self.left}: {self.why}"
 
 
-OFFLINE = "offline"
-"""Why all of a run is pending of which MLflow was not to be told."""
+OFFLINE = "offline"  # why all of a run is pending of which MLflow was not to be told
 
 
 def undelivered(store: Store, run: Experiment, answer: str | None) -> str:

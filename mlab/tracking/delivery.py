@@ -30,8 +30,7 @@ from mlab.tracking.client import Client
 TABLES = {"mlflow.loggedArtifacts": '[{"path": "top.json", "type": "table"}]'}
 """Makes MLflow show the best ladders as a table, those of several runs beside each other."""
 
-MOST = 1000
-"""Numbers that MLflow takes at a time."""
+MOST = 1000  # numbers that MLflow takes at a time
 
 MLFLOW_STATUS: dict[Status, str] = {"COMPLETED": "FINISHED", "FAILED": "FAILED", "STOPPED": "KILLED"}
 """How the endings are called there."""

@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from mlab.core.errors import LabError
 from mlab.core.redaction import redacted
 
-LONGEST = 200
-"""Characters of a fault that are shown."""
+LONGEST = 200  # characters of a fault that are shown
 
 
 def worded(error: BaseException) -> str:

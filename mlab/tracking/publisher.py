@@ -22,14 +22,9 @@ from mlab.tracking.client import Client
 from mlab.tracking.delivery import Delivery, stored_run
 from mlab.tracking.faults import Faults, worded
 
-PERIOD_S = 2.0
-"""Seconds between two deliveries; more often would take from the search the half of its core that it shares."""
-
-LONGEST_PAUSE_S = 60.0
-"""Longest pause after faults: each doubles it."""
-
-GLANCE_S = 0.2
-"""Seconds between two looks at whether anything has changed."""
+PERIOD_S = 2.0  # between two deliveries; more often would take from the search the half of its core that it shares
+LONGEST_PAUSE_S = 60.0  # longest pause after faults: each doubles it
+GLANCE_S = 0.2  # seconds between two looks at whether anything has changed
 
 Stage: TypeAlias = tuple[Status, str | None, str | None]
 

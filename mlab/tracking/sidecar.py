@@ -20,11 +20,8 @@ from mlab.search.watcher import Publisher
 from mlab.tracking.backlog import OFFLINE
 from mlab.tracking.mode import mode
 
-DELIVERY_WAIT_S = 30.0
-"""Longest time that the end of a run waits for the delivery."""
-
-STOPPED_WAIT_S = 2.0
-"""The same for a run that was stopped by a signal."""
+DELIVERY_WAIT_S = 30.0  # longest time that the end of a run waits for the delivery
+STOPPED_WAIT_S = 2.0  # the same for a run that was stopped by a signal
 
 
 class Sidecar(Publisher):
