@@ -134,15 +134,10 @@ def fields() -> tuple[str, ...]:
     return tuple(_fields(Config, ""))
 
 
-def _fields(model: type[BaseModel], prefix: str) -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        yield prefix + name
-        for section in _sections(field.annotation):
-            yield from _fields(section, f"{prefix}{name}.")
-
-
-def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
+def _fields(annotation: Any, prefix: str) -> Iterator[str]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
+        for name, field in annotation.model_fields.items():
+            yield prefix + name
+            yield from _fields(field.annotation, f"{prefix}{name}.")
     for part in get_args(annotation):
-        yield from _sections(part)
+        yield from _fields(part, prefix)

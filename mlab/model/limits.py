@@ -89,10 +89,7 @@ class Gaps:
 
 
 def least_rest(orders: int, growth_min: float) -> Array:
-    """For orders 1..M, the volumes from that order on, over its own, were all later growths the least. F23, shape (M,).
-
-    A growth is the ratio of a volume to the one before.
-    """
+    """Of orders 1..M, the volumes from that one on, over its own, were all later growths the least. F23, shape (M,)."""
     rest = np.ones(orders)
     for k in range(orders - 2, -1, -1):
         rest[k] = 1.0 + growth_min * rest[k + 1]  # F23
@@ -100,10 +97,7 @@ def least_rest(orders: int, growth_min: float) -> Array:
 
 
 def least_spread(orders: int, growth_min: float, last: float) -> Array:
-    """For orders 1..M, the least ratio of the volumes so far to its own that leads to ``last`` at M. F24, shape (M,).
-
-    ``last`` is 100 over the cap in percent.
-    """
+    """Of orders 1..M, the least ratio of the volumes so far to its own that leads to ``last`` at M. F24, shape (M,)."""
     spread = np.full(orders, last)
     for k in range(orders - 2, -1, -1):
         spread[k] = growth_min * (spread[k + 1] - 1.0)  # F24

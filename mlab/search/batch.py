@@ -16,7 +16,6 @@ from mlab.core.redaction import redacted
 from mlab.core.state import candidate_id
 from mlab.model.annealing import GENERATIONS, Refinement, Start
 from mlab.model.contract import contract, risk
-from mlab.model.ladder import Array
 from mlab.model.limits import broken_limits
 from mlab.model.objective import Objective
 from mlab.model.scoring import evaluate
@@ -85,7 +84,9 @@ def _refine(
     """Anneal all starts together; what was reported of each generation, after which the pruner may end some."""
     # The fourth number keeps this sequence apart from the sampler's, which is seeded by the first three.
     seed = np.random.SeedSequence([problem.config.seed, problem.space.cell.index, index, 1])
-    refinement = Refinement(problem.space, starts, _growths(best), seed)
+    # What is stored of the best ladder is all that a resumed search knows of it.
+    leader = 1.0 + np.array(best.contract["schedule"]["martingale_pct"][1:]) / 100.0 if best else None
+    refinement = Refinement(problem.space, starts, leader, seed)
     reports: list[list[float]] = [[] for _ in starts]
     for generation in range(GENERATIONS):
         refinement.generation()
@@ -99,13 +100,6 @@ def _refine(
         if not refinement.active.size:
             break
     return refinement, reports
-
-
-def _growths(best: Candidate | None) -> Array | None:
-    """The growths of a stored ladder: what is stored is all that a resumed search knows of it."""
-    if best is None:
-        return None
-    return 1.0 + np.array(best.contract["schedule"]["martingale_pct"][1:]) / 100.0
 
 
 def _records(

@@ -53,10 +53,7 @@ OFFLINE = "offline"  # why all of a run is pending of which MLflow was not to be
 
 
 def undelivered(store: Store, run: Experiment, answer: str | None) -> str:
-    """One line on what MLflow lacks of a run that is over, why by the answer of its sidecar, and what to do.
-
-    Empty where it lacks nothing.
-    """
+    """What MLflow lacks of a run that is over, why by its sidecar's answer, and what to do; empty where nothing."""
     backlog = Backlog.of(store, run)
     if not backlog:
         return ""

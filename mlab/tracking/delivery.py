@@ -6,7 +6,6 @@ sending it again changes nothing.
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from mlflow.entities import Metric as MlflowMetric
 from mlflow.entities import Param, Run, RunTag
+from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from mlab.core.errors import StoreError
@@ -106,7 +106,7 @@ class Delivery:
 
     def _parent_run(self, run: Experiment) -> str:
         tags = {"run_id": run.run_id, "exp_id": str(run.exp_id), "config": run.config["name"]}
-        tags[MLFLOW_GIT_COMMIT] = _git_commit()
+        tags[MLFLOW_GIT_COMMIT] = get_git_commit(__file__) or "unknown"
         began = _milliseconds(run.started_at)
         mlflow_run = self._client.run(run.run_id, f"{run.config['name']} {run.run_id}", began, tags)
         if mlflow_run != run.mlflow_run_id:
@@ -197,13 +197,3 @@ def _flat(tree: Json, prefix: str = "") -> Json:
 def _text(value: object) -> str:
     """A parameter in one line; MLflow spreads what it takes for JSON over many."""
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def _git_commit() -> str:
-    """The commit that this program was run from; ``unknown`` outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return answer.stdout.strip()

@@ -25,19 +25,14 @@ STOPPED_WAIT_S = 2.0  # the same for a run that was stopped by a signal
 
 
 class Sidecar(Publisher):
-    """Delivers one run to MLflow in the background, unless the mode is offline; a context.
-
-    Attributes:
-        answer: after the block, why something is not yet delivered, empty where all is; None while the publisher
-            is still at it.
-    """
+    """Delivers one run to MLflow in the background, unless the mode is offline; a context."""
 
     def __init__(self, state: State, run_id: str) -> None:
         self._state, self._run_id = state, run_id
         self._process: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
         self._wait_s = DELIVERY_WAIT_S
-        self.answer: str | None = None
+        self.answer: str | None = None  # why something is not yet delivered, empty where all is; None while it goes on
 
     def __enter__(self) -> Self:
         """Start the publisher. That it does not start is no affair of the run.
@@ -47,11 +42,7 @@ class Sidecar(Publisher):
         """
         if mode() == "offline":
             self.answer = OFFLINE
-        else:
-            self._start()
-        return self
-
-    def _start(self) -> None:
+            return self
         self._line, theirs = socket.socketpair()
         try:
             with theirs, (self._state.root / "tracking.log").open("ab") as log:
@@ -66,6 +57,7 @@ class Sidecar(Publisher):
         except OSError as error:  # the search does without
             self._line.close()
             self._line, self.answer = None, f"the publisher did not start: {error}"
+        return self
 
     def skip_wait(self) -> None:
         """Wait no longer than somebody does who has stopped the run."""
