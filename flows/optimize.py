@@ -51,7 +51,7 @@ ABOUT = (
     "Nobody executes one that is started or retried here; resume it with --resume."
 )
 
-START_S = 30.0
+START_S = 20.0
 """Longest time that a search of the command line waits for Prefect to begin its flow run."""
 
 END_S = 4.0
@@ -88,7 +88,7 @@ class Request:
     run_id: str | None = None
     outcome: Outcome | None = None
     error: Exception | None = None
-    untold: str = "it does not answer"
+    untold: str = ""
 
 
 command: ContextVar[Request | None] = ContextVar("command", default=None)
@@ -196,6 +196,8 @@ def in_process(
         signal.signal(signal.SIGALRM, before)
     if request.error is not None:
         raise request.error
+    if request.outcome is None:
+        request.untold = request.untold or "it did not begin the flow run"
     return request
 
 
