@@ -115,8 +115,8 @@ def _resumed(state: State, name: str) -> str:
         raise ConfigError("command line", "--resume", f"there are no stored runs in {state.root}", name)
     if name != LATEST:
         return name
-    from mlab.cli.choice import chosen
     from mlab.store import Store
+    from mlab.store.choice import chosen
 
     with Store.open(state.database) as store:
         return chosen(store, LATEST).run_id

@@ -1,4 +1,4 @@
-"""Every example in a docstring of the model is run, and what a person calls from Python has one."""
+"""Every example in a docstring of the model and of the face is run, and what a person calls from Python has one."""
 
 from __future__ import annotations
 
@@ -8,10 +8,18 @@ import pkgutil
 
 import pytest
 
-from mlab import model
+from mlab import api, model
 
-MODULES = [f"mlab.model.{module.name}" for module in pkgutil.iter_modules(model.__path__)]
+MODULES = [
+    f"{package.__name__}.{module.name}" for package in (api, model) for module in pkgutil.iter_modules(package.__path__)
+]
 SHOWN = {
+    "mlab.api.ladders.Ladder",
+    "mlab.api.ladders.Score",
+    "mlab.api.ladders.evaluate",
+    "mlab.api.ladders.price",
+    "mlab.api.ladders.scores",
+    "mlab.api.search.search",
     "mlab.model.annealing.Refinement",
     "mlab.model.contract.contract",
     "mlab.model.contract.risk",

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from mlab.cli.choice import chosen, opened, reading
+from mlab.cli.choice import opened, reading
 from mlab.core.errors import ConfigError
 from mlab.core.event_log import EventLog
 from mlab.core.events import emit
@@ -15,6 +15,7 @@ from mlab.core.records import Experiment
 from mlab.core.state import CANDIDATE_ID
 from mlab.report import stored, summary, terminal
 from mlab.store import Store
+from mlab.store.choice import chosen
 
 
 @click.command("ls")

@@ -1,4 +1,4 @@
-"""Which run a person means: by its id, by the end of one, or by the word latest."""
+"""The state folder of here, and the run in it that a person means."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from mlab.core import event_log, events
 from mlab.core.errors import ConfigError
 from mlab.core.records import Experiment
-from mlab.core.state import LATEST, State
+from mlab.core.state import State
 from mlab.store import Store
+from mlab.store.choice import chosen
 
 
 @contextmanager
@@ -24,27 +25,6 @@ def opened() -> Iterator[tuple[State, Store]]:
         raise ConfigError("environment", "MLAB_STATE_DIR", f"no runs are stored in {state.root}")
     with Store.open(state.database) as store:
         yield state, store
-
-
-def chosen(store: Store, name: str, *, deleted: bool = False) -> Experiment:
-    """The one run that a name stands for.
-
-    Args:
-        store: where it is stored.
-        name: the id of a run, the end of one, or ``latest``.
-        deleted: look among those that are deleted.
-
-    Raises:
-        ConfigError: none, or several.
-    """
-    runs = store.experiments(deleted=deleted)
-    if name == LATEST and runs:
-        return runs[0]
-    found = [run for run in runs if name and run.run_id.endswith(name)]
-    if len(found) != 1:
-        must = f"must be the id of one run, the end of one, or latest; {len(found)} fit, mlab ls lists them"
-        raise ConfigError("command line", "RUN", must, name)
-    return found[0]
 
 
 @contextmanager

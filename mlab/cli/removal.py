@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from mlab.cli.choice import chosen, opened
+from mlab.cli.choice import opened
 from mlab.core import crash
+from mlab.store.choice import chosen
 
 
 @click.command()

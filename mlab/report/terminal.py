@@ -36,7 +36,15 @@ def console(stream: TextIO) -> Console:
     styled = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     # Rich takes NO_COLOR to mean "no colours", and would still send bold; no terminal means neither.
     width = None if stream.isatty() else WIDTH
-    return Console(file=stream, force_terminal=styled, width=width, highlight=False, markup=False, emoji=False)
+    return Console(
+        file=stream,
+        force_terminal=styled,
+        force_jupyter=False,  # it writes to its stream there, too
+        width=width,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
 
 
 def final(out: Console, experiment: Experiment, cells: Sequence[CellResult], state_root: Path) -> None:

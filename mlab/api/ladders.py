@@ -1,0 +1,336 @@
+"""Ladders of one's own: judged by every number of the contract, scored by the thousand, priced from their volumes.
+
+A ladder is a row here, and its orders are columns; :mod:`mlab.model` has it the other way round.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import ValidationError
+
+from mlab import config as configs
+from mlab.api.shown import Table
+from mlab.core.errors import ConfigError, EvaluationError
+from mlab.core.records import Candidate, Cell, Json
+from mlab.model import contract, objective, scoring
+from mlab.model import limits as limit
+from mlab.model.ladder import Array, Sizing
+from mlab.model.objective import Objective
+from mlab.model.pricing import Pricing
+from mlab.model.ranking import Ranked
+from mlab.report import columns, words
+
+if TYPE_CHECKING:
+    from mlab.api.pictures import Plot
+
+MOST_ORDERS = 200
+
+
+class _Refused:
+    """A section of the config, whose faults are told as those of a config are: in one line."""
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError:
+            name = type(self).__name__
+            score = {"Score": fields, "Wave": {"wave": fields}}.get(name, {})
+            configs.from_tree({"score": score, "ladder": {"limits": fields if name == "Limits" else {}}}, name)
+            raise  # cannot be
+
+
+class Limits(_Refused, limit.Limits):
+    """What exchange and trader allow; fields as in ``docs/config.md``."""
+
+
+class Wave(_Refused, objective.Wave):
+    """The wave rule: strong and weak growth should take turns; fields as in ``docs/config.md``."""
+
+
+class Score(_Refused, objective.Score):
+    """What makes a ladder good; fields as in ``docs/config.md``. A wrong one is a ``ValueError`` of one line.
+
+    Example:
+        >>> import mlab
+        >>> mlab.Score(need="pth")
+        Traceback (most recent call last):
+        mlab.core.errors.ConfigError: Score: score.need: must be 'fill' or 'path', was 'pth'
+    """
+
+
+SCORE, LIMITS = Score(), Limits()
+
+
+@dataclass(frozen=True, init=False)
+class Ladder:
+    """Buy orders, from the entry down.
+
+    Args:
+        indent_pct: depth of each order below the base price in %, shape (orders,): at least 0, rising, below 100.
+        volume: volume of each order in any unit, shape (orders,), above 0; only ratios matter.
+        base_price: price that indents count from, in quote currency.
+
+    Raises:
+        ConfigError: one of them is wrong, which is a ``ValueError``.
+
+    Example:
+        >>> import mlab
+        >>> mlab.Ladder(indent_pct=[0, 5, 10], volume=[1, 1.2, 1.44], base_price=202.91)
+        Ladder(indent_pct=(0.0, 5.0, 10.0), volume=(1.0, 1.2, 1.44), base_price=202.91)
+        >>> mlab.Ladder(indent_pct=[0, 5, 10], volume=[1, -1.2, 1.44])
+        Traceback (most recent call last):
+        mlab.core.errors.ConfigError: Ladder: volume[1]: must be a finite number above 0, was -1.2
+    """
+
+    indent_pct: tuple[float, ...]
+    volume: tuple[float, ...]
+    base_price: float
+
+    def __init__(self, indent_pct: ArrayLike, volume: ArrayLike, base_price: float = 100.0) -> None:
+        indent, amount = _ladders("Ladder", indent_pct, volume, 1)
+        price = configs.from_tree({"ladder": {"base_price": base_price}}, "Ladder").ladder.base_price
+        for name, value in {"indent_pct": tuple(indent.tolist()), "volume": tuple(amount.tolist())}.items():
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "base_price", price)
+
+    def _repr_html_(self) -> str:
+        return evaluate(self).orders._repr_html_()
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One ladder and every number about it. ``str`` tells it in words, a notebook shows its orders.
+
+    Attributes:
+        record: what is stored of a ladder, its contract and its risk block among it.
+    """
+
+    record: Candidate
+
+    @property
+    def candidate_id(self) -> str:
+        """Its name in the database, MLflow and every report; empty for a ladder of one's own."""
+        return self.record.candidate_id
+
+    @property
+    def cell(self) -> Cell:
+        """Its overlap in % and number of orders."""
+        return self.record.cell
+
+    @property
+    def ladder(self) -> Ladder:
+        """The ladder, its volumes in % of the position."""
+        schedule = self.record.contract["schedule"]
+        price = schedule["order_prices"][0] / (1.0 - schedule["indent_pct"][0] / 100.0)
+        return Ladder(schedule["indent_pct"], schedule["volume_pct"], price)
+
+    @property
+    def score(self) -> float:
+        """J, lower is better; it ranks ladders of one overlap and number of orders only."""
+        return self.record.score
+
+    @property
+    def needpct(self) -> list[float]:
+        """Rebound to break even after each fill, in % of its price, one an order."""
+        return list(self.record.contract["schedule"]["needpct"])
+
+    @property
+    def risk(self) -> Json:
+        """What NeedPct does not show: need before each fill, money deployed, losses; all in %."""
+        return dict(self.record.risk)
+
+    @property
+    def orders(self) -> Table[Json]:
+        """The ladder as it is entered at an exchange: a row an order."""
+        rows = columns.order_rows(self.record)
+        return Table(rows, columns.ORDER, rows)
+
+    def to_dict(self) -> Json:
+        """The contract of the evaluation, in plain JSON values."""
+        return dict(self.record.contract)
+
+    def plot(self) -> Plot:
+        """How much is bought where, and the rebound needed at every price on the way down."""
+        from mlab.api.pictures import ladder  # noqa: PLC0415 - late, for it loads matplotlib
+
+        return ladder(self.record)
+
+    @property
+    def _title(self) -> str:
+        row = Ranked(1, self.record)
+        need, path = columns.AT_FILLS.text(row), columns.ON_PATH.text(row)
+        return f"{self.cell.label}: score {self.score:.4f}, need {need} % at fills, {path} % on path"
+
+    def __repr__(self) -> str:
+        return f"<{self._title}>"
+
+    def __str__(self) -> str:
+        return "\n".join([self._title, *words.bullets(self.record.contract["schedule"]), *words.risk(self.record)])
+
+    def _repr_html_(self) -> str:
+        risk = "".join(f"<p>{escape(sentence)}</p>" for sentence in words.risk(self.record))
+        return f"<p><b>{escape(self._title)}</b></p>{self.orders._repr_html_()}{risk}"
+
+
+def evaluate(
+    ladder: Ladder, *, score: objective.Score = SCORE, limits: limit.Limits = LIMITS, sizing: Sizing = "quote"
+) -> Evaluation:
+    """Judge one ladder.
+
+    Args:
+        ladder: the ladder.
+        score: what makes it good.
+        limits: two of which are flags of the contract, and one a penalty; the ladder need not keep them.
+        sizing: what its volumes are, money (``quote``) or coins (``base``).
+
+    Raises:
+        ConfigError: an argument is wrong.
+        EvaluationError: volumes or indents are out of all proportion.
+
+    Example:
+        >>> import mlab
+        >>> ladder = mlab.Ladder(indent_pct=[0, 5, 10], volume=[1, 1.2, 1.44], base_price=202.91)
+        >>> [round(need, 6) for need in mlab.evaluate(ladder).needpct]
+        [0.0, 2.325581, 4.692704]
+    """
+    if not isinstance(ladder, Ladder):
+        raise ConfigError("evaluate", "ladder", "must be a mlab.Ladder", ladder)
+    judged_by = _objective("evaluate", score, limits, sizing)
+    indent, volume = (np.array([values]).T for values in (ladder.indent_pct, ladder.volume))
+    numbers = scoring.evaluate(indent, volume, judged_by)
+    if not numbers.finite:
+        raise EvaluationError("a number is not finite: volumes or indents are out of all proportion")
+    told = contract.contract(numbers, 0, ladder.base_price, judged_by)
+    cell = Cell(0, ladder.indent_pct[-1], len(ladder.indent_pct))
+    return Evaluation(Candidate("", cell, 0, 0, told["score"], told, contract.risk(numbers, 0, judged_by)))
+
+
+def scores(
+    indent_pct: ArrayLike,
+    volume: ArrayLike,
+    *,
+    score: objective.Score = SCORE,
+    limits: limit.Limits = LIMITS,
+    sizing: Sizing = "quote",
+) -> Array:
+    """Score many ladders at once, a million or two a second.
+
+    Args:
+        indent_pct: depth of each order in %, shape (ladders, orders), as in :class:`Ladder`.
+        volume: volumes in any unit, shape (ladders, orders).
+        score: as in :func:`evaluate`.
+        limits: as there.
+        sizing: as there.
+
+    Returns:
+        Their scores, shape (ladders,).
+
+    Raises:
+        ConfigError, EvaluationError: as :func:`evaluate`.
+
+    Example:
+        >>> import mlab
+        >>> mlab.scores([[0, 5, 10], [0, 5, 10]], [[1, 1.2, 1.44], [1, 1, 1]]).round(6).tolist()
+        [3.541189, 4.210061]
+    """
+    indent, amount = _ladders("scores", indent_pct, volume, 2)
+    judged_by = _objective("scores", score, limits, sizing)
+    return scoring.scores(np.ascontiguousarray(indent.T), np.ascontiguousarray(amount.T), judged_by)
+
+
+def price(
+    volume: ArrayLike,
+    *,
+    overlap_pct: float,
+    score: objective.Score = SCORE,
+    limits: limit.Limits = LIMITS,
+    sizing: Sizing = "quote",
+) -> Array:
+    """Place orders of given volumes where the score is least, by its closed form.
+
+    Args:
+        volume: volumes in any unit, shape (orders,) of one ladder or (ladders, orders).
+        overlap_pct: depth of the last order in %.
+        score: what makes the prices good.
+        limits: the two on gaps are kept; those on volumes are for who chooses these.
+        sizing: as in :func:`evaluate`.
+
+    Returns:
+        Depth of each order in %, of the shape of ``volume``.
+
+    Raises:
+        ConfigError: an argument is wrong, or so many gaps do not fit.
+        EvaluationError: volumes are out of all proportion.
+
+    Example:
+        >>> import mlab
+        >>> mlab.price([1, 1.5, 1.5], overlap_pct=20, limits=mlab.Limits(max_gap_ratio=None)).round(3).tolist()
+        [0.0, 16.466, 20.0]
+    """
+    shape = np.shape(volume)
+    amount = _numbers("price", "volume", volume, 1 if len(shape) == 1 else 2)
+    _above_0("price", amount)
+    judged_by = _objective("price", score, limits, sizing)
+    if np.ndim(overlap_pct):
+        raise ConfigError("price", "overlap_pct", "must be one number", overlap_pct)
+    least, equal = limits.min_indent_step_pct, (0.0, 0.0)  # growths that would keep any limit on volumes
+    gaps = limit.Limits(min_indent_step_pct=least, martingale_pct=equal, first_volume_min_pct=0.1, tail_cap_pct=100.0)
+    tree = {"overlap_pct": overlap_pct, "num_orders": amount.shape[-1], "limits": gaps}
+    (cell,) = configs.from_tree({"ladder": tree}, "price").cells()
+    pricing = Pricing.of(cell.overlap_pct, limit.Gaps.of(cell, limits), judged_by)
+    indent = np.asarray(pricing.indents(np.array(np.atleast_2d(amount).T, order="C"))[0].T)
+    if not (np.diff(indent) > 0.0).all():
+        raise EvaluationError("price: volumes are out of all proportion to each other")
+    return indent.reshape(shape)
+
+
+def _objective(source: str, score: objective.Score, limits: limit.Limits, sizing: Sizing) -> Objective:
+    for name, value, kind in (("score", score, objective.Score), ("limits", limits, limit.Limits)):
+        if not isinstance(value, kind):
+            raise ConfigError(source, name, f"must be a mlab.{kind.__name__}", value)
+    if sizing not in get_args(Sizing):
+        raise ConfigError(source, "sizing", "must be 'quote' or 'base'", sizing)
+    return Objective(score, limits, sizing)
+
+
+def _ladders(source: str, indent_pct: ArrayLike, volume: ArrayLike, dimensions: int) -> tuple[Array, Array]:
+    """Indents and volumes as arrays, if there are such ladders."""
+    indent, amount = (
+        _numbers(source, name, value, dimensions) for name, value in (("indent_pct", indent_pct), ("volume", volume))
+    )
+    if indent.shape != amount.shape:
+        raise ConfigError(source, "volume", f"must have the shape of indent_pct, {indent.shape}", amount.shape)
+    _refuse(source, "indent_pct", indent, ~((indent >= 0.0) & (indent < 100.0)), "must be at least 0 and below 100 %")
+    falls = np.diff(indent, axis=-1, prepend=-1.0) <= 0.0
+    _refuse(source, "indent_pct", indent, falls, "must be above that of the order before")
+    _above_0(source, amount)
+    return indent, amount
+
+
+def _numbers(source: str, name: str, value: ArrayLike, dimensions: int) -> Array:
+    shape = ("(orders,)", "(ladders, orders)")[dimensions - 1]
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of several lengths
+        raise ConfigError(source, name, f"must have the shape {shape}", value) from None
+    if array.dtype.kind not in "iuf":
+        raise ConfigError(source, name, f"must be numbers of the shape {shape}", value)
+    if array.ndim != dimensions or not 2 <= array.shape[-1] <= MOST_ORDERS:
+        raise ConfigError(source, name, f"must have the shape {shape}, of 2 to {MOST_ORDERS} orders", array.shape)
+    return array.astype(np.float64)
+
+
+def _above_0(source: str, volume: Array) -> None:
+    _refuse(source, "volume", volume, ~((volume > 0.0) & (volume < np.inf)), "must be a finite number above 0")
+
+
+def _refuse(source: str, name: str, array: Array, wrong: NDArray[np.bool_], must: str) -> None:
+    """Refuse an array for the first of its values that is wrong."""
+    if wrong.any():
+        place = tuple(np.argwhere(wrong)[0].tolist())
+        raise ConfigError(source, f"{name}[{', '.join(map(str, place))}]", must, float(array[place]))

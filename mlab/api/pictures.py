@@ -1,0 +1,50 @@
+"""Plots as a notebook shows them. Imported where one is drawn, because matplotlib is slow to load."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlab.core.errors import ConfigError
+from mlab.core.records import Candidate, CellResult
+from mlab.report import plots
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WRITERS = {".png": plots.png, ".svg": plots.svg}
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A picture: an SVG in a notebook; ``figure`` is matplotlib's, to be changed as one likes."""
+
+    figure: Figure
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write it to a file.
+
+        Raises:
+            ConfigError: the name ends neither in ``.png`` nor in ``.svg``.
+        """
+        place = Path(path)
+        if place.suffix not in WRITERS:
+            raise ConfigError("save", "path", "must end in .png or .svg", str(place))
+        place.write_bytes(WRITERS[place.suffix](self.figure))
+        return place
+
+    def _repr_svg_(self) -> str:
+        return plots.svg(self.figure).decode()
+
+
+def ladder(record: Candidate) -> Plot:
+    """One ladder against depth."""
+    return Plot(plots.ladder_plot(record))
+
+
+def front(cells: Sequence[CellResult]) -> Plot:
+    """What covering more costs."""
+    return Plot(plots.front_plot(cells))

@@ -1,0 +1,141 @@
+"""``mlab.search``: a search from a call, along the road that the command takes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from mlab import config as configs
+from mlab import tracking
+from mlab.api.runs import Run, folder
+from mlab.config import Config
+from mlab.core import events
+from mlab.core.errors import ConfigError
+from mlab.core.records import Experiment
+from mlab.core.state import State
+from mlab.model.limits import Limits
+from mlab.model.objective import Score
+from mlab.report.progress import Progress
+from mlab.store import Store
+from mlab.tracking import Sidecar
+
+with warnings.catch_warnings(action="ignore"):  # a notebook without widgets, as tqdm says, which Optuna loads
+    from mlab.search import pools
+    from mlab.search import run as road
+    from mlab.search.watcher import Publisher, Watcher
+
+KEYBOARD = 128 + signal.SIGINT
+"""How a search ends that an interrupt from the keyboard has stopped."""
+
+logging.getLogger("mlab").addHandler(logging.NullHandler())  # an error is told once, by what is raised
+
+
+def search(
+    config: str | os.PathLike[str] | Config | None = None,
+    *,
+    overlap_pct: float | Sequence[float] | None = None,
+    num_orders: int | Sequence[int] | None = None,
+    score: Score | None = None,
+    limits: Limits | None = None,
+    workers: int = 1,
+    state: str | os.PathLike[str] | None = None,
+    **fields: Any,
+) -> Run:
+    """Search for ladders.
+
+    Args:
+        config: a YAML file, or the defaults; what else is given replaces its fields.
+        overlap_pct: depths to cover, in %.
+        num_orders: numbers of orders; the cells are all pairs.
+        score: what makes a ladder good.
+        limits: what every ladder keeps.
+        workers: cells searched at a time, each in a process of its own; changes no result. As ever with processes, a
+            script then needs ``if __name__ == "__main__":``.
+        state: folder in which the run is kept, and from which MLflow is told of it; where left out, all is done in
+            memory and in a temporary folder, which is gone afterwards.
+        fields: any other field of the config by its name, such as ``base_price``, ``seed`` or ``max_batches``.
+
+    Raises:
+        ConfigError: an argument is wrong; nothing was begun.
+        LabError: the search failed.
+        KeyboardInterrupt: the run was stopped; with ``state``, what it found is kept.
+
+    Example:
+        >>> import mlab
+        >>> found = mlab.search(overlap_pct=20, num_orders=10)
+        >>> round(found.best.score, 5)
+        1.92709
+    """
+    given = {"overlap_pct": overlap_pct, "num_orders": num_orders, "score": score, "limits": limits}
+    judged = _config(config, {name: value for name, value in given.items() if value is not None} | fields)
+    if not isinstance(workers, int) or not 1 <= workers <= pools.MOST:
+        raise ConfigError("search", "workers", f"must be a whole number from 1 to {pools.MOST}", workers)
+    if state is not None:
+        tracking.check(folder(state))
+        return _searched(folder(state), judged, workers, Sidecar)
+    with TemporaryDirectory(prefix="mlab-", ignore_cleanup_errors=True) as place:
+        return _searched(State(Path(place)), judged, workers, None)
+
+
+def _config(config: str | os.PathLike[str] | Config | None, fields: dict[str, Any]) -> Config:
+    """The config with fields replaced, which are told apart by their names alone."""
+    if not isinstance(config, Config):
+        config = configs.load(None if config is None else Path(config))
+    tree = config.model_dump(mode="json")
+    places = {name: tree[section] for section in ("ladder", "search") for name in tree[section]}
+    for name, value in fields.items():
+        plain = value.tolist() if hasattr(value, "tolist") else value  # of numpy
+        places.get(name, tree)[name] = list(plain) if isinstance(plain, range) else plain
+    return configs.from_tree(tree, "search")
+
+
+def _searched(state: State, config: Config, workers: int, sidecar: type[Sidecar] | None) -> Run:
+    started: list[Sidecar] = []
+
+    def publishing(run_id: str) -> Publisher:
+        if sidecar is None:
+            return Publisher()
+        started.append(sidecar(state, run_id))
+        return started[0]
+
+    with Store.open(state.database) as store, _watching() as watcher:
+        store.reconcile()
+        order = road.Order(config, workers=workers)
+        try:
+            outcome = road.run(state, store, order, road.Plain(workers), watcher, publishing)
+        finally:
+            events.recorder.close()
+        if outcome.exit_status:
+            raise KeyboardInterrupt if outcome.exit_status == KEYBOARD else SystemExit(outcome.exit_status)
+        run = store.experiment(outcome.run_id)
+        assert run is not None  # noqa: S101 - it has just ended
+        if started and (line := tracking.undelivered(store, run, started[0].answer)):
+            warnings.warn(line, stacklevel=3)
+        return Run.load(state, store, run)
+
+
+@contextmanager
+def _watching() -> Iterator[Watcher]:
+    """A bar on a terminal, nothing elsewhere."""
+    if sys.stderr.isatty():
+        with _Bar() as bar:
+            yield bar
+    else:
+        yield Watcher()
+
+
+class _Bar(Progress, Watcher):
+    """Shows a search as a bar."""
+
+    def begun(self, run: Experiment, config: Config) -> None:
+        """Name what is to be searched."""
+        del run
+        self.start(config.cells(), config.search.max_batches, config.search.batch_size)
