@@ -12,6 +12,7 @@ import pytest
 from mlab.core.state import State
 from mlab.model import annealing
 from tests import runs
+from tests.pace import SMALLER
 
 
 @pytest.fixture(scope="session")
@@ -21,16 +22,10 @@ def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
 
 
-@pytest.fixture(scope="session", autouse=True)
-def shared_furniture(common: Path) -> None:
-    """New databases are made once."""
-    runs.furniture = common / "furniture"
-
-
 @pytest.fixture(scope="module")
 def quick() -> Iterator[None]:
     """The searches of this process are short ones, for a file of tests of everything around them."""
-    with mock.patch.multiple(annealing, **runs.SMALLER):
+    with mock.patch.multiple(annealing, **SMALLER):
         yield
 
 

@@ -14,7 +14,6 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
-from unittest import mock
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
@@ -23,9 +22,9 @@ from sqlalchemy.pool import Pool
 from benchmarks.workers import fingerprint
 from mlab.core.records import Experiment
 from mlab.core.state import State
-from mlab.model import annealing
 from mlab.store import Store
 from tests import runs
+from tests.pace import shorten
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.crash"])
@@ -63,7 +62,7 @@ def steps(root: Path) -> list[str]:
 
 def _live(root: Path, name: str, overrides: tuple[str, ...], counted: Steps) -> None:
     counted.listen()
-    quick()
+    shorten()
     state = State(root)
     with Store.open(state.database) as store:
         found = named(store, name)
@@ -77,11 +76,6 @@ def _traced(root: Path, line: Connection) -> None:
     counted = Steps(None)
     _live(root, "traced", (), counted)
     line.send(counted.names)
-
-
-def quick() -> None:
-    """Make the search of this process a short one: what is tested is everything around it."""
-    mock.patch.multiple(annealing, **runs.SMALLER).start()
 
 
 def named(store: Store, name: str) -> Experiment | None:

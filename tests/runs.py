@@ -9,19 +9,19 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import psutil
 
 from flows import services
 from mlab.config import Config, load
 from mlab.core.events import recorder
+from mlab.core.probe import answers
 from mlab.core.records import Experiment
 from mlab.core.state import State
 from mlab.search import engine, run
@@ -31,11 +31,12 @@ from mlab.store import Store
 ROOT = Path(__file__).parents[1]
 TINY = ("name=tiny", "ladder.overlap_pct=10", "ladder.num_orders=[4, 5]", "search.batch_size=2", "search.max_batches=2")
 
+Pace = Literal["short", "slow", "whole"]
+"""How a process searches: in a smaller neighbourhood, with rests, too, so that a test can meet it in the middle, or as
+the product does."""
+
 WATCHER = Watcher()
 """Watches nothing."""
-
-SMALLER = {"PROPOSALS": 8, "MOVES": 3}
-"""A refinement in a smaller neighbourhood, for tests of everything around the search."""
 
 
 class Watch(Watcher):
@@ -108,14 +109,20 @@ def _heed_interrupts() -> None:
 
 @contextmanager
 def python(
-    *command: str, state: Path, log: IO[bytes] | int = subprocess.PIPE, **variables: str
+    *command: str,
+    state: Path,
+    log: IO[bytes] | int = subprocess.PIPE,
+    pace: Pace = "short",
+    **variables: str,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A Python of our own on a state folder; neither it nor what it started outlives the block."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))}
     process = subprocess.Popen(  # noqa: S603 - our own modules
         [sys.executable, *command],
         cwd=ROOT,
-        env=inherited | {"MLAB_STATE_DIR": str(state), "PYTHONPATH": str(ROOT)} | variables,
+        env=inherited
+        | {"MLAB_STATE_DIR": str(state), "PYTHONPATH": f"{ROOT / 'tests/start' / pace}:{ROOT}"}
+        | variables,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=log,
@@ -164,31 +171,25 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def answers(url: str) -> bool:
-    """Whether a page is there."""
-    try:
-        with urllib.request.urlopen(url, timeout=5) as page:  # noqa: S310 - our own server
-            return bool(page.status == 200)
-    except OSError:
-        return False
-
-
-furniture = Path(tempfile.gettempdir()) / f"furniture-{os.getpid()}"
-"""Where the databases lie that :func:`furnish` copies; tests that run together share one folder."""
+FURNITURE = ROOT / ".pytest_cache" / f"mlflow-{version('mlflow')}-prefect-{version('prefect')}"
+"""Where the databases lie that :func:`furnish` copies."""
 
 
 def furnish(state: State) -> State:
     """Put new databases of Prefect and MLflow into a state folder: making them takes 15 s, so they are made once."""
-    furniture.mkdir(parents=True, exist_ok=True)
-    with (furniture / "lock").open("ab") as lock:
+    FURNITURE.mkdir(parents=True, exist_ok=True)
+    with (FURNITURE / "lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        made = State(furniture / "state")
-        if not made.mlflow_database.exists():
+        made = State(FURNITURE / "made")
+        if not made.root.exists():
+            new = State(FURNITURE / "new")
+            shutil.rmtree(new.root, ignore_errors=True)
             command = "from mlab.tracking import client as c; c._make_database(c.State.here())"
-            with python("-c", command, state=made.root) as making, prefect_server(made.prefect) as (_, running):
+            with python("-c", command, state=new.root) as making, prefect_server(new.prefect) as (_, running):
                 running.terminate()
-                running.wait(30.0)
+                running.wait(60.0)
                 assert making.wait(120.0) == 0
+            new.root.rename(made.root)
         if not state.mlflow_database.exists():
             shutil.copytree(made.root, state.root, dirs_exist_ok=True)
     return state

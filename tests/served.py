@@ -23,14 +23,13 @@ from mlab.store import Store
 from tests import runs
 
 SECONDS = 120
-SEARCH = {"batch_size": 4, "max_batches": 8, "patience": 8, "pruner": "none"}
 LONGER: dict[str, Any] = {
     "name": "deployed",
     "seed": 7,
     "ladder": {"overlap_pct": [10, 20], "num_orders": 8},
-    "search": SEARCH,
+    "search": {"batch_size": 4, "max_batches": 5, "patience": 5, "pruner": "none"},
 }
-"""A search of some seconds."""
+"""A search of some seconds, as every batch takes a rest."""
 
 CLIENT = httpx.Client(timeout=30, verify=False)  # noqa: S501 - of plain http; reading certificates costs more than asking
 SOONER = {
@@ -131,9 +130,8 @@ class Served:
         return self._mlab("stop")
 
     def _mlab(self, *command: str) -> list[str]:
-        with runs.python(
-            "-m", "flows.app", *command, state=self.state.root, log=subprocess.STDOUT, **SOONER
-        ) as process:
+        line = ("-m", "flows.app", *command)
+        with runs.python(*line, state=self.state.root, log=subprocess.STDOUT, pace="slow", **SOONER) as process:
             out, _ = process.communicate(timeout=2 * SECONDS)
         assert process.returncode == 0, out.decode()
         return out.decode().splitlines()

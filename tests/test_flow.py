@@ -23,7 +23,7 @@ from tests import runs
 from tests.runs import command_line
 from tests.served import Prefect
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quick")]
 
 CONFIG = (
     "name=whole", "seed=7", "ladder.overlap_pct=[10, 20]", "ladder.num_orders=4", "search.batch_size=4",
@@ -284,7 +284,7 @@ def test_a_cut_run_keeps_what_it_found_and_resumes_to_the_same_results(
 ) -> None:
     state = runs.furnish(State(tmp_path))
     with runs.python(
-        *command_line("--json", overrides=CONFIG), state=state.root, PREFECT_API_URL=prefect_url
+        *command_line("--json", overrides=CONFIG), state=state.root, pace="slow", PREFECT_API_URL=prefect_url
     ) as process:
         runs.wait_until(lambda: process.poll() is not None or saved(state) >= 1, SECONDS)
         process.send_signal(cut)

@@ -25,6 +25,8 @@ PHASES = {
     "ORCH.BATCH": "search", "EVAL.CALL": "search", "ORCH.SAVE_OK": "search",
 }  # fmt: skip
 """Where a run is after an event; before the first of these and after the last it begins or ends."""
+PLACES = ("before", "begin or end", "search", "commit")
+"""Where kills have to hit."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,10 @@ class Victim:
                 assert not saved or set(saved) <= crash.held(copy, log.stem), self.name
 
 
-@pytest.mark.parametrize("kills", [50, pytest.param(200, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [15, pytest.param(200, marks=pytest.mark.soak)])
 def test_a_run_killed_at_any_moment_ends_as_one_that_was_not(kills: int, uncut: Uncut, tmp_path: Path) -> None:
     moments, hits, victims, seconds = random.Random(kills), Counter[str](), 0, uncut.seconds  # noqa: S311 - as before
-    while hits.total() - hits["over"] < kills:
+    while hits.total() - hits["over"] < kills or min(hits[place] for place in PLACES) == 0:
         victims += 1
         folder = f"case-{victims}" if moments.random() < 0.7 else "shared"
         victim = Victim(State(tmp_path / folder), f"case-{victims}")
@@ -108,7 +110,6 @@ def test_a_run_killed_at_any_moment_ends_as_one_that_was_not(kills: int, uncut: 
         saved = crash.reported(victim.state.events(run_id))
         assert len(saved) == len(set(saved)), f"{victim.name}: a batch was saved twice"
     logging.getLogger(__name__).info("what was hit in %d runs: %s", victims, dict(hits))
-    assert min(hits[place] for place in ("before", "begin or end", "search", "commit")) > 0
 
 
 def test_a_run_killed_at_every_step_of_a_commit_loses_at_most_that_batch(uncut: Uncut, tmp_path: Path) -> None:
@@ -129,16 +130,17 @@ def test_a_run_killed_at_every_step_of_a_commit_loses_at_most_that_batch(uncut: 
 
 @pytest.mark.soak
 @pytest.mark.integration
+@pytest.mark.usefixtures("quick")
 def test_a_command_killed_at_any_moment_is_resumed_to_the_same_end(tmp_path: Path, prefect_url: str) -> None:
     state = State(tmp_path / "state")
     expected = crash.found(tmp_path / "alone", *crash.LONG)
     began = perf_counter()
-    with runs.python(*begin("whole"), state=state.root) as process:
+    with runs.python(*begin("whole"), state=state.root, pace="slow") as process:
         assert process.wait(300) == 0
     seconds = perf_counter() - began
     moments, hits = random.Random(10), Counter[str]()  # noqa: S311 - the same moments each time
     for number in range(10):
-        with runs.python(*begin(f"case-{number}"), state=state.root) as process:
+        with runs.python(*begin(f"case-{number}"), state=state.root, pace="slow") as process:
             with suppress(TimeoutExpired):
                 process.wait(seconds * (number + moments.random()) / 10)
             process.kill()
@@ -159,5 +161,5 @@ def test_a_command_killed_at_any_moment_is_resumed_to_the_same_end(tmp_path: Pat
 
 
 def begin(name: str) -> list[str]:
-    """A command that begins the run of that name, with a Prefect server of its own."""
+    """A command that begins the run of that name."""
     return runs.command_line("--json", overrides=(*crash.LONG, f"name={name}"))

@@ -26,7 +26,7 @@ SECONDS = 120
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> State:
-    return runs.furnish(State(tmp_path_factory.mktemp("orphans")))
+    return State(tmp_path_factory.mktemp("orphans"))
 
 
 @pytest.fixture
@@ -43,9 +43,10 @@ def flow_run(prefect: Prefect, run: Experiment) -> tuple[str, str]:
 @contextmanager
 def shown(prefect: Prefect) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """A long run that Prefect shows already, and its id."""
+    variables = {"PREFECT_API_URL": prefect.url, "MLAB_MODE": "offline"}
     with (
         Store.open(prefect.state.database) as store,
-        runs.python(*command_line(overrides=LONG), state=prefect.state.root, PREFECT_API_URL=prefect.url) as process,
+        runs.python(*command_line(overrides=LONG), state=prefect.state.root, pace="slow", **variables) as process,
     ):
         before = len(store.experiments())
         runs.wait_until(lambda: len(store.experiments()) > before)
@@ -66,8 +67,8 @@ def test_a_run_that_is_cancelled_in_prefect_stops_at_once(asked: str, prefect: P
         assert time.monotonic() - sent < 8 * runs.slowness()
 
         assert runs.stored(store, run_id).status == "STOPPED"
-        runs.wait_until(lambda: flow_run(prefect, runs.stored(store, run_id))[0] == "CANCELLED", 30)
-        runs.wait_until(lambda: prefect.api("GET", there)["tags"] == ["config:long", "STOPPED"], 30)
+        runs.wait_until(lambda: flow_run(prefect, runs.stored(store, run_id))[0] == "CANCELLED")
+        runs.wait_until(lambda: prefect.api("GET", there)["tags"] == ["config:long", "STOPPED"])
         assert f"--resume {run_id}" in flow_run(prefect, runs.stored(store, run_id))[1]
 
 
@@ -83,12 +84,13 @@ def test_the_next_start_ends_what_was_killed(prefect: Prefect) -> None:
         assert flow_run(prefect, runs.stored(store, run_id))[0] == "RUNNING"
 
         command = command_line("--json", overrides=TINY)
-        with runs.python(*command, state=prefect.state.root, PREFECT_API_URL=prefect.url) as next_one:
+        variables = {"PREFECT_API_URL": prefect.url, "MLAB_MODE": "offline"}
+        with runs.python(*command, state=prefect.state.root, **variables) as next_one:
             out, err = next_one.communicate(timeout=SECONDS)
 
         assert next_one.returncode == 0, err
         assert json.loads(out)["status"] == "COMPLETED"
         orphan = runs.stored(store, run_id)
         assert orphan.status == "STOPPED"
-        runs.wait_until(lambda: flow_run(prefect, orphan)[0] == "CRASHED", 30)
+        runs.wait_until(lambda: flow_run(prefect, orphan)[0] == "CRASHED")
         assert "is gone" in flow_run(prefect, orphan)[1]

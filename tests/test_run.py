@@ -157,7 +157,7 @@ def test_a_cluster_without_a_prefect_is_one_line(
 
 def test_the_program_itself_keeps_to_that(tmp_path: Path) -> None:
     with runs.python(*command_line("--json", overrides=["search.patience=0"]), state=tmp_path / "state") as process:
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
 
     assert (process.returncode, out) == (2, b"")
     assert err.decode().splitlines() == ["error: --set: search.patience: must be at least 1, was 0"]
@@ -175,8 +175,8 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
 def test_bad_input_is_refused_before_anything_slow_is_loaded(tmp_path: Path) -> None:
     slow = "print({'prefect', 'mlflow', 'optuna', 'sqlalchemy', 'matplotlib'} & set(__import__('sys').modules))"
     code = f"from flows import run; run.main(['--set', 'seed=x']); {slow}"
-    with runs.python("-c", code, state=tmp_path / "state") as process:
-        assert process.communicate(timeout=30)[0] == b"set()\n"
+    with runs.python("-c", code, state=tmp_path / "state", pace="whole") as process:
+        assert process.communicate(timeout=60)[0] == b"set()\n"
 
 
 # Runs that are stored
@@ -196,7 +196,7 @@ def test_a_run_that_is_being_executed_elsewhere_is_left_alone(state: State) -> N
         experiment, _ = runs.opened(state, store)
         store.claim(experiment.run_id)  # by this process, which lives
         with runs.python(*command_line("--json", "--resume", experiment.run_id), state=state.root) as process:
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=60)
 
         assert (process.returncode, out) == (3, b"")
         busy = f"error: run {experiment.run_id} is being executed by process {os.getpid()};"
@@ -293,7 +293,7 @@ def test_what_is_left_of_a_dead_process_can_be_resumed(
             from mlab.core.state import State
             Store.open(State.here().database).claim({experiment.run_id!r})"""
         with runs.python("-c", claim, state=state.root) as process:
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
         assert runs.stored(store, experiment.run_id).status == "RUNNING"
 
     assert run.main(["--json", "--resume", "latest"]) == 0

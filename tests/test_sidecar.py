@@ -38,11 +38,13 @@ def delivered(state: State) -> list[tuple[str, int]]:
             return []
 
 
-def test_the_end_of_a_run_waits_for_its_delivery(state: State, store: Store) -> None:
+def test_the_end_of_a_run_waits_for_its_delivery(state: State, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sidecar, "DELIVERY_WAIT_S", 120.0)  # on a machine that has other things to do
     experiment, config = runs.opened(state, store)
-    with Sidecar(state, experiment.run_id):
+    with Sidecar(state, experiment.run_id) as own:
         runs.execute(state, store, experiment, config)
 
+    assert own.answer == ""
     assert [status for status, _ in delivered(state)] == ["FINISHED"] * 3
     assert store.owed(experiment.exp_id) == []
     assert runs.stored(store, experiment.run_id).mlflow_run_id is not None

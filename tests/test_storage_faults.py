@@ -25,6 +25,9 @@ from mlab.core.state import State
 from mlab.store import Store, database
 from tests import crash, runs
 from tests.crash import PROCESSES, Outcome
+from tests.pace import shorten
+
+pytestmark = pytest.mark.usefixtures("quick")
 
 HERE = multiprocessing.get_context("fork")
 """Processes with the mounts of the one that starts them."""
@@ -60,7 +63,7 @@ def attempt(state: State, most_pages: int | None = None, processes: Any = PROCES
 
 
 def _attempt(line: Connection, state: State, most_pages: int | None) -> None:
-    crash.quick()
+    shorten()
     if most_pages:
         event.listen(
             Engine, "connect", lambda connection, _: connection.execute(f"PRAGMA max_page_count = {most_pages}")
@@ -123,7 +126,6 @@ class Locker:
         self._process.join()
 
 
-@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("mode", "after"), [("IMMEDIATE", 0), ("EXCLUSIVE", 2)])
 def test_a_lock_is_waited_for(
     mode: str, after: int, expected: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -139,7 +141,6 @@ def test_a_lock_is_waited_for(
     assert crash.outcome(state, experiment.run_id) == expected
 
 
-@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("mode", ["IMMEDIATE", "EXCLUSIVE"])
 def test_a_lock_that_lasts_ends_the_run_and_costs_nothing_that_was_saved(
     mode: str, expected: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -162,7 +163,6 @@ def test_a_lock_that_lasts_ends_the_run_and_costs_nothing_that_was_saved(
     assert finished(state) == expected
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_stop_that_cannot_be_stored_is_still_a_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "BUSY_S", 0.1)
     state = State(tmp_path)
@@ -186,7 +186,7 @@ def test_a_stop_that_cannot_be_stored_is_still_a_stop(tmp_path: Path, monkeypatc
 @pytest.mark.integration
 def test_a_command_waits_for_a_lock_of_10_s_and_ends_with_4_at_one_of_120_s(tmp_path: Path) -> None:
     state = State(tmp_path / "state")
-    with runs.python(*runs.command_line("--json", overrides=crash.LONG), state=state.root) as command:
+    with runs.python(*runs.command_line("--json", overrides=crash.LONG), state=state.root, pace="slow") as command:
         run_id = crash.searching(state, command, 2)
         Locker(state, "IMMEDIATE", seconds=10.0).lock()
         assert crash.searching(state, command, 2) == run_id
@@ -223,7 +223,7 @@ def whole_pages(tmp_path_factory: pytest.TempPathFactory) -> int:
         return int(connection.execute("PRAGMA page_count").fetchone()[0])
 
 
-@pytest.mark.parametrize("sizes", [6, pytest.param(100, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("sizes", [3, pytest.param(100, marks=pytest.mark.soak)])
 def test_a_run_whose_database_may_not_grow_ends_and_goes_on_when_it_may(
     sizes: int, whole_pages: int, expected: Outcome, tmp_path: Path
 ) -> None:
@@ -282,7 +282,7 @@ def _on_a_small_disk(root: Path, kilobytes: int) -> tuple[list[str], int, Outcom
     return lines, saved(state), finished(state, processes=HERE)
 
 
-@pytest.mark.parametrize("sizes", [5, pytest.param(40, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("sizes", [3, pytest.param(40, marks=pytest.mark.soak)])
 def test_a_run_on_a_disk_that_fills_up_ends_and_goes_on_when_there_is_room(
     sizes: int, expected: Outcome, tmp_path: Path
 ) -> None:
@@ -326,9 +326,8 @@ def _command_on_a_full_disk(root: Path, api_url: str) -> None:
     root.mkdir()
     mount("-t", "tmpfs", "-o", "size=64m", "tmpfs", str(root))
     state, filler = State(root), root / "filler"
-    with runs.python(
-        *runs.command_line("--json", overrides=crash.LONG), state=root, PREFECT_API_URL=api_url
-    ) as command:
+    line = runs.command_line("--json", overrides=crash.LONG)
+    with runs.python(*line, state=root, pace="slow", PREFECT_API_URL=api_url) as command:
         run_id = crash.searching(state, command, 3)
         with suppress(OSError), filler.open("wb", buffering=0) as file:
             while True:

@@ -23,6 +23,9 @@ from mlab.store import Holder, Store
 from mlab.store.schema import ExperimentRow
 from tests import crash, runs
 from tests.crash import PROCESSES, Outcome
+from tests.pace import shorten
+
+pytestmark = pytest.mark.usefixtures("quick")
 
 SEEDS = range(4)
 
@@ -44,7 +47,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> list[Outcome]:
     return [whole(tmp_path_factory.mktemp("alone"), f"seed={seed}") for seed in SEEDS]
 
 
-@pytest.mark.parametrize("rounds", [3, pytest.param(50, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("rounds", [1, pytest.param(50, marks=pytest.mark.soak)])
 def test_four_runs_that_make_and_share_a_database_find_what_each_finds_alone(
     rounds: int, alone: list[Outcome], tmp_path: Path
 ) -> None:
@@ -118,7 +121,7 @@ def copied(state: State, root: Path) -> State:
 
 def _contend(root: Path, delay_s: float, line: Connection) -> None:
     """Resume the run so long after it is said, and tell how that ended."""
-    crash.quick()
+    shorten()
     state = State(root)
     with Store.open(state.database) as store:
         line.send(os.getpid())
@@ -145,7 +148,7 @@ def contended(state: State, *delays_s: float) -> dict[int, tuple[int, str]]:
     return {pid: line.recv() for pid, line in zip(pids, lines, strict=True)}
 
 
-@pytest.mark.parametrize("times", [12, pytest.param(200, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("times", [4, pytest.param(200, marks=pytest.mark.soak)])
 def test_of_two_that_resume_a_run_at_once_one_wins_and_the_other_names_it(
     times: int, cut: State, expected: Outcome, tmp_path: Path
 ) -> None:
@@ -235,7 +238,10 @@ def test_of_two_commands_that_resume_a_run_at_once_one_ends_with_3_and_disturbs_
     with Store.open(state.database) as store:
         run_id = runs.stopped(state, store, *crash.LONG)
     line = runs.command_line("--json", "--resume", run_id)
-    with runs.python(*line, state=state.root) as one, runs.python(*line, state=state.root) as other:
+    with (
+        runs.python(*line, state=state.root, pace="slow") as one,
+        runs.python(*line, state=state.root, pace="slow") as other,
+    ):
         words = {process.pid: process.communicate(timeout=300)[1].decode() for process in (one, other)}
     assert sorted([one.returncode, other.returncode]) == [0, 3], words
     winner, loser = (one, other) if one.returncode == 0 else (other, one)

@@ -1,0 +1,4 @@
+from tests import pace
+
+pace.shorten()
+pace.slow_down()
