@@ -143,7 +143,7 @@ def command_line(*arguments: str, overrides: Sequence[str] = ()) -> list[str]:
     return ["-m", "flows.run", *arguments, *(part for override in overrides for part in ("--set", override))]
 
 
-def wait_until(happened: Callable[[], bool], seconds: float = 60.0, every: float = 0.05) -> None:
+def wait_until(happened: Callable[[], bool], seconds: float = 120.0, every: float = 0.05) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, f"nothing happened in {seconds} s"
@@ -188,7 +188,7 @@ def furnish(state: State) -> State:
             with python("-c", command, state=new.root) as making, prefect_server(new.prefect) as (_, running):
                 running.terminate()
                 running.wait(60.0)
-                assert making.wait(120.0) == 0
+                assert making.wait(300.0) == 0
             new.root.rename(made.root)
         if not state.mlflow_database.exists():
             shutil.copytree(made.root, state.root, dirs_exist_ok=True)
@@ -203,7 +203,7 @@ def prefect_server(home: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     url = f"http://127.0.0.1:{port}/api"
     command = ("-m", "tests.prefect_server", str(port))
     with python(*command, state=home, log=subprocess.DEVNULL, **of_server(home)) as process:
-        wait_until(lambda: process.poll() is not None or answers(f"{url}/health"), 120.0)
+        wait_until(lambda: process.poll() is not None or answers(f"{url}/health"), 300.0)
         yield url, process
 
 
@@ -227,7 +227,7 @@ def shared_prefect(state: State) -> Iterator[str]:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
-            wait_until(lambda: answers(f"{url}/health"), 120.0)
+            wait_until(lambda: answers(f"{url}/health"), 300.0)
             address.write_text(url)
         fcntl.flock(turn, fcntl.LOCK_UN)
         yield address.read_text()

@@ -98,7 +98,7 @@ def gone(pids: set[int]) -> bool:
     return not any(runs.alive(pid) for pid in pids)
 
 
-@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("plain", [True, pytest.param(False, marks=pytest.mark.soak)])
 def test_two_workers_find_what_one_does(run: Run, alone: tuple[str, Experiment], plain: bool) -> None:
     with run.command(workers=2, plain=plain) as process:
         status, answer = run.ended(process)
@@ -141,7 +141,7 @@ def test_however_a_run_is_cut_it_ends_at_once_and_goes_on_with_any_number_of_wor
     (error,) = [event for event in run.events() if event["event"] == "ORCH.ERROR"]
     assert json.loads(Path(error["snapshot"]).read_text())["run_id"] == run.id
 
-    with run.command(workers=2) as process:
+    with run.command(workers=2, plain=True) as process:
         workers = run.until_searching(process)
         process.kill()
         runs.wait_until(lambda: gone(workers))
