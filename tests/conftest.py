@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
+from mlab.core.events import recorder
 from mlab.core.state import State
 from mlab.model import annealing
+from mlab.store import Store
 from tests import runs
 from tests.pace import SMALLER
 
@@ -27,6 +29,36 @@ def quick() -> Iterator[None]:
     """The searches of this process are short ones, for a file of tests of everything around them."""
     with mock.patch.multiple(annealing, **SMALLER):
         yield
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[State]:
+    """A folder for the runs of one test, which commands in this process take for theirs."""
+    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path / "state"))
+    for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI", "MLAB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    recorder.recent.clear()
+    recorder._waiting.clear()
+    yield State.here()
+    recorder.close()
+
+
+@pytest.fixture
+def store(state: State) -> Iterator[Store]:
+    with Store.open(state.database) as opened:
+        yield opened
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str | bytes], Path]:
+    """Puts a text into a file."""
+
+    def write(content: str | bytes) -> Path:
+        path = tmp_path / "x.yaml"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="session")

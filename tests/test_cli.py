@@ -6,8 +6,6 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import click
 import pytest
@@ -17,7 +15,6 @@ from mlab.cli import app
 from mlab.cli.app import COMMANDS
 from mlab.core import crash
 from mlab.core.errors import EvaluationError
-from mlab.core.events import recorder
 from mlab.core.state import State
 from mlab.search import batch
 from mlab.store import Store
@@ -26,15 +23,6 @@ from tests import runs
 pytestmark = pytest.mark.usefixtures("quick")
 
 RUN = "20260102-030405-abcdef"
-
-
-@pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[State]:
-    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    yield State(tmp_path / "state")
-    recorder.close()
 
 
 def crashed(state: State, *errors: Exception) -> None:

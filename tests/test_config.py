@@ -23,16 +23,6 @@ from mlab.model.space import Space
 CONFIGS = Path(__file__).parent.parent / "configs"
 
 
-@pytest.fixture
-def written(tmp_path: Path):
-    def write(content: str | bytes) -> Path:
-        path = tmp_path / "x.yaml"
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
-
-
 def line_of(error: ConfigError) -> str:
     line = str(error)
     assert error.exit_status == 2

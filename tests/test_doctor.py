@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections import namedtuple
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +16,6 @@ import pytest
 
 from mlab import tracking
 from mlab.cli import doctor
-from mlab.core.events import recorder
 from mlab.core.state import State
 from mlab.store import Store
 from tests import runs
@@ -24,15 +23,6 @@ from tests.mlflow_server import serving
 from tests.test_cli import crashed, mlab
 
 pytestmark = pytest.mark.usefixtures("quick")
-
-
-@pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[State]:
-    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path / "state"))
-    for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI", "MLAB_MODE"):
-        monkeypatch.delenv(name, raising=False)
-    yield State(tmp_path / "state")
-    recorder.close()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -51,14 +50,6 @@ class Follower(Watcher):
 
     def cell_done(self, result: CellResult) -> None:
         self.cells.append(result)
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
-    events.recorder.recent.clear()
-    events.recorder._waiting.clear()
-    yield State(tmp_path)
-    events.recorder.close()
 
 
 def config(*overrides: str) -> Config:
@@ -189,8 +180,7 @@ def test_a_time_limit_ends_the_search_and_keeps_a_batch_of_every_cell(state: Sta
     assert all(cell.best is not None and cell.stopped_early for cell in cells)
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "qmc"])
-@pytest.mark.parametrize("pruner", ["median", "hyperband", "none"])
+@pytest.mark.parametrize(("sampler", "pruner"), [("tpe", "median"), ("cmaes", "hyperband")])
 def test_a_run_cut_anywhere_ends_as_one_that_was_not(state: State, sampler: str, pruner: str) -> None:
     settings = config(f"search.sampler={sampler}", f"search.pruner={pruner}")
     whole = execute(state, settings)

@@ -6,7 +6,6 @@ import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from threading import Thread
 
 import psutil
@@ -30,17 +29,6 @@ pytestmark = pytest.mark.usefixtures("quick")
 
 NUMBERS = 2 * 2 * 11
 """What a tiny run has for MLflow."""
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> State:
-    return State(tmp_path)
-
-
-@pytest.fixture
-def store(state: State) -> Iterator[Store]:
-    with Store.open(state.database) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from mlab.core.state import State
 from mlab.search import engine
 from mlab.store import Store
 from tests import runs
-from tests.runs import ROOT, TINY, command_line
+from tests.runs import TINY, command_line
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -91,12 +91,6 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["--config", "/no/such.yaml"], ["/no/such.yaml", "no such file"]),
-        (["--config", str(ROOT)], [str(ROOT), "folder"]),
-        (["--set", "ladder.num_orders"], ["--set", "FIELD=VALUE", "'ladder.num_orders'"]),
-        (["--set", "ladder.orders=3"], ["--set", "ladder.orders", "unknown field"]),
-        (["--set", "seed=-1"], ["--set", "seed", "0", "-1"]),
-        (["--set", "seed.x=1"], ["--set", "seed.x", "mapping"]),
         (["--resume", "yesterday"], ["--resume", "20260131-235959-0a1b2c", "'yesterday'"]),
         (["--resume", "../../etc/passwd"], ["--resume", "'../../etc/passwd'"]),
         (["--resume", ""], ["--resume", "''"]),
@@ -107,9 +101,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["--workers", "0"], ["command line", "--workers", "1 to 256", "'0'"]),
         (["--workers", "257"], ["--workers", "1 to 256", "'257'"]),
         (["--workers", "-1"], ["--workers"]),
-        (["--workers", "1.5"], ["--workers", "whole number", "'1.5'"]),
-        (["--workers", "many"], ["--workers", "whole number", "'many'"]),
-        (["--workers", ""], ["--workers", "whole number", "''"]),
+        *((["--workers", text], ["--workers", "whole number", f"'{text}'"]) for text in ("1.5", "many", "")),
         (["--bogus"], ["command line", "--bogus"]),
         (["--set"], ["command line", "--set", "requires an argument"]),
         (["stray"], ["command line", "stray"]),

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -19,12 +18,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quick")]
 @pytest.fixture
 def state(tmp_path: Path) -> State:
     return runs.furnish(State(tmp_path))
-
-
-@pytest.fixture
-def store(state: State) -> Iterator[Store]:
-    with Store.open(state.database) as opened:
-        yield opened
 
 
 def delivered(state: State) -> list[tuple[str, int]]:

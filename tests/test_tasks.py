@@ -6,7 +6,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -17,7 +16,6 @@ from flows import tasks
 from flows.cluster import Cluster
 from flows.tasks import Attempt, TaskSteps
 from mlab.core.errors import EvaluationError, LabError, WorkerLost
-from mlab.core.events import recorder
 from mlab.core.state import State
 from mlab.search import run
 from mlab.store import Store
@@ -129,12 +127,6 @@ def test_a_signal_cancels_the_task_and_stops_the_run() -> None:
 
 
 # Cells
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
-    yield State(tmp_path)
-    recorder.close()
 
 
 def searched(state: State, steps: TaskSteps) -> str:

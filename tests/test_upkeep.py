@@ -53,12 +53,6 @@ def state(made: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     recorder.close()
 
 
-@pytest.fixture
-def store(state: State) -> Iterator[Store]:
-    with Store.open(state.database) as store:
-        yield store
-
-
 def delivered(store: Store, run_id: str) -> str:
     """MLflow knows everything of a run."""
     run = runs.stored(store, run_id)

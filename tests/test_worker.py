@@ -6,12 +6,10 @@ import json
 import pickle
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from benchmarks.workers import fingerprint
-from mlab.core import events
 from mlab.core.errors import ConfigError, EvaluationError, LabError, RunBusy, WorkerLost
 from mlab.core.records import Cell, CellResult
 from mlab.core.state import State
@@ -26,20 +24,6 @@ from tests.runs import Watch
 pytestmark = pytest.mark.usefixtures("quick")
 
 GRID = ("ladder.overlap_pct=[10, 20]", "ladder.num_orders=[4, 5]")
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
-    events.recorder.recent.clear()
-    events.recorder._waiting.clear()
-    yield State(tmp_path)
-    events.recorder.close()
-
-
-@pytest.fixture
-def store(state: State) -> Iterator[Store]:
-    with Store.open(state.database) as opened:
-        yield opened
 
 
 @pytest.fixture
