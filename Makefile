@@ -4,7 +4,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: run test soak check ui serve stop-serve bench lock clean help
+.PHONY: run test quick soak check ui serve stop-serve bench lock clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -14,6 +14,9 @@ run: $(READY) ## search configs/default.yaml and show the ladders found
 
 test: $(READY) ## run all tests
 	@$(PYTHON) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+quick: $(READY) ## run the tests that start no server and kill no process: a minute or two
+	@$(PYTHON) -m pytest -n 4 --dist loadfile -m "not (integration or slow or soak)" $(ARGS)
 
 soak: $(READY) ## faults by the hundred: kills, locks, full disks; takes half an hour
 	@$(PYTHON) -m pytest -n 2 --dist loadfile -m soak $(ARGS)

@@ -27,7 +27,7 @@ from tests import crash, runs
 from tests.crash import PROCESSES, Outcome
 from tests.pace import shorten
 
-pytestmark = pytest.mark.usefixtures("quick")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick")]
 
 HERE = multiprocessing.get_context("fork")
 """Processes with the mounts of the one that starts them."""

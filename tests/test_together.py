@@ -25,7 +25,7 @@ from tests import crash, runs
 from tests.crash import PROCESSES, Outcome
 from tests.pace import shorten
 
-pytestmark = pytest.mark.usefixtures("quick")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick")]
 
 SEEDS = range(4)
 
