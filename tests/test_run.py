@@ -240,10 +240,9 @@ def test_a_state_folder_that_cannot_be_made_ends_with_4(
 # Endings
 
 
-def test_with_json_nothing_else_goes_to_standard_output(
-    state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_with_json_nothing_else_goes_to_standard_output_and_a_finished_run_can_be_shown_again(
+    state: State, capsys: pytest.CaptureFixture[str]
 ) -> None:
-
     assert run.main(["--json", *sets(*TINY)]) == 0
     out, err = capsys.readouterr()
     answer = json.loads(out)
@@ -251,6 +250,9 @@ def test_with_json_nothing_else_goes_to_standard_output(
     assert (answer["status"], len(answer["cells"])) == ("COMPLETED", 2)
     assert f"ORCH.START run {answer['run_id']}" in err
     assert "ORCH.SAVE_OK" in err
+
+    assert run.main(["--json", "--resume", answer["run_id"]]) == 0
+    assert json.loads(capsys.readouterr().out) == answer
 
 
 def test_without_json_the_ladders_are_shown_as_bullets(
@@ -263,16 +265,6 @@ def test_without_json_the_ladders_are_shown_as_bullets(
     assert "(first order) - NeedPct 0.00 %" in out
     assert "5. Order: indent 10.00 %" in out
     assert str(state.root) in out
-
-
-def test_a_finished_run_can_be_shown_again_and_does_not_change(
-    state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run.main(["--json", *sets(*TINY)])
-    first = json.loads(capsys.readouterr().out)
-
-    assert run.main(["--json", "--resume", first["run_id"]]) == 0
-    assert json.loads(capsys.readouterr().out) == first
 
 
 def test_what_is_left_of_a_dead_process_can_be_resumed(
@@ -293,36 +285,28 @@ def test_what_is_left_of_a_dead_process_can_be_resumed(
 
 
 @pytest.mark.parametrize(("ending", "status"), [(KeyboardInterrupt(), 130), (Terminated(), 143)])
-def test_a_signal_is_an_orderly_end(
+@pytest.mark.parametrize(("during", "end"), [("search", "STOPPED"), ("delivery", "COMPLETED")])
+def test_a_signal_is_an_orderly_end_and_cuts_only_what_is_under_way(
+    during: str,
+    end: str,
     ending: BaseException,
     status: int,
     state: State,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    search_ends_with(monkeypatch, ending)
+    def interrupted(*_arguments: object) -> NoReturn:
+        raise ending
+
+    if during == "search":
+        search_ends_with(monkeypatch, ending)
+    else:
+        monkeypatch.setattr(Idle, "finish", interrupted)
 
     assert run.main(["--json", *sets(*TINY)]) == status
     out, err = capsys.readouterr()
     assert "Traceback" not in err
-    assert json.loads(out)["status"] == "STOPPED"
-
-
-@pytest.mark.parametrize(("ending", "status"), [(KeyboardInterrupt(), 130), (Terminated(), 143)])
-def test_a_signal_while_mlflow_is_still_told_cuts_only_that(
-    ending: BaseException,
-    status: int,
-    state: State,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    def wait(_sidecar: Idle) -> None:
-        raise ending
-
-    monkeypatch.setattr(Idle, "finish", wait)
-
-    assert run.main(["--json", *sets(*TINY)]) == status
-    assert json.loads(capsys.readouterr().out)["status"] == "COMPLETED"
+    assert json.loads(out)["status"] == end
 
 
 @pytest.mark.parametrize(
@@ -358,22 +342,13 @@ def test_an_error_of_the_program_itself_is_one_line_and_a_snapshot(
     assert (content["run_id"], content["error_context"]["type"]) == (None, "TypeError")
 
 
-def test_the_first_events_come_at_once(state: State, capsys: pytest.CaptureFixture[str]) -> None:
+def test_events_and_batches_come_at_once_and_in_order(state: State, capsys: pytest.CaptureFixture[str]) -> None:
     run.main(["--json", *sets(*TINY)])
-    run_id = json.loads(capsys.readouterr().out)["run_id"]
+    log = state.events(json.loads(capsys.readouterr().out)["run_id"])
 
-    log = [json.loads(line) for line in state.events(run_id).read_text().splitlines()]
-    at = {event["event"]: datetime.fromisoformat(event["ts"]) for event in reversed(log)}
-    assert (at["BUILD.CONFIG"] - at["APP.START"]).total_seconds() < 2
-
-
-def test_batches_appear_at_once_and_in_order(
-    state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run.main(["--json", *sets(*TINY)])
-    run_id = json.loads(capsys.readouterr().out)["run_id"]
-
-    names = [json.loads(line)["event"] for line in state.events(run_id).read_text().splitlines()]
-    shown = [name for name in names if not name.startswith("DB.")]
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    shown = [event["event"] for event in events if not event["event"].startswith("DB.")]
     batch = ["ORCH.BATCH", "EVAL.CALL", "EVAL.RETURN", "ORCH.PRUNE", "ORCH.SAVE_OK"]
     assert shown == ["APP.START", "ORCH.START", "BUILD.CONFIG", *batch * 4, "ORCH.DONE", "APP.STOP"]
+    at = {event["event"]: datetime.fromisoformat(event["ts"]) for event in reversed(events)}
+    assert (at["BUILD.CONFIG"] - at["APP.START"]).total_seconds() < 2 * runs.slowness()
