@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from contextlib import nullcontext
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.workers import fingerprint
 from mlab.config import Config, load
 from mlab.core import crash, events
 from mlab.core.errors import EvaluationError, RunBusy, StoreError
@@ -76,23 +76,6 @@ def stored(state: State, run_id: str) -> Experiment:
         found = store.experiment(run_id)
     assert found is not None
     return found
-
-
-def fingerprint(state: State, run_id: str) -> str:
-    """All that a run found, without its name: trials with their reports, and candidates with their ladders."""
-    with Store.open(state.database) as store:
-        experiment = store.experiment(run_id)
-        assert experiment is not None
-        trials = [
-            (t.number, t.params, t.outcome, t.score, t.reports, t.evaluations)
-            for progress in store.cells(experiment.exp_id)
-            for t in store.trials(experiment.exp_id, progress.cell.index)
-        ]
-        found = [
-            (c.candidate_id.removeprefix(run_id), c.contract, c.risk, c.found) for c in store.results(experiment.exp_id)
-        ]
-    text = json.dumps([trials, found], sort_keys=True).replace(run_id, "")
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def log(state: State, run_id: str) -> list[dict[str, Any]]:
@@ -364,6 +347,7 @@ def test_a_run_that_skipped_failures_resumes_to_the_same_end(
         assert run.execute(state, store, experiment, settings, watcher=Follower(stop_after=3)) == 130
     resume(state, experiment.run_id)
     assert fingerprint(state, experiment.run_id) == fingerprint(state, whole.run_id)
+    assert stored(state, experiment.run_id).eval_count == whole.eval_count
 
 
 def test_a_ladder_that_breaks_a_limit_is_an_error_not_a_result(state: State, monkeypatch: pytest.MonkeyPatch) -> None:

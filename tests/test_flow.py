@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import signal
 import sqlite3
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.workers import fingerprint
 from mlab.core.events import QUIET
 from mlab.core.state import State
 from mlab.core.urls import Pages
@@ -264,14 +264,6 @@ def test_prefect_shows_progress_the_front_and_ladders(whole: Finished) -> None:
 # Cut short
 
 
-def fingerprint(database: Path) -> str:
-    """One hash over all results, free of what differs from run to run."""
-    rows = query(database, "SELECT candidate_id, payload_json, risk_json, score FROM results ORDER BY candidate_id")
-    trials = query(database, "SELECT cell_index, number, params_json, outcome, score FROM trials ORDER BY 1, 2")
-    text = json.dumps([[(name[22:], *rest) for name, *rest in rows], trials])
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 @pytest.mark.parametrize(
     ("cut", "status"),
     [
@@ -315,7 +307,7 @@ def test_a_cut_run_keeps_what_it_found_and_resumes_to_the_same_results(
     assert (resumed.status, resumed.answer["status"]) == (0, "COMPLETED"), resumed.err
     assert resumed.answer["run_id"] == answer["run_id"]
     assert resumed.answer["eval_count"] == whole.answer["eval_count"]
-    assert fingerprint(state.database) == fingerprint(whole.state.database)
+    assert fingerprint(state, answer["run_id"]) == fingerprint(whole.state, whole.answer["run_id"])
     assert mlflow_status(state, answer["run_id"]) == "FINISHED"
 
 
