@@ -16,7 +16,7 @@ from mlab.store import Store
 from tests import runs
 from tests.served import LONGER, SECONDS, Served, serving, uncut
 
-pytestmark = [pytest.mark.integration, pytest.mark.soak]
+pytestmark = [pytest.mark.integration, pytest.mark.soak, pytest.mark.usefixtures("quick")]
 
 
 @pytest.fixture(scope="module")

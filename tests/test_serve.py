@@ -240,6 +240,7 @@ def test_no_run_is_made_with_wrong_parameters(served: Served) -> None:
 
 
 @pytest.mark.integration
+@pytest.mark.usefixtures("quick")
 def test_a_flow_run_ends_orphans_stops_at_once_when_it_is_cancelled_and_goes_on_when_it_is_retried(
     served: Served, store: Store
 ) -> None:
