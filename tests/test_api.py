@@ -7,6 +7,7 @@ import importlib
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from mlab.core.errors import ConfigError, EvaluationError
 from mlab.core.state import State
 from mlab.model import annealing
 from tests import runs
+from tests.pace import SMALLER
 from tests.runs import ROOT
 
 PAGE = ROOT / "docs" / "python.md"
@@ -38,7 +40,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in runs.SMALLER.items():
+    for name, value in SMALLER.items():
         monkeypatch.setattr(annealing, name, value)
 
 
@@ -165,9 +167,9 @@ def test_what_no_formula_holds_for_is_an_evaluation_error() -> None:
 
 
 def test_a_search_leaves_nothing_behind(here: Path, quickly: None, capfd: pytest.CaptureFixture[str]) -> None:
-    before = set(Path(runs.tempfile.gettempdir()).glob("mlab-*"))
+    before = set(Path(tempfile.gettempdir()).glob("mlab-*"))
     found = mlab.search(**SMALL, seed=3)
-    assert set(Path(runs.tempfile.gettempdir()).glob("mlab-*")) <= before
+    assert set(Path(tempfile.gettempdir()).glob("mlab-*")) <= before
     assert [path.name for path in here.iterdir()] == ["configs"]
     assert capfd.readouterr() == ("", ""), "no bar but on a terminal"
     assert (found.status, found.experiment.config["seed"], found.experiment.mlflow_run_id) == ("COMPLETED", 3, None)
