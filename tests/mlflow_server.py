@@ -113,8 +113,10 @@ def serving(root: Path) -> Iterator[Server]:
         environment.setenv("_MLFLOW_SERVER_ARTIFACT_DESTINATION", str(root / "artifacts"))
         environment.setenv("_MLFLOW_SERVER_ARTIFACT_ROOT", "mlflow-artifacts:/")
         environment.setenv("_MLFLOW_SERVER_SERVE_ARTIFACTS", "true")
-        from mlflow.server import app  # noqa: PLC0415 - reads the environment
+        from mlflow.server import app, handlers  # noqa: PLC0415 - reads the environment
 
+        for made in ("_tracking_store", "_artifact_repo"):  # of another folder, by an earlier one in this process
+            environment.setattr(handlers, made, None)
         server = Server(root, app)
         try:
             MlflowClient(server.url).search_experiments()  # makes its database, which takes seconds
