@@ -35,12 +35,12 @@ from flows.mirror import Mirror, worded
 from flows.tasks import TaskSteps
 from mlab import tracking
 from mlab.config import Config
+from mlab.config.models import MAX_WORKERS
 from mlab.core.lock import alone
 from mlab.core.probe import answers
 from mlab.core.redaction import redacted
 from mlab.core.state import State
 from mlab.report import summary
-from mlab.search import pools
 from mlab.search.run import Order, Outcome, run
 from mlab.search.watcher import Publishing, Watcher, Watchers
 from mlab.store import Store
@@ -107,7 +107,7 @@ class Silent(BaseException):
 def optimize(
     config: Config = Config(),  # noqa: B008 - frozen
     resume: str | None = None,
-    workers: Annotated[int, Field(ge=1, le=pools.MOST)] = 1,
+    workers: Annotated[int, Field(ge=1, le=MAX_WORKERS)] = 1,
 ) -> Any:
     """Search every cell of ``config`` for the ladder that needs the smallest rebound to break even.
 

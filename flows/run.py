@@ -19,7 +19,9 @@ from flows import app, cluster, services
 from flows.cluster import Cluster
 from mlab import config as configs
 from mlab import tracking
+from mlab.cli import app as cli
 from mlab.config import Config
+from mlab.config.models import MAX_WORKERS
 from mlab.core.errors import ConfigError
 from mlab.core.probe import answers
 from mlab.core.redaction import redacted
@@ -31,15 +33,14 @@ if TYPE_CHECKING:
     from mlab.store import Store
 
 DEFAULT = Path("configs/default.yaml")
-MOST_WORKERS = 256
 
 NOT_TOLD = "Prefect could not be told of all of this run"
 
 
 def _workers(_context: click.Context, _option: click.Parameter, text: str) -> int:
     number = int(text) if text.isascii() and text.isdigit() else 0
-    if not 1 <= number <= MOST_WORKERS:
-        raise ConfigError("command line", "--workers", f"must be a whole number from 1 to {MOST_WORKERS}", text)
+    if not 1 <= number <= MAX_WORKERS:
+        raise ConfigError("command line", "--workers", f"must be a whole number from 1 to {MAX_WORKERS}", text)
     return number
 
 
@@ -159,6 +160,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    exit_status = main()
-    sys.stdout.flush()
-    os._exit(exit_status)  # as in mlab.cli.app
+    cli.script(app.mlab, ["run", *sys.argv[1:]])

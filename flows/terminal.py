@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from types import TracebackType
-from typing import Self
 
 from mlab.config import Config
-from mlab.core.records import Cell, CellResult, Experiment
+from mlab.core.records import Experiment
 from mlab.core.state import State
 from mlab.report import summary, terminal
 from mlab.report.progress import Progress
@@ -17,7 +15,7 @@ from mlab.store import Store
 from mlab.tracking import Sidecar, undelivered
 
 
-class Terminal(Watcher):
+class Terminal(Progress, Watcher):
     """Shows one run; a context, in which there may be a bar.
 
     Args:
@@ -27,19 +25,10 @@ class Terminal(Watcher):
     """
 
     def __init__(self, state: State, store: Store, *, as_json: bool) -> None:
+        super().__init__()
         self._state, self._store, self._as_json = state, store, as_json
-        self._progress = Progress()
         self._run_id = ""
         self._sidecar: Sidecar | None = None
-
-    def __enter__(self) -> Self:
-        """Show the bar."""
-        self._progress.__enter__()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Take the bar away."""
-        self._progress.__exit__(kind, error, at)
 
     def publishing(self, run_id: str) -> Sidecar:
         """Start the delivery of a run to MLflow."""
@@ -48,22 +37,14 @@ class Terminal(Watcher):
 
     def begun(self, run: Experiment, config: Config) -> None:
         """Name what is to be searched."""
+        super().begun(run, config)
         self._run_id = run.run_id
-        self._progress.start(config.cells(), config.search.max_batches, config.search.batch_size)
-
-    def batch(self, cell: Cell, index: int, best_score: float | None, evaluations: int) -> None:
-        """Show that a batch is saved."""
-        self._progress.batch(cell, index, best_score, evaluations)
-
-    def cell_done(self, result: CellResult) -> None:
-        """Show that a cell is finished."""
-        self._progress.cell_done(result)
 
     def searched(self) -> None:
         """Show what was found; the rest is done while it is read."""
         run = self._run()
         if not self._as_json and run.status in {"COMPLETED", "STOPPED"}:
-            self._progress.__exit__(None, None, None)
+            self.__exit__(None, None, None)
             cells = self._store.cells(run.exp_id)
             terminal.final(terminal.console(sys.stdout), run, cells, self._state.root)
             sys.stdout.flush()

@@ -93,7 +93,7 @@ def execute(
 def resumed(state: State, store: Store, run_id: str, watcher: Watcher = WATCHER) -> int:
     """Search what is left of a run."""
     experiment = engine.find_experiment(store, run_id)
-    return execute(state, store, experiment, engine.stored_config(store, run_id), watcher)
+    return execute(state, store, experiment, engine.stored_config(experiment), watcher)
 
 
 def stored(store: Store, run_id: str) -> Experiment:

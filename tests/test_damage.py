@@ -43,7 +43,8 @@ def reported(path: Path, run_id: str) -> object:
     """What a person is shown of a run, as ``--resume`` reads it."""
     state = State(path.parent)
     with Store.open(state.database) as store:
-        experiment, config = engine.find_experiment(store, run_id), engine.stored_config(store, run_id)
+        experiment = engine.find_experiment(store, run_id)
+        config = engine.stored_config(experiment)
         with engine.execution(state, store, experiment, config) as run:
             assert run.experiment.status == "COMPLETED"
             return [store.cells(experiment.exp_id), run.experiment.best_score, run.experiment.eval_count]

@@ -66,7 +66,8 @@ def execute(state: State, settings: Config, follower: Follower | None = None) ->
 
 def resume(state: State, run_id: str, follower: Follower | None = None) -> None:
     with Store.open(state.database) as store:
-        experiment, settings = engine.find_experiment(store, run_id), engine.stored_config(store, run_id)
+        experiment = engine.find_experiment(store, run_id)
+        settings = engine.stored_config(experiment)
         assert run.execute(state, store, experiment, settings, watcher=follower or Follower()) == 0
 
 

@@ -17,9 +17,9 @@ from mlab import config as configs
 from mlab import tracking
 from mlab.api.runs import Run, folder
 from mlab.config import Config
+from mlab.config.models import MAX_WORKERS
 from mlab.core import events
 from mlab.core.errors import ConfigError
-from mlab.core.records import Experiment
 from mlab.core.state import State
 from mlab.model.limits import Limits
 from mlab.model.objective import Score
@@ -28,7 +28,6 @@ from mlab.store import Store
 from mlab.tracking import Sidecar
 
 with warnings.catch_warnings(action="ignore"):  # a notebook without widgets, as tqdm says, which Optuna loads
-    from mlab.search import pools
     from mlab.search import run as road
     from mlab.search.watcher import Publisher, Watcher
 
@@ -76,8 +75,8 @@ def search(
     """
     given = {"overlap_pct": overlap_pct, "num_orders": num_orders, "score": score, "limits": limits}
     judged = _config(config, {name: value for name, value in given.items() if value is not None} | fields)
-    if not isinstance(workers, int) or not 1 <= workers <= pools.MOST:
-        raise ConfigError("search", "workers", f"must be a whole number from 1 to {pools.MOST}", workers)
+    if not isinstance(workers, int) or not 1 <= workers <= MAX_WORKERS:
+        raise ConfigError("search", "workers", f"must be a whole number from 1 to {MAX_WORKERS}", workers)
     if state is not None:
         tracking.check(folder(state))
         return _searched(folder(state), judged, workers, Sidecar)
@@ -134,8 +133,3 @@ def _watching() -> Iterator[Watcher]:
 
 class _Bar(Progress, Watcher):
     """Shows a search as a bar."""
-
-    def begun(self, run: Experiment, config: Config) -> None:
-        """Name what is to be searched."""
-        del run
-        self.start(config.cells(), config.search.max_batches, config.search.batch_size)

@@ -102,9 +102,9 @@ def main(arguments: Sequence[str] | None = None, commands: click.Group = mlab) -
         signal.signal(signal.SIGTERM, before)
 
 
-def script(commands: click.Group = mlab) -> NoReturn:
+def script(commands: click.Group = mlab, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line of this process, and end it."""
-    exit_status = main(commands=commands)
+    exit_status = main(arguments, commands)
     sys.stdout.flush()
     # To take all libraries down in order takes up to seconds, and nothing is left in them.
     os._exit(exit_status)

@@ -19,6 +19,7 @@ from mlab.model.limits import Limits, conflict
 from mlab.model.objective import Score
 
 MAX_CELLS = 400
+MAX_WORKERS = 256
 MAX_NOTES = 2000
 
 Overlap: TypeAlias = Annotated[float, Field(ge=0.01, le=95)]

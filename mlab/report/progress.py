@@ -10,7 +10,8 @@ from typing import Self, TextIO
 
 from rich import progress as bars
 
-from mlab.core.records import Cell, CellResult
+from mlab.config import Config
+from mlab.core.records import Cell, CellResult, Experiment
 from mlab.report import columns
 from mlab.report.numbers import clock
 from mlab.report.terminal import WIDTH, console
@@ -53,6 +54,11 @@ class Progress:
         self._cells, self._max_batches, self._batch_size = cells, max_batches, batch_size
         self._began = time.monotonic()
         self._task = self._bar.add_task("search", total=len(cells) * max_batches, status="starting")
+
+    def begun(self, run: Experiment, config: Config) -> None:
+        """A run is open, and about to be searched."""
+        del run
+        self.start(config.cells(), config.search.max_batches, config.search.batch_size)
 
     def batch(self, cell: Cell, index: int, best_score: float | None, evaluations: int) -> None:
         """A batch is stored: its index in the cell, the best score of that so far, and its ladders evaluated."""

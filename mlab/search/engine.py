@@ -54,13 +54,13 @@ def find_experiment(store: Store, run_id: str) -> Experiment:
     return experiment
 
 
-def stored_config(store: Store, run_id: str) -> Config:
+def stored_config(run: Experiment) -> Config:
     """The config with which a stored run began.
 
     Raises:
-        ConfigError: no run has that id, or its config is none that this version understands.
+        ConfigError: it is none that this version understands.
     """
-    return from_tree(find_experiment(store, run_id).config, f"run {run_id}")
+    return from_tree(run.config, f"run {run.run_id}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,6 @@ from mlab.search.polling import PERIOD_S, StorePoller
 from mlab.search.watcher import Watcher
 from mlab.search.worker import Assignment, assignments
 
-MOST = 256
-"""Most workers that may be asked for."""
-
 BLAS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """How many threads numpy's libraries use: one, where there is a process for every core."""
 

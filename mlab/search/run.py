@@ -120,7 +120,7 @@ def run(
 
 def build_config(store: Store, order: Order) -> Config:
     """The config of a run: the one that is ordered, or that with which a stored run began."""
-    return order.config if order.resume is None else engine.stored_config(store, order.resume)
+    return order.config if order.resume is None else engine.stored_config(engine.find_experiment(store, order.resume))
 
 
 def open_experiment(state: State, store: Store, order: Order, config: Config) -> Experiment:

@@ -61,7 +61,8 @@ def search_cell(task: Assignment) -> None:
     try:
         events.recorder.open(state.events(task.run_id))
         with events.bound(run_id=task.run_id, worker=name), Store.open(state.database, task.holder) as store:
-            experiment, config = engine.find_experiment(store, task.run_id), engine.stored_config(store, task.run_id)
+            experiment = engine.find_experiment(store, task.run_id)
+            config = engine.stored_config(experiment)
             began = time.monotonic() - (time.time() - task.began - experiment.elapsed_s)
             run = Execution(state, store, experiment, config, began)
             with events.bound(exp_id=experiment.exp_id):
