@@ -124,6 +124,7 @@ def optimize(
         with _not_kept_waiting():
             return _search(state, request, cancels=True)
     tracking.check(state)
+    os.environ.update(state.environment())  # of a worker that people have started by themselves
     with Store.open(state.database) as store:
         own = str(flow_run.id)  # a flow run that is retried is an orphan's, and lives
         orphans = [name for orphan in store.reconcile() if (name := orphan.flow_run_id) and name != own]

@@ -20,6 +20,7 @@ import httpx
 
 from flows import services
 from flows.services import Program
+from mlab import tracking
 from mlab.core import pidfiles
 from mlab.core.errors import LabError
 from mlab.core.lock import alone
@@ -38,6 +39,7 @@ ATTEMPTS = 10
 @services.port_options
 def ui(**wanted: int | None) -> None:
     """Open the pages of Prefect and MLflow on 127.0.0.1, until Ctrl-C."""
+    tracking.check(State.here())
     with suppress(KeyboardInterrupt, Terminated):
         _show_pages(State.here(), wanted)
 
@@ -49,6 +51,7 @@ def serve(**wanted: int | None) -> None:
 
     What runs already is left alone; mlab stop ends all of it.
     """
+    tracking.check(State.here())
     try:
         start(State.here(), wanted)
     except KeyboardInterrupt:

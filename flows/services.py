@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
+from urllib.parse import quote, unquote
 
 import click
 import psutil
@@ -31,6 +32,9 @@ SETTINGS = {
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
 }
 """What keeps Prefect to its own affairs."""
+
+DATABASE = ("PREFECT_SERVER_DATABASE_", "PREFECT_API_DATABASE_")
+"""How the variables begin that name Prefect another database."""
 
 STARTUP_S = 120.0
 """Longest start of a server: the very first one on a slow disk also creates its database."""
@@ -65,6 +69,8 @@ class Program:
 
     def start(self, state: State) -> subprocess.Popen[bytes]:
         """Start it; it outlives this process."""
+        from mlab.tracking import absolute_addresses
+
         program = Path(sys.executable).with_name(self.command[0])
         log = _log(state, self.name)
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +78,7 @@ class Program:
             return subprocess.Popen(  # noqa: S603 - programs of our own environment
                 [str(program), *self.command[1:]],
                 cwd=HOME,
-                env=os.environ | self.settings | {"MLAB_STATE_DIR": str(state.root)},
+                env={**os.environ, **absolute_addresses(), **self.settings, **state.environment()},
                 stdin=subprocess.DEVNULL,
                 stdout=told,
                 stderr=told,
@@ -109,16 +115,16 @@ def mlflow(state: State, port: int) -> Program:
     """The server of MLflow: one process and no job runner, where it would start 15.
 
     Raises:
-        ConfigError: its database is to be that of the experiments.
+        ConfigError: its database is to be one of another's.
     """
-    from mlab.tracking import tracking_uri
+    from mlab.tracking import address, tracking_uri
 
     command = ("mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1")
-    database = tracking_uri(state, "MLFLOW_BACKEND_STORE_URI") or f"sqlite:///{state.mlflow_database}"
+    database = tracking_uri(state, "MLFLOW_BACKEND_STORE_URI") or address(state.mlflow_database)
     own = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     own |= {"MLFLOW_LOGGING_LEVEL": "INFO"}  # quiet is what tracking makes the library in this process
     own |= {"MLFLOW_BACKEND_STORE_URI": database}  # no argument, which others could read: it may hold a password
-    places = ("--artifacts-destination", str(state.artifacts))
+    places = ("--artifacts-destination", state.artifacts.as_uri())
     return Program("MLflow", (*command, *places), own, f"http://{HOST}:{port}/health", port)
 
 
@@ -131,7 +137,12 @@ def worker(state: State, pages: Pages) -> Program:
 
 
 def _of_prefect(state: State, url: str) -> dict[str, str]:
-    return SETTINGS | {"PREFECT_HOME": str(state.prefect), "PREFECT_API_URL": url}
+    own = SETTINGS | {"PREFECT_HOME": str(state.prefect), "PREFECT_API_URL": url}
+    place = str(state.prefect_database)
+    if unquote(place.partition("?")[0]) != place and not any(name.startswith(DATABASE) for name in os.environ):
+        # Prefect itself would name it without quotes, and have it elsewhere.
+        own["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = f"sqlite+aiosqlite:///{quote(place)}"
+    return own
 
 
 # Both servers
@@ -162,8 +173,11 @@ def open_pages(state: State, ports: dict[str, int], started: Started) -> Pages:
     Raises:
         LabError: one of them does not start.
     """
+    from mlab.tracking import follow_folder, tracking_uri
+
     bypass_proxies()
-    if not (state.mlflow_database.exists() or os.environ.get("MLFLOW_BACKEND_STORE_URI")):
+    follow_folder(state)
+    if not (state.mlflow_database.exists() or tracking_uri(state, "MLFLOW_BACKEND_STORE_URI")):
         # Made whole before anybody uses it: a run that begins now might.
         made = (Path(sys.executable).name, "-m", "mlab.tracking.client")
         Program("MLflow", made, {"MLFLOW_TRACKING_URI": ""}, "").start(state).wait()
@@ -278,6 +292,7 @@ def prefect_api(state: State) -> str | None:
 def configure(state: State, api: str) -> None:
     """Have Prefect, which reads this when it is imported, keep to this API and to the state folder."""
     bypass_proxies()
+    os.environ.update(state.environment())
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("PREFECT_HOME", str(state.prefect))

@@ -227,7 +227,7 @@ def settled(state: State) -> str:
     try:
         told = subprocess.run(
             [sys.executable, "-m", "mlab.tracking"],
-            env=os.environ | {"MLAB_STATE_DIR": str(state.root)},
+            env=os.environ | state.environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -104,6 +104,10 @@ def main(arguments: Sequence[str] | None = None, commands: click.Group = mlab) -
 
 def script(commands: click.Group = mlab, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line of this process, and end it."""
+    with suppress(OSError):  # a working directory that is gone
+        state = State.here()
+        if state.root.is_dir():  # a command that only looks makes none
+            os.environ.update(state.environment())
     exit_status = main(arguments, commands)
     sys.stdout.flush()
     # To take all libraries down in order takes up to seconds, and nothing is left in them.

@@ -65,12 +65,13 @@ def doctor(context: click.Context) -> None:
 
 def examine(state: State) -> Iterator[Finding]:
     """All checks, each independent of the others."""
+    mlflow = list(_mlflow(state))
     yield _versions()
     yield _folder(state)
     yield _disk(state)
-    yield from _database(state)
+    yield from _database(state, delivers=not any(one.remedy for one in mlflow))
     yield from _prefect()
-    yield from _mlflow(state)
+    yield from mlflow
     yield from _background(state)
     yield _crashes(state)
 
@@ -115,7 +116,7 @@ def _disk(state: State) -> Finding:
     return Finding("disk", f"{free:,} MB free", remedy if free < DISK_MB else "")
 
 
-def _database(state: State) -> Iterator[Finding]:
+def _database(state: State, *, delivers: bool) -> Iterator[Finding]:
     if not state.database.exists():
         yield Finding("database", "no runs are stored yet")
         return
@@ -124,7 +125,7 @@ def _database(state: State) -> Iterator[Finding]:
             store.check_file()
             yield _rows(store)
             yield _orphans(store)
-            yield _pending(store)
+            yield _pending(store, delivers=delivers)
     except StoreError as error:
         yield Finding("database", str(error), "see docs/faults.md; every command refuses it until then")
 
@@ -152,36 +153,38 @@ def _orphans(store: Store) -> Finding:
     return Finding("runs", f"left by a process that died: {', '.join(orphans)}", remedy)
 
 
-def _pending(store: Store) -> Finding:
+def _pending(store: Store, *, delivers: bool) -> Finding:
     pending = store.owing()
     if not pending:
         return Finding("MLflow", "all is delivered")
     numbers = sum(len(store.owed(run.exp_id)) for run in pending)
     found = f"not yet delivered: {numbers:,} numbers and the ending of {len(pending)} run{'s' * (len(pending) != 1)}"
-    return Finding("MLflow", found, "mlab sync")
+    return Finding("MLflow", found, "mlab sync" if delivers else "mend what is said of MLflow below, then mlab sync")
 
 
 def _prefect() -> Iterator[Finding]:
     """The server that the environment names; a run that is named none needs none."""
     url = os.environ.get("PREFECT_API_URL", "")
-    if _is_server(url):
+    if tracking.is_server(url):
         well = answers(f"{url.rstrip('/')}/health")
         found = f"{redacted(url)} {'answers' if well else 'does not answer'}"
         yield Finding("PREFECT_API_URL", found, "" if well else SERVER)
 
 
 def _mlflow(state: State) -> Iterator[Finding]:
-    """Where the environment says that runs go."""
+    """What the environment says of where runs go, and whether they arrive there."""
     try:
-        tracking.mode()
+        tracking.check(state)
         uri = tracking.tracking_uri(state)
     except ConfigError as error:
-        yield Finding("MLflow", str(error), f"set {error.field} otherwise, or unset it")
+        yield Finding("environment", str(error), f"set {error.field} otherwise, or unset it")
         return
-    if tracking.keeps_files(uri):
+    if not uri:
+        yield from _own_mlflow(state)
+    elif tracking.keeps_files(uri):
         remedy = "name a server or a database, as sqlite:///FILE, or unset it; then mlab sync"
         yield Finding("MLFLOW_TRACKING_URI", f"{redacted(uri)} is a folder, to which MLflow writes no longer", remedy)
-    elif _is_server(uri):
+    else:
         from mlab.tracking.client import refusal  # noqa: PLC0415 - late, for it loads MLflow
 
         reason = refusal(uri)
@@ -189,8 +192,16 @@ def _mlflow(state: State) -> Iterator[Finding]:
         yield Finding("MLFLOW_TRACKING_URI", found, SERVER if reason else "")
 
 
-def _is_server(url: str) -> bool:
-    return url.startswith(("http://", "https://"))
+def _own_mlflow(state: State) -> Iterator[Finding]:
+    """Whether MLflow's database in the state folder can be read, and has its artifacts there."""
+    try:
+        former = tracking.former_place(state)
+    except StoreError as error:
+        yield Finding("MLflow", str(error), "move that file away; the next run makes a new one")
+        return
+    if former:
+        found = f"the folder was moved or copied: {state.mlflow_database.name} has its artifacts in {former}"
+        yield Finding("MLflow", found, "mlab sync, or the next run or make ui, puts that right")
 
 
 def _background(state: State) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from mlab import maintenance as work
+from mlab import tracking
 from mlab.core.state import State
 from mlab.report import terminal
 from mlab.report.columns import texts
@@ -64,6 +65,8 @@ def sync(context: click.Context) -> None:
     Of runs that have ended; the exit status is 1 where something is pending afterwards.
     """
     state, failed = _stored(context), False
+    if not tracking.tracking_uri(state):
+        tracking.follow_folder(state)
     with Store.open(state.database) as store:
         store.reconcile()
         pending = len(store.owing())

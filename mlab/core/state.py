@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,10 +47,13 @@ class State:
         self.database = root / "experiments.db"
         self.mlflow_database = root / "mlflow.db"
         self.artifacts = root / "artifacts"  # MLflow's
+        self.temporary = root / "temporary"
+        self.cache = root / "cache"  # of libraries: what may be removed at any time
         self.crashes = root / "crashes"
         self.reports = root / "reports"  # those that were asked for, one HTML file a run
         self.commands = root / "events" / "commands.jsonl"  # event log of what only reads what runs have found
         self.prefect = root / "prefect"  # home of the Prefect server that ``make ui`` or ``make serve`` starts
+        self.prefect_database = self.prefect / "prefect.db"
         self.services = root / "services"  # what those have in the background: logs, and which processes they are
         self.pages = root / "pages.json"  # where the pages of Prefect and MLflow over this folder were last served
 
@@ -57,6 +61,22 @@ class State:
     def here(cls) -> State:
         """``MLAB_STATE_DIR``, or ``mlruns`` in the working directory."""
         return cls(Path(os.environ.get("MLAB_STATE_DIR") or "mlruns").resolve())
+
+    def environment(self) -> dict[str, str]:
+        """What processes that work here have in their environment, so that no library of theirs writes elsewhere.
+
+        The folder for temporary files is made, for nobody uses one that is not there. Where this folder may only be
+        read, they stay where the system has them.
+        """
+        own = {"MLAB_STATE_DIR": str(self.root)}
+        with suppress(OSError):
+            self.temporary.mkdir(parents=True, exist_ok=True)
+        if not os.access(self.temporary, os.W_OK):
+            return own
+        caches = {"XDG_CACHE_HOME": str(self.cache), "MPLCONFIGDIR": str(self.cache / "matplotlib")}
+        # Ray shares its folder among users by itself, and needs a short one: 107 characters with a socket's name.
+        short = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - as Ray has it
+        return own | caches | {"TMPDIR": str(self.temporary), "RAY_TMPDIR": short}
 
     def events(self, run_id: str) -> Path:
         """Event log of one run, one JSON object a line."""

@@ -22,12 +22,14 @@ UNUSED = ("pandas", "pyarrow", "scipy")
 def main(run_ids: Sequence[str]) -> None:
     """Deliver a run, then what is pending of others; what is said of it holds no secrets."""
     sys.stderr = RedactedStream(sys.stderr)
+    state = State.here()
+    os.environ.update(state.environment())
     sys.modules.update(dict.fromkeys(UNUSED))  # type: ignore[arg-type]
     gc.set_threshold(100_000, 50, 50)  # of 2,000 modules nothing is garbage
     from mlab.tracking.publisher import follow, publish_pending  # noqa: PLC0415 - its loggers keep this stream
 
     logging.getLogger("mlab").setLevel(logging.CRITICAL)  # what goes wrong is said here, once
-    state, caller, faults = State.here(), Caller(), Faults()
+    caller, faults = Caller(), Faults()
     try:
         for run_id in run_ids:
             caller.answer(follow(state, run_id, caller.gone))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from mlab.core.records import Experiment
+from mlab.tracking.mode import keeps_files
 
 if TYPE_CHECKING:
     from mlab.store import Store
@@ -62,4 +64,6 @@ def undelivered(store: Store, run: Experiment, answer: str | None) -> str:
     what, again = f"Not yet delivered to MLflow: {backlog}", f"mlab sync, or --resume {run.run_id}"
     if answer is None:
         return f"{what}; the publisher goes on in the background. What it leaves: {again}"
-    return f"{what} ({answer}). Deliver it with {again}; the next run tries, too"
+    refused = keeps_files(os.environ.get("MLFLOW_TRACKING_URI", ""))  # that no repetition changes
+    deliver = "Once that is mended, deliver" if refused else "Deliver"
+    return f"{what} ({answer}). {deliver} it with {again}; the next run tries, too"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -10,19 +11,23 @@ from typing import Self
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
+from mlflow.store.db.utils import _all_tables_exist, _verify_schema, create_sqlalchemy_engine
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 from mlflow.utils.rest_utils import http_request
 
+from mlab.core.errors import ConfigError
 from mlab.core.lock import LOCK_WAIT_S, alone
 from mlab.core.probe import ANSWER_S
 from mlab.core.redaction import redacted
 from mlab.core.state import State
 from mlab.core.urls import EXPERIMENT, Pages
 from mlab.tracking import views
+from mlab.tracking.apart import sqlite_files
+from mlab.tracking.database import address, follow_folder
 from mlab.tracking.faults import LONGEST, reason
-from mlab.tracking.mode import tracking_uri
+from mlab.tracking.mode import is_server, keeps_files, tracking_uri
 
 TAGS = {
     "mlflow.experimentKind": "custom_model_development",
@@ -45,15 +50,20 @@ class Client:
         """MLflow at ``MLFLOW_TRACKING_URI``, or its database in the state folder, made where there is none.
 
         Raises:
-            ConfigError: that names the database of the experiments.
+            ConfigError: that names a folder, or a database of another's.
         """
         if uri := tracking_uri(state):
+            if keeps_files(uri):
+                must = "must name a server or a database, as sqlite:///FILE: MLflow writes to folders no longer"
+                raise ConfigError("environment", "MLFLOW_TRACKING_URI", must, uri)
             mlflow = MlflowClient(uri)
-            return cls(mlflow, _experiment(mlflow, None))
+            # A server has a place for artifacts; without one they would lie wherever this process works.
+            return cls(mlflow, _experiment(mlflow, None if is_server(uri) else state.artifacts.as_uri()))
         with alone(state.root / "mlflow.lock", wait_s=LOCK_WAIT_S):
             if not state.mlflow_database.exists():
                 _make_database(state)
-            mlflow = MlflowClient(f"sqlite:///{state.mlflow_database}")
+            follow_folder(state)
+            mlflow = MlflowClient(address(state.mlflow_database))
             return cls(mlflow, _experiment(mlflow, state.artifacts.as_uri()))
 
     def run(self, key: str, name: str, began: int | None, tags: dict[str, str]) -> str:
@@ -83,7 +93,7 @@ def _make_database(state: State) -> None:
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     made = aside / state.mlflow_database.name
-    SqlAlchemyStore(f"sqlite:///{made}", state.artifacts.as_uri()).engine.dispose()  # type: ignore[no-untyped-call]
+    SqlAlchemyStore(address(made), state.artifacts.as_uri()).engine.dispose()  # type: ignore[no-untyped-call]
     made.rename(state.mlflow_database)
     aside.rmdir()
 
@@ -106,18 +116,37 @@ def _experiment(mlflow: MlflowClient, place: str | None) -> str:
 
 
 def refusal(uri: str) -> str:
-    """Why a server of MLflow's does not answer what a delivery asks first; empty where it does.
+    """Why MLflow does not answer what a delivery asks first; empty where it does, or has nothing there yet.
 
-    Its page for such questions would not tell: it answers those to whom it refuses everything else.
+    Nothing is made by asking. The page of a server for such questions would not tell: it answers those, too, to whom it
+    refuses everything else.
     """
-    question = "/api/2.0/mlflow/experiments/search"
     try:
-        host = get_default_host_creds(uri)  # type: ignore[no-untyped-call]
-        most = {"max_results": 1}
-        answer = http_request(host, question, "GET", timeout=ANSWER_S, max_retries=0, params=most)  # type: ignore[no-untyped-call]
+        return _server_refusal(uri) if is_server(uri) else _database_refusal(uri)
     except Exception as error:  # noqa: BLE001 - whatever MLflow and what is below it may raise
         return reason(error)
+
+
+def _server_refusal(uri: str) -> str:
+    question = "/api/2.0/mlflow/experiments/search"
+    host = get_default_host_creds(uri)  # type: ignore[no-untyped-call]
+    most = {"max_results": 1}
+    answer = http_request(host, question, "GET", timeout=ANSWER_S, max_retries=0, params=most)  # type: ignore[no-untyped-call]
     return "" if answer.status_code == HTTPStatus.OK else f"{answer.status_code} {redacted(answer.text)}"[:LONGEST]
+
+
+def _database_refusal(uri: str) -> str:
+    files = sqlite_files(uri)
+    if uri.startswith("databricks") or (files and not any(file.exists() for file in files)):
+        return ""
+    os.environ.setdefault("PGCONNECT_TIMEOUT", f"{ANSWER_S:.0f}")
+    engine = create_sqlalchemy_engine(uri)  # type: ignore[no-untyped-call]
+    try:
+        if _all_tables_exist(engine):  # type: ignore[no-untyped-call]
+            _verify_schema(engine)  # type: ignore[no-untyped-call]
+    finally:
+        engine.dispose()
+    return ""
 
 
 if __name__ == "__main__":  # for who wants the database before anything is delivered, and the address of its page

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote
 
 from mlab.core.errors import ConfigError
 from mlab.core.state import State
+from mlab.tracking.apart import check_apart, same
 
 
 def mode() -> Literal["online", "offline"]:
@@ -25,16 +24,14 @@ def mode() -> Literal["online", "offline"]:
 
 
 def tracking_uri(state: State, variable: str = "MLFLOW_TRACKING_URI") -> str:
-    """Where the environment says that MLflow keeps runs; empty where that is in the state folder.
+    """Where the environment says that MLflow keeps runs; empty where that is its database in the state folder.
 
     Raises:
-        ConfigError: it names the database of the experiments, which MLflow would ruin with tables of its own.
+        ConfigError: it names a database of another's.
     """
+    check_apart(state)
     uri = os.environ.get(variable, "")
-    if any(_same(file, state.database) for file in _sqlite_files(uri)):
-        must = "must not be the database of the experiments, to which MLflow would add its tables"
-        raise ConfigError("environment", variable, must, uri)
-    return uri
+    return "" if same(uri, state.mlflow_database) else uri
 
 
 def check(state: State) -> None:
@@ -51,19 +48,6 @@ def keeps_files(uri: str) -> bool:
     return named and not told
 
 
-def _sqlite_files(uri: str) -> list[Path]:
-    """The file that an address of SQLAlchemy's stands for, quoted or not; none where it is no file of SQLite's."""
-    scheme, _, place = uri.partition(":///")
-    if scheme.lower().partition("+")[0] != "sqlite" or not place:
-        return []
-    name = place.partition("?")[0].removeprefix("file:")
-    if name.startswith("///"):  # SQLite's own addresses name a host, too
-        name = name[2:]
-    return [Path(name), Path(unquote(name))]
-
-
-def _same(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:  # not there yet
-        return one.resolve() == other.resolve()
+def is_server(uri: str) -> bool:
+    """Whether it is asked over a network."""
+    return uri.lower().startswith(("http://", "https://"))

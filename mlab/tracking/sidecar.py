@@ -48,7 +48,7 @@ class Sidecar(Publisher):
             with theirs, (self._state.root / "tracking.log").open("ab") as log:
                 self._process = subprocess.Popen(  # noqa: S603 - our own module, and an id of our own making
                     [sys.executable, "-m", "mlab.tracking", self._run_id],
-                    env=os.environ | {"MLAB_STATE_DIR": str(self._state.root)},
+                    env=os.environ | self._state.environment(),
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=log,
