@@ -6,6 +6,7 @@ That is Prefect's server, MLflow's, a worker, the deployments of prefect.yaml, a
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -129,7 +130,9 @@ def _remember(state: State, program: Program, process: subprocess.Popen[bytes]) 
 
 def _deploy(state: State, worker: Program) -> None:
     """Tell Prefect of the deployments, and to miss heartbeats."""
-    python, settings = sys.executable.rpartition("/")[2], worker.settings
+    os.environ.pop("MLAB_HOME", None)  # or Prefect would write this checkout down, for the workers of all machines
+    python = sys.executable.rpartition("/")[2]
+    settings = {name: value for name, value in worker.settings.items() if name != "MLAB_HOME"}
     deploying = ("deployments", ("prefect", "--no-prompt", "deploy", "--all"))
     missing = ("heartbeat", (python, "-m", "flows.heartbeat"))
     steps = [Program(name, command, settings, "") for name, command in (deploying, missing)]

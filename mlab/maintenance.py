@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import Field
 
-from mlab.core import crash, event_log
+from mlab.core import crash, event_log, temporary
 from mlab.core.errors import LabError, StoreError, one_line
 from mlab.core.records import Experiment
 from mlab.core.redaction import redacted
@@ -103,6 +103,7 @@ def upkeep(state: State, policy: Policy | None = None, *, dry: bool = False, now
             _step("MLflow", work.deliver),
             _step("event logs", work.pack),
             _step("crash snapshots", work.prune_crashes),
+            _step("temporary files", work.prune_temporary),
             _step("reports", work.prune_reports),
             _step("candidates", work.prune_candidates),
             _step("database", work.vacuum),
@@ -166,8 +167,11 @@ class Upkeep:
 
     def prune_crashes(self) -> Done:
         """Remove the crash snapshots that are too old or too many."""
-        count = crash.prune(self._state, dry=self._dry)
-        return Done(count, f"{count} removed" if count else "")
+        return _removed(crash.prune(self._state, dry=self._dry))
+
+    def prune_temporary(self) -> Done:
+        """Remove what processes that were killed have left of temporary files."""
+        return _removed(temporary.prune(self._state, self._now, dry=self._dry))
 
     def prune_reports(self) -> Done:
         """Remove the reports of runs that are gone; not young ones, for a restored database may lack their runs."""
@@ -176,7 +180,7 @@ class Upkeep:
         gone = [file for file in files if file.stat().st_mtime < before and self._store.experiment(file.stem) is None]
         for file in () if self._dry else gone:
             file.unlink(missing_ok=True)
-        return Done(len(gone), f"{len(gone)} removed" if gone else "")
+        return _removed(len(gone))
 
     def prune_candidates(self) -> Done:
         """Remove all but the best ladders of each cell of runs that completed long ago."""
@@ -239,6 +243,10 @@ def settled(state: State) -> str:
         return f"MLflow was not done after {DELIVERY_S:.0f} s"
     left = [line.partition("not yet delivered to MLflow: ")[2] for line in told.splitlines()]
     return one_line(redacted(next(filter(None, left), "")))
+
+
+def _removed(count: int) -> Done:
+    return Done(count, f"{count} removed" if count else "")
 
 
 def _runs(count: int) -> str:

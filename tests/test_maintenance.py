@@ -47,7 +47,7 @@ def test_the_flow_reports_what_it_did_and_fails_where_a_step_did(tmp_path: Path,
     for artifact in (dry, done):
         rows = {row["what"]: row for row in json.loads(artifact["data"])}
         assert rows["runs without a process"]["done"] == f"STOPPED: {run_id}"
-    assert done["description"] == "What was done. 1 of 7 steps failed."
+    assert done["description"] == "What was done. 1 of 8 steps failed."
     assert "not yet delivered: 2 runs" in rows["MLflow"]["failed"]
     said = prefect.state_of(done["flow_run_id"])[1]
     assert "MLflow: not yet delivered: 2 runs" in said

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from flows import run, services
+from flows import app, run, services
 from mlab import tracking
 from mlab.core.errors import ConfigError
 from mlab.core.state import State
+from mlab.store import Store
 
 
 @pytest.fixture
@@ -85,7 +86,6 @@ def test_it_is_not_given_before_it_is_there_either(state: State, uri: str, monke
     [
         "",
         "sqlite:///mlflow.db",
-        "sqlite:///state/mlflow.db",
         "sqlite://",
         "http://host/experiments.db",
         "postgresql://h/x",
@@ -94,6 +94,74 @@ def test_it_is_not_given_before_it_is_there_either(state: State, uri: str, monke
 def test_others_are(state: State, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     assert tracking.tracking_uri(state) == uri
+
+
+@pytest.mark.parametrize("uri", ["sqlite:///state/mlflow.db", "sqlite+pysqlite:///{root}/mlflow.db?timeout=5"])
+def test_the_database_of_the_state_folder_may_be_named(state: State, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI"):
+        monkeypatch.setenv(variable, uri.format(root=state.root))
+        assert tracking.tracking_uri(state, variable) == ""
+
+
+TRACKING, BACKEND, PREFECT = "MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI", "PREFECT_SERVER_DATABASE_CONNECTION_URL"
+ASYNC = "postgresql+asyncpg"
+
+
+@pytest.mark.parametrize(
+    ("told", "wrong"),
+    [
+        ({PREFECT: "sqlite+aiosqlite:///state/experiments.db"}, f"{PREFECT}: must not be the database of the exp"),
+        ({PREFECT.replace("SERVER", "API"): "sqlite+aiosqlite:///state/mlflow.db"}, "must not be the database of MLf"),
+        ({BACKEND: "sqlite:///state/prefect/prefect.db"}, f"{BACKEND}: must not be the database of Prefect"),
+        ({PREFECT: "sqlite+aiosqlite:///x.db", TRACKING: "sqlite:///./x.db"}, "must not be the database of Prefect"),
+        ({PREFECT: f"{ASYNC}://a:hunter2@DB:5432/lab", BACKEND: "postgresql+psycopg://b:hunter2@db/lab"}, "of Prefect"),
+        ({PREFECT: f"{ASYNC}://a@localhost/lab", TRACKING: "postgresql://a@127.0.0.1/lab?connect_timeout=2"}, TRACKING),
+        ({PREFECT: f"{ASYNC}://lab@/lab?host=/run/pg", BACKEND: "postgres://lab@localhost"}, BACKEND),
+        ({BACKEND: "sqlite:///other/state/experiments.db"}, f"{BACKEND}: must not be a database of experiments"),
+    ],
+)
+def test_nobody_is_given_a_database_of_anothers(
+    state: State, told: dict[str, str], wrong: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Store.open(Path("other/state/experiments.db")).close()
+    for variable, uri in told.items():
+        monkeypatch.setenv(variable, uri)
+    for command in (["run"], ["ui"], ["serve"]):
+        assert app.main(command) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("error: environment: ")
+        assert wrong in line
+        assert "hunter2" not in line
+    assert not state.root.exists()
+
+
+@pytest.mark.parametrize(
+    ("prefect", "mlflow"),
+    [
+        ("db/lab", "db/other"),
+        ("db/lab", "other/lab"),
+        ("db:5433/lab", "db/lab"),
+        ("db/lab", "db/lab?options=-csearch_path%3Dmlflow"),
+    ],
+)
+def test_databases_beside_each_other_are_no_one_database(
+    state: State, prefect: str, mlflow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PREFECT, f"{ASYNC}://lab@{prefect}")
+    monkeypatch.setenv(BACKEND, f"postgresql+psycopg://lab@{mlflow}")
+    tracking.check(state)
+
+
+def test_addresses_of_files_mean_the_same_to_a_process_that_works_elsewhere(
+    state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TRACKING, "sqlite:///a.db?timeout=5")
+    monkeypatch.setenv(BACKEND, "sqlite:///file:b.db?uri=true")
+    monkeypatch.setenv(PREFECT, f"sqlite+aiosqlite:///{tmp_path}/c.db")
+    assert tracking.absolute_addresses() == {
+        TRACKING: f"sqlite:///{tmp_path}/a.db?timeout=5",
+        BACKEND: f"sqlite:///file:{tmp_path}/b.db?uri=true",
+    }
 
 
 def test_a_mode_that_there_is_not_is_refused_before_anything_is_written(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from flows.services import Program
 from mlab.core.state import RUN_ID, State, candidate_id, new_run_id, span_id
+from tests import runs
 
 RUN = "20260102-030405-abcdef"
 
@@ -63,3 +66,43 @@ def test_everything_lies_under_the_root_and_nothing_twice(tmp_path: Path) -> Non
     assert len(set(places)) == len(places)
     assert all(tmp_path in place.parents for place in places)
     assert state.events(RUN).name == f"{RUN}.jsonl"
+
+
+# What libraries write beside their work
+
+
+def test_processes_that_are_started_have_their_temporary_files_in_the_state_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", "/nonexistent")
+    state = State(tmp_path / "state")
+    asked = "import os, tempfile; print(tempfile.gettempdir(), os.environ['MPLCONFIGDIR'], os.environ['RAY_TMPDIR'])"
+    process = Program("asked", (Path(sys.executable).name, "-c", asked), {"TMPDIR": "/tmp"}, "").start(state)  # noqa: S108
+    assert process.wait(60.0) == 0
+    told = (state.services / "asked.log").read_text().split()
+    assert told == [str(state.root / "temporary"), str(state.root / "cache" / "matplotlib"), "/nonexistent"]
+
+
+def test_where_nothing_can_be_written_they_stay_where_the_system_has_them(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert State(tmp_path / "file").environment() == {"MLAB_STATE_DIR": str(tmp_path / "file")}
+
+
+@pytest.mark.integration
+def test_a_run_and_its_report_write_nowhere_else(tmp_path: Path) -> None:
+    state, elsewhere = State(tmp_path / "state"), tmp_path / "elsewhere"
+    watched = {
+        "WATCH_FOLDER": str(state.root),
+        "WATCH_LOG": str(elsewhere),
+        "PYTHONPATH": f"{runs.ROOT / 'tests/start/watched'}:{runs.ROOT}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HOME": "/nonexistent",
+        "TMPDIR": "/nonexistent",
+    }
+    for command in (runs.command_line(overrides=runs.TINY), ["-m", "flows.app", "report"]):
+        with runs.python(*command, state=state.root, **watched) as process:
+            _, told = process.communicate(timeout=120.0)
+            assert process.returncode == 0, told
+    assert list(state.artifacts.rglob("report.html"))
+    assert list(state.reports.glob("*.html"))
+    assert elsewhere.read_text().splitlines() == []

@@ -177,7 +177,9 @@ def _mlflow(state: State) -> Iterator[Finding]:
         tracking.check(state)
         uri = tracking.tracking_uri(state)
     except ConfigError as error:
-        yield Finding("environment", str(error), f"set {error.field} otherwise, or unset it")
+        yield Finding(
+            "environment", str(error).removeprefix("environment: "), f"set {error.field} otherwise, or unset it"
+        )
         return
     if not uri:
         yield from _own_mlflow(state)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from mlab.core.errors import ConfigError
 from mlab.core.state import State
@@ -31,8 +33,14 @@ def check_apart(state: State) -> None:
     for variable, uri in told.items():
         for whose, other in _taken(state, told):
             if whose != TOLD[variable] and same(uri, other):
-                must = f"must not be the database of {whose}, to which {TOLD[variable]} would add its tables"
-                raise ConfigError("environment", variable, must, uri)
+                raise _refused(variable, f"the database of {whose}", uri)
+        if any(map(_holds_experiments, sqlite_files(uri))):
+            raise _refused(variable, "a database of experiments", uri)
+
+
+def _refused(variable: str, what: str, uri: str) -> ConfigError:
+    must = f"must not be {what}, to which {TOLD[variable]} would add its tables"
+    return ConfigError("environment", variable, must, uri)
 
 
 def absolute_addresses() -> dict[str, str]:
@@ -75,6 +83,15 @@ def sqlite_files(uri: str | Path) -> list[Path]:
     if name.startswith("///"):  # SQLite's own addresses name a host, too
         name = name[2:]
     return [Path(name), Path(unquote(name))]
+
+
+def _holds_experiments(file: Path) -> bool:
+    """Whether a file is the database of some state folder's, or a copy of one: it has a table that no other has."""
+    if not file.is_file():
+        return False
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{quote(str(file))}?immutable=1", uri=True)) as opened:
+        return opened.execute("SELECT 1 FROM sqlite_master WHERE name = 'outbox'").fetchone() is not None
+    return False
 
 
 def _same_file(one: Path, other: Path) -> bool:
