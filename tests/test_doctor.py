@@ -18,6 +18,7 @@ from mlab import tracking
 from mlab.cli import doctor
 from mlab.core.state import State
 from mlab.store import Store
+from mlab.tracking.publisher import follow
 from tests import runs
 from tests.mlflow_server import serving
 from tests.test_cli import crashed, mlab
@@ -146,6 +147,34 @@ def test_the_doctor_finds_what_is_wrong_and_says_what_to_do(
     if harm is orphan:
         with Store.open(state.database) as store:
             assert [run.status for run in store.experiments()] == ["RUNNING", "COMPLETED"], "looking changes nothing"
+
+
+@pytest.mark.parametrize("harm", [no_mlflow, own_database, folder, no_mode])
+def test_sync_is_advised_where_it_can_help(
+    state: State, monkeypatch: pytest.MonkeyPatch, harm: Callable[[State, pytest.MonkeyPatch], None]
+) -> None:
+    search(state, monkeypatch)
+    pending = [one for one in doctor.examine(state) if "not yet delivered" in one.found]
+    assert [one.remedy for one in pending] == ["mlab sync"]
+    harm(state, monkeypatch)
+    *_, pending_now, wrong, _ = doctor.examine(state)
+    assert pending_now.remedy == "mend what is said of MLflow below, then mlab sync"
+    assert wrong.remedy
+
+
+def test_a_run_whose_mlflow_is_a_folder_says_what_to_mend(
+    state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search(state, monkeypatch)
+    folder(state, monkeypatch)
+    with Store.open(state.database) as store:
+        (run,) = store.experiments()
+        why = follow(state, run.run_id)
+        line = tracking.undelivered(store, run, why)
+    assert "environment: MLFLOW_TRACKING_URI: must name a server or a database, as sqlite:///FILE" in line
+    assert f"Once that is mended, deliver it with mlab sync, or --resume {run.run_id}" in line
+    status, out, _ = mlab(capsys, "sync")
+    assert (status, out.count("must name a server or a database")) == (1, 1)
 
 
 def test_the_doctor_ends_with_1_where_something_is_wrong(

@@ -185,6 +185,8 @@ def test_serving_again_starts_what_has_died_and_leaves_alone_what_runs_and_what_
     assert after["worker"] != before["worker"]
     assert [line.split()[-1] for line in told if line.startswith("Next")] == ["maintenance", "weekly-deep"]
     assert len(served.prefect.api("POST", "automations/filter", {})) == 1
+    (step,) = nightly["pull_steps"]
+    assert list(step.values()) == [{"directory": "{{ $MLAB_HOME }}"}], "each worker has a checkout of its own"
     served.prefect.api("PATCH", place, {"active": True})
 
 

@@ -280,6 +280,16 @@ def test_old_crash_snapshots_are_removed(state: State, monkeypatch: pytest.Monke
     assert len(crash.listed(state)) == 1
 
 
+def test_temporary_files_that_nobody_writes_to_any_longer_are_removed(state: State) -> None:
+    (state.temporary / "tmpabc").mkdir(parents=True)
+    (state.temporary / "tmpabc" / "report.html").touch()
+    (state.temporary / "left").touch()
+    assert changed(upkept(state, after=timedelta(days=9))) == {}
+    assert changed(upkept(state, dry=True))["temporary files"] == 2
+    assert changed(upkept(state))["temporary files"] == 2
+    assert list(state.temporary.iterdir()) == []
+
+
 def test_a_log_that_cannot_be_packed_keeps_no_other_from_it(
     state: State, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
