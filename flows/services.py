@@ -173,11 +173,13 @@ def open_pages(state: State, ports: dict[str, int], started: Started) -> Pages:
     Raises:
         LabError: one of them does not start.
     """
-    from mlab.tracking import follow_folder, tracking_uri
+    from mlab.tracking import check_writable, follow_folder, tracking_uri
 
     bypass_proxies()
+    elsewhere = tracking_uri(state, "MLFLOW_BACKEND_STORE_URI")
+    check_writable(elsewhere, "MLFLOW_BACKEND_STORE_URI")
     follow_folder(state)
-    if not (state.mlflow_database.exists() or tracking_uri(state, "MLFLOW_BACKEND_STORE_URI")):
+    if not (state.mlflow_database.exists() or elsewhere):
         # Made whole before anybody uses it: a run that begins now might.
         made = (Path(sys.executable).name, "-m", "mlab.tracking.client")
         Program("MLflow", made, {"MLFLOW_TRACKING_URI": ""}, "").start(state).wait()

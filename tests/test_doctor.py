@@ -5,11 +5,14 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from base64 import b64encode
 from collections import namedtuple
 from collections.abc import Callable
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import metadata
 from pathlib import Path
+from threading import Thread
 
 import psutil
 import pytest
@@ -199,6 +202,33 @@ def test_sync_with_nothing_pending_needs_no_mlflow(
     state: State, capsys: pytest.CaptureFixture[str], run_id: str
 ) -> None:
     assert mlab(capsys, "sync")[:2] == (0, "All is delivered to MLflow.\n")
+
+
+@pytest.mark.parametrize("password", ["", "me:hunter2"])
+def test_the_doctor_asks_prefect_what_needs_the_password(
+    state: State, monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    class Prefect(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            known = self.headers["Authorization"] == f"Basic {b64encode(b'me:hunter2').decode()}"
+            self.send_response(200 if known else 401)
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.send_response(200)  # its page of health
+            self.end_headers()
+
+        def log_message(self, *_words: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Prefect) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{server.server_port}/api")
+        monkeypatch.setenv("PREFECT_API_AUTH_STRING", password)
+        (found,) = (one for one in doctor.examine(state) if one.name == "PREFECT_API_URL")
+        server.shutdown()
+    assert found.found.endswith("/api answers" if password else "/api does not answer: Unauthorized")
+    assert bool(found.remedy) is not bool(password)
 
 
 @pytest.mark.integration

@@ -12,6 +12,7 @@ from mlab import tracking
 from mlab.core.errors import ConfigError
 from mlab.core.state import State
 from mlab.store import Store
+from tests import runs
 
 
 @pytest.fixture
@@ -150,6 +151,17 @@ def test_databases_beside_each_other_are_no_one_database(
     monkeypatch.setenv(PREFECT, f"{ASYNC}://lab@{prefect}")
     monkeypatch.setenv(BACKEND, f"postgresql+psycopg://lab@{mlflow}")
     tracking.check(state)
+
+
+def test_a_server_is_given_no_folder(
+    state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(BACKEND, "file:///srv/runs")
+    free = str(runs.free_port())
+    assert app.main(["ui", "--prefect-port", free, "--mlflow-port", free]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: environment: {BACKEND}: must name a server or a database, as sqlite:///FILE")
+    assert not state.root.exists()
 
 
 def test_addresses_of_files_mean_the_same_to_a_process_that_works_elsewhere(

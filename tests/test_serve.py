@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,6 +95,20 @@ def test_a_server_that_died_comes_back_where_it_was(tmp_path: Path) -> None:
     assert services.chosen_ports(state, wanted)["MLflow"] == port
 
 
+def test_a_copy_of_the_folder_does_not_take_what_is_served_for_its_own(tmp_path: Path) -> None:
+    state, copy, moved = (State(tmp_path / name) for name in ("state", "copy", "moved"))
+    process = sleeper().start(state)
+    try:
+        pidfiles.remember(state, "MLflow", process.pid, 1)
+        shutil.copytree(state.root, copy.root)
+        assert pidfiles.running(copy, "MLflow") is None
+        state.root.rename(moved.root)
+        assert pidfiles.running(moved, "MLflow") is not None
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"process": {}, "port": 1}', "null"])
 def test_a_damaged_record_is_none(content: str, tmp_path: Path) -> None:
     state = State(tmp_path)
@@ -170,6 +185,8 @@ def test_serving_again_starts_what_has_died_and_leaves_alone_what_runs_and_what_
 ) -> None:
     before = served.processes()
     assert set(before) == {"Prefect", "MLflow", "worker"}
+    temporary = {psutil.Process(process).environ()["TMPDIR"] for process in before.values()}
+    assert temporary == {str(served.state.temporary)}, "nothing of another user's can be in the way there"
     nightly = served.prefect.deployment("nightly")
     place = f"deployments/{nightly['id']}/schedules/{nightly['schedules'][0]['id']}"
     served.prefect.api("PATCH", place, {"active": False})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from flows.services import Program
 from mlab.core.state import RUN_ID, State, candidate_id, new_run_id, span_id
 from tests import runs
 
@@ -71,16 +72,15 @@ def test_everything_lies_under_the_root_and_nothing_twice(tmp_path: Path) -> Non
 # What libraries write beside their work
 
 
-def test_processes_that_are_started_have_their_temporary_files_in_the_state_folder(
+def test_processes_that_work_here_have_their_temporary_files_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", "/nonexistent")
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
     state = State(tmp_path / "state")
     asked = "import os, tempfile; print(tempfile.gettempdir(), os.environ['MPLCONFIGDIR'], os.environ['RAY_TMPDIR'])"
-    process = Program("asked", (Path(sys.executable).name, "-c", asked), {"TMPDIR": "/tmp"}, "").start(state)  # noqa: S108
-    assert process.wait(60.0) == 0
-    told = (state.services / "asked.log").read_text().split()
-    assert told == [str(state.root / "temporary"), str(state.root / "cache" / "matplotlib"), "/nonexistent"]
+    told = subprocess.check_output([sys.executable, "-c", asked], env=os.environ | state.environment(), text=True)  # noqa: S603
+    assert told.split() == [str(state.root / "temporary"), str(state.root / "cache/matplotlib"), "/nonexistent"]
 
 
 def test_where_nothing_can_be_written_they_stay_where_the_system_has_them(tmp_path: Path) -> None:

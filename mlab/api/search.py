@@ -80,7 +80,12 @@ def search(
     if state is not None:
         tracking.check(folder(state))
         return _searched(folder(state), judged, workers, Sidecar)
-    with TemporaryDirectory(prefix="mlab-", ignore_cleanup_errors=True) as place:
+    try:
+        temporary = TemporaryDirectory(prefix="mlab-", ignore_cleanup_errors=True)
+    except OSError as error:
+        must = f"must be a folder, for a temporary one cannot be made: {error.strerror or error}"
+        raise ConfigError("search", "state", must) from error
+    with temporary as place:
         return _searched(State(Path(place)), judged, workers, None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from packaging.requirements import Requirement
 from mlab import tracking
 from mlab.core import crash, pidfiles
 from mlab.core.errors import ConfigError, StoreError
-from mlab.core.probe import answers
+from mlab.core.probe import fetch
 from mlab.core.redaction import redacted
 from mlab.core.state import State
 from mlab.report import terminal
@@ -166,9 +167,23 @@ def _prefect() -> Iterator[Finding]:
     """The server that the environment names; a run that is named none needs none."""
     url = os.environ.get("PREFECT_API_URL", "")
     if tracking.is_server(url):
-        well = answers(f"{url.rstrip('/')}/health")
-        found = f"{redacted(url)} {'answers' if well else 'does not answer'}"
-        yield Finding("PREFECT_API_URL", found, "" if well else SERVER)
+        reason = _prefect_refusal(url.rstrip("/"))
+        found = f"{redacted(url)} {f'does not answer: {redacted(reason)}' if reason else 'answers'}"
+        yield Finding("PREFECT_API_URL", found, SERVER if reason else "")
+
+
+def _prefect_refusal(api: str) -> str:
+    """Why Prefect does not answer a run; empty where it does. Of its page for such questions it asks no password."""
+    headers = {"Content-Type": "application/json"}
+    if password := os.environ.get("PREFECT_API_AUTH_STRING"):
+        headers["Authorization"] = f"Basic {b64encode(password.encode()).decode()}"
+    elif key := os.environ.get("PREFECT_API_KEY"):
+        headers["Authorization"] = f"Bearer {key}"
+    try:
+        fetch(f"{api}/flows/filter", question=b'{"limit": 1}', headers=headers)
+    except (OSError, ValueError) as error:
+        return str(getattr(error, "reason", error))
+    return ""
 
 
 def _mlflow(state: State) -> Iterator[Finding]:

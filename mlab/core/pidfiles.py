@@ -28,9 +28,14 @@ class Record:
 
 
 def known(state: State, name: str) -> Record | None:
-    """The program of this name that was started last and not ended since; it may have died."""
+    """The program of this name that was started last and not ended since; it may have died.
+
+    A copy of the state folder has none: what runs over the one is not to be ended from the other.
+    """
     try:
         stored = orjson.loads(_record(state, name).read_bytes())
+        if stored["folder"] != state.services.stat().st_ino:
+            return None
         return Record(Holder(**stored["process"]), int(stored["port"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -46,7 +51,8 @@ def remember(state: State, name: str, pid: int, port: int) -> None:
     """Note which process a program is, for who ends it."""
     process = Holder.of(pid)
     if process is not None:
-        _record(state, name).write_bytes(orjson.dumps(Record(process, port)))
+        noted = {"process": process, "port": port, "folder": state.services.stat().st_ino}
+        _record(state, name).write_bytes(orjson.dumps(noted))
 
 
 def forget(state: State, name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 ANSWER_S = 5.0
@@ -23,19 +23,22 @@ def answers(url: str, timeout_s: float = ANSWER_S) -> bool:
     return True
 
 
-def fetch(url: str, timeout_s: float = ANSWER_S) -> bytes:
-    """What a page holds.
+def fetch(
+    url: str, timeout_s: float = ANSWER_S, question: bytes | None = None, headers: Mapping[str, str] | None = None
+) -> bytes:
+    """What a page holds, or the answer to a question that is posted to it.
 
     Raises:
         OSError: nobody answers, or with an error.
         ValueError: that is no address of a page.
     """
     from http.client import HTTPException  # noqa: PLC0415 - slow to load, and most who wait ask no server
-    from urllib.request import ProxyHandler, build_opener  # noqa: PLC0415
+    from urllib.request import ProxyHandler, Request, build_opener  # noqa: PLC0415
 
     direct = [ProxyHandler({})] if urlsplit(url).hostname in LOOPBACK else []
     try:
-        with build_opener(*direct).open(url, timeout=timeout_s) as answer:
+        asked = Request(url, question, dict(headers or {}))  # noqa: S310 - an address that people have given
+        with build_opener(*direct).open(asked, timeout=timeout_s) as answer:
             content: bytes = answer.read()
     except HTTPException as error:
         raise OSError(f"no page: {error!r}") from error

@@ -9,12 +9,12 @@ from mlab.core.probe import bypass_proxies
 from mlab.tracking.apart import absolute_addresses
 from mlab.tracking.backlog import Backlog, undelivered
 from mlab.tracking.database import address, follow_folder, former_place
-from mlab.tracking.mode import check, is_server, keeps_files, mode, tracking_uri
+from mlab.tracking.mode import check, check_writable, is_server, keeps_files, mode, tracking_uri
 from mlab.tracking.sidecar import Sidecar
 
 __all__ = [
-    "Backlog", "Sidecar", "absolute_addresses", "address", "check", "follow_folder", "former_place", "is_server",
-    "keeps_files", "mode", "tracking_uri", "undelivered",
+    "Backlog", "Sidecar", "absolute_addresses", "address", "check", "check_writable", "follow_folder", "former_place",
+    "is_server", "keeps_files", "mode", "tracking_uri", "undelivered",
 ]  # fmt: skip
 
 bypass_proxies()

@@ -17,7 +17,6 @@ from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 from mlflow.utils.rest_utils import http_request
 
-from mlab.core.errors import ConfigError
 from mlab.core.lock import LOCK_WAIT_S, alone
 from mlab.core.probe import ANSWER_S
 from mlab.core.redaction import redacted
@@ -27,7 +26,7 @@ from mlab.tracking import views
 from mlab.tracking.apart import sqlite_files
 from mlab.tracking.database import address, follow_folder
 from mlab.tracking.faults import LONGEST, reason
-from mlab.tracking.mode import is_server, keeps_files, tracking_uri
+from mlab.tracking.mode import check_writable, is_server, tracking_uri
 
 TAGS = {
     "mlflow.experimentKind": "custom_model_development",
@@ -53,9 +52,7 @@ class Client:
             ConfigError: that names a folder, or a database of another's.
         """
         if uri := tracking_uri(state):
-            if keeps_files(uri):
-                must = "must name a server or a database, as sqlite:///FILE: MLflow writes to folders no longer"
-                raise ConfigError("environment", "MLFLOW_TRACKING_URI", must, uri)
+            check_writable(uri)
             mlflow = MlflowClient(uri)
             # A server has a place for artifacts; without one they would lie wherever this process works.
             return cls(mlflow, _experiment(mlflow, None if is_server(uri) else state.artifacts.as_uri()))

@@ -34,6 +34,17 @@ def tracking_uri(state: State, variable: str = "MLFLOW_TRACKING_URI") -> str:
     return "" if same(uri, state.mlflow_database) else uri
 
 
+def check_writable(uri: str, variable: str = "MLFLOW_TRACKING_URI") -> None:
+    """Refuse a folder.
+
+    Raises:
+        ConfigError: it is one.
+    """
+    if keeps_files(uri):
+        must = "must name a server or a database, as sqlite:///FILE: MLflow writes to folders no longer"
+        raise ConfigError("environment", variable, must, uri)
+
+
 def check(state: State) -> None:
     """Refuse what is wrong, as :func:`mode` and :func:`tracking_uri` do, before anything is written."""
     mode()
