@@ -130,7 +130,7 @@ def answering(answer: Callable[[StreamRequestHandler], object]) -> Iterator[Call
 def dying(state: State) -> Iterator[Callable[[], None]]:
     """A real server, killed in mid-run."""
     port = free_port()
-    command = [str(Path(sys.executable).with_name("mlflow")), "server", "--port", str(port), "--workers", "1"]
+    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{state.mlflow_database}"]
     command += ["--artifacts-destination", str(state.artifacts)]
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}

@@ -131,14 +131,13 @@ def _remember(state: State, program: Program, process: subprocess.Popen[bytes]) 
 def _deploy(state: State, worker: Program) -> None:
     """Tell Prefect of the deployments, and to miss heartbeats."""
     os.environ.pop("MLAB_HOME", None)  # or Prefect would write this checkout down, for the workers of all machines
-    python = sys.executable.rpartition("/")[2]
     settings = {name: value for name, value in worker.settings.items() if name != "MLAB_HOME"}
-    deploying = ("deployments", ("prefect", "--no-prompt", "deploy", "--all"))
-    missing = ("heartbeat", (python, "-m", "flows.heartbeat"))
+    deploying = ("deployments", ("-m", "prefect", "--no-prompt", "deploy", "--all"))
+    missing = ("heartbeat", ("-m", "flows.heartbeat"))
     steps = [Program(name, command, settings, "") for name, command in (deploying, missing)]
     for step, process in [(step, step.start(state)) for step in steps]:
         if process.wait() != 0:
-            raise LabError(f"{' '.join(step.command)} failed; see {state.services / f'{step.name}.log'}")
+            raise LabError(f"python {' '.join(step.command)} failed; see {state.services / f'{step.name}.log'}")
 
 
 def _planned(pages: Pages) -> list[tuple[datetime, str]]:

@@ -51,11 +51,11 @@ END_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One that stands beside this Python.
+    """One that this Python executes: one beside it names the folder in which it was installed, and that may have moved.
 
     Attributes:
         name: as people call it.
-        command: the program and its arguments.
+        command: what follows ``python``.
         settings: its environment, beside that of this process.
         health: an address that answers once it is up.
         port: where it listens; 0 = nowhere.
@@ -71,12 +71,11 @@ class Program:
         """Start it; it outlives this process."""
         from mlab.tracking import absolute_addresses
 
-        program = Path(sys.executable).with_name(self.command[0])
         log = _log(state, self.name)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as told:
             return subprocess.Popen(  # noqa: S603 - programs of our own environment
-                [str(program), *self.command[1:]],
+                [sys.executable, *self.command],
                 cwd=HOME,
                 env={**os.environ, **absolute_addresses(), **self.settings, **state.environment()},
                 stdin=subprocess.DEVNULL,
@@ -107,7 +106,7 @@ def prefect(state: State, port: int) -> Program:
     """The server of Prefect, with its page and its scheduler."""
     url = f"http://{HOST}:{port}/api"
     # The server answers its pages with the address of its API: it has to be told.
-    command = ("prefect", "server", "start", "--host", HOST, "--port", str(port))
+    command = ("-m", "prefect", "server", "start", "--host", HOST, "--port", str(port))
     return Program("Prefect", command, _of_prefect(state, url), f"{url}/health", port)
 
 
@@ -119,7 +118,7 @@ def mlflow(state: State, port: int) -> Program:
     """
     from mlab.tracking import address, tracking_uri
 
-    command = ("mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1")
+    command = ("-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1")
     database = tracking_uri(state, "MLFLOW_BACKEND_STORE_URI") or address(state.mlflow_database)
     own = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     own |= {"MLFLOW_LOGGING_LEVEL": "INFO"}  # quiet is what tracking makes the library in this process
@@ -131,7 +130,7 @@ def mlflow(state: State, port: int) -> Program:
 def worker(state: State, pages: Pages) -> Program:
     """Executes the flow runs of the deployments; makes their work pool."""
     url = f"{pages.prefect}/api"
-    command = ("prefect", "worker", "start", "--pool", POOL, "--type", "process")
+    command = ("-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process")
     own = _of_prefect(state, url) | {"MLAB_HOME": str(HOME), "PREFECT_WORKER_QUERY_SECONDS": "3"}  # people wait
     return Program("worker", command, own, f"{url}/work_pools/{POOL}")
 
@@ -181,7 +180,7 @@ def open_pages(state: State, ports: dict[str, int], started: Started) -> Pages:
     follow_folder(state)
     if not (state.mlflow_database.exists() or elsewhere):
         # Made whole before anybody uses it: a run that begins now might.
-        made = (Path(sys.executable).name, "-m", "mlab.tracking.client")
+        made = ("-m", "mlab.tracking.client")
         Program("MLflow", made, {"MLFLOW_TRACKING_URI": ""}, "").start(state).wait()
     ensure(state, started, prefect(state, ports["Prefect"]), mlflow(state, ports["MLflow"]))
     pages = Pages.local(ports["Prefect"], ports["MLflow"])

@@ -38,7 +38,7 @@ TINY: dict[str, Any] = {
 
 def sleeper(name: str = "MLflow") -> Program:
     """A program that is up as soon as it runs."""
-    return Program(name, ("python", "-c", "import time; time.sleep(600)"), {}, "", port=1)
+    return Program(name, ("-c", "import time; time.sleep(600)"), {}, "", port=1)
 
 
 def test_what_runs_in_the_background_is_known_by_its_process_and_ended_with_it(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_server_is_not_moved_to_another_port(
 
 
 def test_a_program_that_ends_at_once_is_told_with_its_log(tmp_path: Path) -> None:
-    broken = Program("Prefect", ("python", "-c", "print('no such module')"), {}, "http://127.0.0.1:9/health")
+    broken = Program("Prefect", ("-c", "print('no such module')"), {}, "http://127.0.0.1:9/health")
     process = broken.start(State(tmp_path))
     with pytest.raises(LabError, match=r"Prefect does not answer; see .*prefect\.log"):
         broken.wait(State(tmp_path), Holder.of(process.pid))
