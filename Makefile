@@ -8,7 +8,7 @@ UNREADY := $(VENV)/.unready
 # The programs in it name the folder in which they were installed: where that was moved or renamed, it is set up again.
 MOVED := $(shell test "$$(cat $(READY) 2>/dev/null)" = "$$(cd ./$(VENV) 2>/dev/null && pwd -P)" || echo moved)
 
-# What makes .venv: PYTHON=/path/to/python3, or the first of these that is new enough and has venv.
+# What makes .venv: make run PYTHON=/path/to/python3, or the first of these that is new enough and has venv.
 PYTHON :=
 PYTHONS := python3 python3.13 python3.12 python3.11 python
 NEW := import sys; sys.exit(sys.version_info < (3, 11))
@@ -72,7 +72,7 @@ define NEW_VENV
 	fi; \
 done; \
 echo "error: Python 3.11 or later with venv is needed; tried: $(if $(PYTHON),$(PYTHON),$(PYTHONS))." \
-	"On Debian and Ubuntu: apt install python3-venv. For one that is elsewhere: make PYTHON=/path/to/python3" >&2; exit 1; }
+	"On Debian and Ubuntu: apt install python3-venv. For one that is elsewhere: make run PYTHON=/path/to/python3" >&2; exit 1; }
 endef
 
 # An environment that is there is kept if it will do; one whose setting up was cut is made anew, for nobody knows what it lacks.

@@ -18,7 +18,7 @@ import psutil
 
 from mlab.core import pidfiles
 from mlab.core.errors import LabError
-from mlab.core.probe import answers, bypass_proxies, wait_until
+from mlab.core.probe import answers, bypass_proxies, leave_out_socks, wait_until
 from mlab.core.process import Holder
 from mlab.core.state import State
 from mlab.core.urls import Pages
@@ -174,7 +174,7 @@ def open_pages(state: State, ports: dict[str, int], started: Started) -> Pages:
     """
     from mlab.tracking import check_writable, follow_folder, tracking_uri
 
-    bypass_proxies()
+    ask_directly()
     elsewhere = tracking_uri(state, "MLFLOW_BACKEND_STORE_URI")
     check_writable(elsewhere, "MLFLOW_BACKEND_STORE_URI")
     follow_folder(state)
@@ -292,12 +292,18 @@ def prefect_api(state: State) -> str | None:
 
 def configure(state: State, api: str) -> None:
     """Have Prefect, which reads this when it is imported, keep to this API and to the state folder."""
-    bypass_proxies()
+    ask_directly()
     os.environ.update(state.environment())
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("PREFECT_HOME", str(state.prefect))
     os.environ["PREFECT_API_URL"] = api
+
+
+def ask_directly() -> None:
+    """Have Prefect's libraries ask this machine's servers without a proxy, here and in what is started from here."""
+    bypass_proxies()
+    leave_out_socks()
 
 
 def address_file(state: State) -> Path:

@@ -38,6 +38,9 @@ SOONER = {
 }
 """Prefect tries again, and plans, every few seconds; otherwise it does so every half minute, and every minute."""
 
+PROXIES = {"http_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:9"}
+"""Of no use: whoever asks a server of this machine through one gets no answer."""
+
 CLAIM = """
 import sys
 from mlab.core.state import State
@@ -131,7 +134,9 @@ class Served:
 
     def _mlab(self, *command: str) -> list[str]:
         line = ("-m", "flows.app", *command)
-        with runs.python(*line, state=self.state.root, log=subprocess.STDOUT, pace="slow", **SOONER) as process:
+        with runs.python(
+            *line, state=self.state.root, log=subprocess.STDOUT, pace="slow", **SOONER, **PROXIES
+        ) as process:
             out, _ = process.communicate(timeout=2 * SECONDS)
         assert process.returncode == 0, out.decode()
         return out.decode().splitlines()

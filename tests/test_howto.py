@@ -49,7 +49,11 @@ def clone(tmp_path: Path) -> Iterator[Path]:
             shutil.copy(ROOT / name, folder / name)
     for config in (folder / "configs").glob("*.yaml"):
         config.write_text(re.sub(r"max_batches: \d+", "max_batches: 2", config.read_text()))
-    (folder / ".venv").symlink_to(sys.prefix)
+    (folder / ".venv").mkdir()
+    for part in Path(sys.prefix).iterdir():
+        (folder / ".venv" / part.name).symlink_to(part)
+    (folder / ".venv/.ready").unlink(missing_ok=True)
+    (folder / ".venv/.ready").write_text(f"{folder.resolve() / '.venv'}\n")
     for name in ("pyproject.toml", "requirements.lock"):
         os.utime(folder / name, (0, 0))  # older than the environment
     runs.furnish(State(folder / "mlruns"))

@@ -10,8 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import httpx
 import pytest
+import requests
 
+from flows import services
 from mlab.core import probe
 from mlab.core.lock import Taken, alone, locked
 from tests import runs
@@ -83,7 +86,36 @@ def test_what_this_process_starts_asks_this_machine_directly_too(monkeypatch: py
     probe.bypass_proxies()
     probe.bypass_proxies()
     assert os.environ["no_proxy"] == "intern.example.com,localhost,127.0.0.1,::1"
-    assert os.environ["NO_PROXY"] == "127.0.0.1,localhost,::1"
+
+
+def test_hosts_that_need_no_proxy_are_kept_however_they_were_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy:3128")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("NO_PROXY", "intern.example.com, 10.0.0.7")
+    probe.bypass_proxies()
+    assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == "intern.example.com,10.0.0.7,127.0.0.1,localhost,::1"
+
+
+@pytest.mark.parametrize("name", [name for proxy in probe.PROXIES for name in (proxy, proxy.upper())])
+@pytest.mark.parametrize("scheme", ["http", "socks", "socks5", "socks5h"])
+def test_libraries_ask_this_machine_directly_and_others_through_the_proxy(
+    url: str, name: str, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for known in [known for known in os.environ if known.lower().endswith("_proxy")]:
+        monkeypatch.delenv(known)
+    monkeypatch.setenv("no_proxy", "")  # what is set below is undone
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv(name, url.replace("http", scheme))
+
+    services.ask_directly()
+
+    for host in ("127.0.0.1", "localhost"):
+        page = url.replace("127.0.0.1", host) + "/health"  # asked of a proxy it is another, which is not there
+        assert httpx.get(page).text == "well"
+        assert requests.get(page, timeout=60).text == "well"
+    if scheme == "http" and name.lower() != "https_proxy":
+        assert httpx.get("http://elsewhere.invalid/").text == "well", "the proxy has answered"
+        assert requests.get("http://elsewhere.invalid/", timeout=60).text == "well"
 
 
 def test_waiting_asks_at_least_once_and_says_whether_it_happened() -> None:

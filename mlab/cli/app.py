@@ -86,6 +86,7 @@ def main(arguments: Sequence[str] | None = None, commands: click.Group = mlab) -
     logging.getLogger("mlab").propagate = False
     before = heed_termination()
     try:
+        import_module("mlab.core.lock")  # a system that has none is refused at once
         return int(commands.main(arguments, prog_name="mlab", standalone_mode=False) or 0)
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message())

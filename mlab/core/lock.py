@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +9,13 @@ from io import FileIO
 from pathlib import Path
 from typing import IO
 
-from mlab.core.errors import LabError
+from mlab.core.errors import ConfigError, LabError
 from mlab.core.probe import wait_until
+
+try:
+    import fcntl
+except ModuleNotFoundError as error:
+    raise ConfigError("this system", "", "has no locks of files (fcntl); on Windows use WSL") from error
 
 LOCK_WAIT_S = 60.0
 """Longest wait for another process that is about to be done."""

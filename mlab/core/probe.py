@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 ANSWER_S = 5.0
@@ -12,6 +13,7 @@ ANSWER_S = 5.0
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+NO_PROXY = ("no_proxy", "NO_PROXY")
 
 
 def answers(url: str, timeout_s: float = ANSWER_S) -> bool:
@@ -47,11 +49,27 @@ def fetch(
 
 def bypass_proxies() -> None:
     """Keep this process, and those that it starts, from asking this machine's own servers through a proxy."""
-    names = {name for proxy in PROXIES for name in (proxy, proxy.upper())}
-    if names & os.environ.keys():  # where none is set, the system's own settings stay as they are
-        for name in ("no_proxy", "NO_PROXY"):
-            known = [host for host in os.environ.get(name, "").split(",") if host]
-            os.environ[name] = ",".join([*known, *(host for host in LOOPBACK if host not in known)])
+    if _proxies():  # where none is set, the system's own settings stay as they are
+        known = [host.strip() for name in NO_PROXY for host in os.environ.get(name, "").split(",")]
+        hosts = dict.fromkeys(host for host in (*known, *LOOPBACK) if host)
+        os.environ.update(dict.fromkeys(NO_PROXY, ",".join(hosts)))  # both, for libraries read one of them
+
+
+def leave_out_socks() -> None:
+    """Take away the proxies that httpx cannot use, in this process and those that it starts.
+
+    With one of them in the environment it asks nobody, not even this machine's own servers.
+    """
+    usable = ("socks5", "socks5h") if find_spec("socksio") else ()
+    for name, address in _proxies().items():
+        scheme = urlsplit(address).scheme
+        if scheme.startswith("socks") and scheme not in usable:
+            del os.environ[name]
+
+
+def _proxies() -> dict[str, str]:
+    names = [name for proxy in PROXIES for name in (proxy, proxy.upper())]
+    return {name: os.environ[name] for name in names if os.environ.get(name)}
 
 
 def wait_until(happened: Callable[[], bool], timeout_s: float, every_s: float = 0.1) -> bool:
