@@ -32,5 +32,6 @@ class Cluster:
         if value and kind not in PACKAGES:
             raise ConfigError("environment", VARIABLE, "must be dask, ray, dask:ADDRESS or ray:ADDRESS", value)
         if value and importlib.util.find_spec(PACKAGES[kind]) is None:
-            raise ConfigError("environment", VARIABLE, f"{kind} is missing; in the checkout: pip install '.[{kind}]'")
+            install = f".venv/bin/python -m pip install --editable '.[{kind}]'"
+            raise ConfigError("environment", VARIABLE, f"{kind} is missing; in the checkout: {install}")
         return cls(kind, address)

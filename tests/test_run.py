@@ -120,8 +120,8 @@ def test_a_wrong_command_line_is_one_line(
     ("value", "named"),
     [
         ("spark", ["must be dask, ray, dask:ADDRESS or ray:ADDRESS", "'spark'"]),
-        ("dask", ["dask is missing", "pip install '.[dask]'"]),
-        ("ray:auto", ["ray is missing", "pip install '.[ray]'"]),
+        ("dask", ["dask is missing", "pip install --editable '.[dask]'"]),
+        ("ray:auto", ["ray is missing", "pip install --editable '.[ray]'"]),
     ],
 )
 def test_a_cluster_that_is_unknown_or_not_installed_is_one_line(

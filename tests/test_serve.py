@@ -24,7 +24,7 @@ from mlab.core.process import Holder
 from mlab.core.state import State
 from mlab.store import Store
 from tests import runs
-from tests.served import LONGER, SECONDS, Served, serving, uncut
+from tests.served import LONGER, PROXIES, SECONDS, Served, serving, uncut
 from tests.test_flow import mlflow_status
 
 TINY: dict[str, Any] = {
@@ -256,6 +256,16 @@ def test_what_is_scheduled_is_executed_and_a_run_by_hand_with_other_parameters_w
 def test_no_run_is_made_with_wrong_parameters(served: Served) -> None:
     with pytest.raises(httpx.HTTPStatusError, match="409"):
         served.prefect.start(config=TINY | {"seed": "many"})
+
+
+@pytest.mark.integration
+def test_a_command_reaches_both_servers_though_a_proxy_is_of_no_use(served: Served, store: Store) -> None:
+    line = runs.command_line("--json", overrides=runs.TINY)
+    with runs.python(*line, state=served.state.root, **PROXIES) as process:
+        found, told = process.communicate(timeout=2 * SECONDS)
+    assert b"could not be told" not in told
+    run_id = json.loads(found)["run_id"]
+    assert completed(served, store, runs.stored(store, run_id).flow_run_id or "") == run_id
 
 
 @pytest.mark.integration
