@@ -1,0 +1,183 @@
+"""The best member, by J, of the family of ladders that a bot takes, in the two decimals in which settings are typed.
+
+A member has the budget, the depth and the number of orders of the ladder that it stands for, keeps the limits, and never
+covers less. A fit to the shape of that ladder would be worse: most of what a family loses lies in a few orders.
+Arrays hold an order a row and a member a column, as in :mod:`mlab.model.ladder`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import ROUND_FLOOR, Decimal
+
+import numpy as np
+
+from mlab.bots.bot import Bot, Distance
+from mlab.bots.family import Averaged, Geometric
+from mlab.core.errors import ConfigError, EvaluationError
+from mlab.core.records import Candidate
+from mlab.model.ladder import Array, accumulate
+from mlab.model.limits import Limits
+from mlab.model.objective import Objective
+from mlab.model.scoring import scores
+
+CENT = Decimal("0.01")
+"""What steps, scales and sizes are typed in."""
+
+STEP_SCALES, RATIOS = (0.3, 2.5), (0.5, 20.0)
+"""Where the first look is taken: at scales of the steps, and at sizes of order 2 over order 1."""
+
+LOOKS = 4
+"""How often the neighbourhood of the best is looked at more closely, each time a third as wide."""
+
+DEEPER = 5
+"""Cents that a step from the average may be above the least that covers the depth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """The best of a family, judged as it is typed, and the ladder that it stands for, by the same score."""
+
+    bot: Bot
+    typed: Candidate
+    free: Candidate
+
+
+def best(bot: Bot, form: str, objective: Objective) -> Member:
+    """The best ladder that ``form`` takes in place of one of any shape.
+
+    Args:
+        bot: the ladder; its sizes are money, which the member spends to less than a cent an order.
+        form: ``3commas-classic``, ``okx`` or ``bybit``.
+        objective: what makes ladders good, and the limits that the member keeps.
+
+    Raises:
+        ConfigError: no such family.
+        EvaluationError: no member keeps the limits.
+    """
+    search = {"3commas-classic": _geometric, "okx": _geometric, "bybit": _averaged}.get(form)
+    if search is None:
+        raise ConfigError("format", "", "must be 3commas-classic, okx or bybit", form)
+    orders = search(bot, objective).orders()
+    distance = Distance.AVERAGE if form == "bybit" else Distance.FIRST
+    member = replace(bot, orders=orders, distance=distance)
+    return Member(member, member.judged(objective), bot.judged(objective))
+
+
+def _geometric(bot: Bot, objective: Objective) -> Geometric:
+    """By ever closer looks at three numbers: volume scale, step scale, and order 2 over order 1."""
+    limits, count = objective.limits, len(bot.orders) - 1
+    least, most = (1.0 + growth / 100.0 for growth in limits.martingale_pct)
+    low = np.array([least, STEP_SCALES[0], max(least, RATIOS[0])])
+    high = np.array([most, STEP_SCALES[1], min(most, RATIOS[1])])
+    centre, width = np.sqrt(low * high), np.log(high / low) / 2.0
+    found: tuple[float, Geometric] | None = None
+    for look in range(LOOKS + 1):
+        points = _typed(centre, width, low, high, coarse=look == 0)
+        indent, volume = _members(points, float(bot.depth_pct), count)
+        score = _kept(indent, volume, objective)
+        first = int(score.argmin())
+        if np.isfinite(score[first]):
+            centre = points[:, first]
+            settings = _settings(bot, *centre.tolist(), step=indent[1, first])
+            if found is None or score[first] < found[0]:
+                found = float(score[first]), settings
+        width /= 3.0
+    if found is None:
+        raise EvaluationError(
+            f"no ladder of one step scale and one volume scale with {count + 1} orders keeps the limits"
+        )
+    return found[1]
+
+
+def _typed(centre: Array, width: Array, low: Array, high: Array, *, coarse: bool) -> Array:
+    """Points around the centre (3, B), the two scales to cents."""
+    sizes = (40, 40, 24) if coarse else (21, 21, 21)
+    axes = [
+        middle * np.exp(half * np.linspace(-1.0, 1.0, size))
+        for middle, half, size in zip(centre, width, sizes, strict=True)
+    ]
+    axes[:2] = [np.unique(axis.round(2)) for axis in axes[:2]]
+    axes = [np.unique(axis.clip(*ends)) for axis, *ends in zip(axes, low, high, strict=True)]
+    return np.array([grid.ravel() for grid in np.meshgrid(*axes)])
+
+
+def _members(points: Array, depth: float, count: int) -> tuple[Array, Array]:
+    """Indents and volumes (M, B) of volume scales, step scales and ratios (3, B), each step the least that covers."""
+    volume_scale, step_scale, ratio = points
+    steps = np.vstack([np.zeros_like(ratio), step_scale ** np.arange(count)[:, None]])
+    indent = accumulate(steps)
+    step = np.ceil(depth / indent[-1] * 100.0 - 1e-9) / 100.0
+    volume = np.vstack([np.ones_like(ratio), ratio * volume_scale ** np.arange(count)[:, None]])
+    return indent * step, volume
+
+
+def _settings(bot: Bot, volume_scale: float, step_scale: float, ratio: float, *, step: float) -> Geometric:
+    """As they are typed: order 2 to the cent below, and order 1 with what is left of the budget."""
+    volume, scale, share = (
+        Decimal(f"{value:.{digits}f}") for value, digits in ((volume_scale, 2), (step_scale, 2), (ratio, 9))
+    )
+    count = len(bot.orders) - 1
+    later = sum((volume**k for k in range(count)), Decimal(0))
+    safety = (bot.budget / (1 / share + later)).quantize(CENT, ROUND_FLOOR)
+    base = (bot.budget - safety * later).quantize(CENT, ROUND_FLOOR)
+    return Geometric(base, safety, count, Decimal(f"{step:.2f}"), scale, volume)
+
+
+def _averaged(bot: Bot, objective: Objective) -> Averaged:
+    """By a look at every multiplier, with the least step from the average that covers the depth."""
+    least, most = (1.0 + growth / 100.0 for growth in objective.limits.martingale_pct)
+    multiplier = np.arange(np.ceil(least * 100.0 - 1e-9), np.floor(min(most, 100.0) * 100.0 + 1e-9) + 1.0) / 100.0
+    count, depth = len(bot.orders) - 1, float(bot.depth_pct)
+    volume = multiplier ** np.arange(count + 1)[:, None]
+    low, high = np.zeros_like(multiplier), np.full_like(multiplier, depth)
+    for _ in range(40):
+        middle = (low + high) / 2.0
+        covers = _below_average(middle, volume)[-1] >= depth
+        low, high = np.where(covers, low, middle), np.where(covers, middle, high)
+    cents = np.ceil(high * 100.0 - 1e-9)[:, None] + np.arange(DEEPER)
+    step, volume = (cents / 100.0).ravel(), np.repeat(volume, DEEPER, axis=1)
+    indent = _below_average(step, volume)
+    score = np.where(indent[-1] < 100.0, _kept(np.minimum(indent, 99.99), volume, objective), np.inf)
+    first = int(score.argmin())
+    if not np.isfinite(score[first]):
+        raise EvaluationError(f"no ladder of one step from the average with {count + 1} orders keeps the limits")
+    times = Decimal(f"{multiplier[first // DEEPER]:.2f}")
+    total = sum((times**k for k in range(count + 1)), Decimal(0))
+    return Averaged(bot.budget / total, count, Decimal(f"{step[first]:.2f}"), times)
+
+
+def _below_average(step: Array, volume: Array) -> Array:
+    """Indents (M, B) of orders that lie a step (B,) in % below the average entry; the average is money over coins."""
+    indent = np.zeros_like(volume)
+    money, coins = volume[0].copy(), volume[0].copy()
+    for row, size in zip(indent[1:], volume[1:], strict=True):
+        price = money / coins * (1.0 - step / 100.0)
+        row[:] = (1.0 - price) * 100.0
+        money += size
+        coins += size / price
+    return indent
+
+
+def _kept(indent: Array, volume: Array, objective: Objective) -> Array:
+    """Scores (B,), infinite where a limit is broken."""
+    kept = _within(indent, volume, objective.limits)
+    score = np.full(kept.shape, np.inf)
+    if kept.any():
+        score[kept] = scores(np.ascontiguousarray(indent[:, kept]), np.ascontiguousarray(volume[:, kept]), objective)
+    return score
+
+
+def _within(indent: Array, volume: Array, limits: Limits) -> Array:
+    """Which ladders keep the limits, as :func:`mlab.model.limits.broken_limits` judges one; growths are of the axes."""
+    gaps, total = np.diff(indent, axis=0), volume.sum(axis=0)
+    low, high = (1.0 + growth / 100.0 for growth in limits.martingale_pct)
+    growth = volume[1:] / volume[:-1]
+    kept = (indent[-1] < 100.0) & (gaps.min(axis=0) >= limits.min_indent_step_pct)
+    kept &= (growth.min(axis=0) >= low - 1e-12) & (growth.max(axis=0) <= high + 1e-12)
+    kept &= (volume[0] * 100.0 >= limits.first_volume_min_pct * total) & (
+        volume[-1] * 100.0 <= limits.tail_cap_pct * total
+    )
+    if limits.max_gap_ratio is not None:
+        kept &= gaps.max(axis=0) <= limits.max_gap_ratio * indent[-1] / len(gaps)
+    return np.asarray(kept)

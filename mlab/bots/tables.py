@@ -1,0 +1,111 @@
+"""A table of deviations and sizes as CSV: of one's own, and of shares, as the DIY mode of Pionex is typed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from decimal import ROUND_FLOOR
+
+from mlab.bots.bot import Bot, Distance, ladder, plain
+from mlab.bots.fields import Fields
+from mlab.core.errors import ConfigError
+
+CSV, PIONEX = "table", "Pionex"
+SHARES = 1000
+"""Shares that Pionex divides the investment into: so many cost next to nothing."""
+
+NAMED = {
+    "deviation_from_first_pct": Distance.FIRST,
+    "deviation_from_before_pct": Distance.BEFORE,
+    "deviation_from_average_pct": Distance.AVERAGE,
+    "indent_pct": Distance.FIRST,
+}
+"""Heads of columns that say what their distances count from; the last is that of ``mlab export``."""
+
+UNNAMED = ("deviation", "deviation_pct", "price_deviation", "price_deviation_pct", "indent")
+SIZES = ("size", "size_quote", "volume", "volume_pct", "amount", "money", "shares")
+HEADS = {distance: head for head, distance in NAMED.items() if head != "indent_pct"}
+
+
+def read(text: str, source: str, distance: Distance | None) -> Bot:
+    """From a table with a head: a row an order, the first at 0.
+
+    Raises:
+        ConfigError: columns are missing, their distances are named nowhere or twice, or a number is wrong.
+    """
+    rows = _rows(text, source)
+    head = [re.sub(r"[^a-z]+", "_", cell.lower().replace("%", " pct")).strip("_") for cell in rows[0]]
+    depth, size = _column(source, head, (*NAMED, *UNNAMED)), _column(source, head, SIZES)
+    counted = _distance(source, head[depth], distance)
+    deviations, sizes = [], []
+    for number, row in enumerate(rows[1:], start=1):
+        cells = Fields(source, dict(zip(head, row, strict=False)), f"row {number}, ")
+        deviations.append(cells.number(head[depth], "0", "99.9999999"))
+        sizes.append(cells.number(head[size], above="0"))
+    if not deviations or deviations[0] != 0:
+        raise ConfigError(source, f"row 1, {head[depth]}", "must be 0: the first order", *map(str, deviations[:1]))
+    maker = PIONEX if head[size] == "shares" else CSV
+    return Bot("", maker, ladder(counted, deviations, sizes), distance=counted)
+
+
+def _rows(text: str, source: str) -> list[list[str]]:
+    first = text.lstrip().partition("\n")[0]
+    separator = max(",;\t", key=first.count)
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text.strip()), delimiter=separator, strict=True) if any(row)]
+    except csv.Error as error:
+        raise ConfigError(source, "", f"is not valid CSV: {error}") from None
+    if not rows:
+        raise ConfigError(source, "", "is empty, must be a bot's settings or a table")
+    return rows
+
+
+def _column(source: str, head: list[str], names: tuple[str, ...]) -> int:
+    found = [k for k, cell in enumerate(head) if cell in names]
+    if len(found) != 1:
+        must = f"must have one column named {', '.join(names[:-1])} or {names[-1]}"
+        raise ConfigError(source, "head", must, ", ".join(head))
+    return found[0]
+
+
+def _distance(source: str, name: str, given: Distance | None) -> Distance:
+    named = NAMED.get(name)
+    if named is None and given is None:
+        must = "must say what its distances count from: --distances first, before or average"
+        raise ConfigError(source, name, must)
+    if named and given and named is not given:
+        raise ConfigError(source, name, f"counts {named}, but --distances says {given}")
+    return named or given or Distance.FIRST
+
+
+def write_csv(bot: Bot, decimals: int) -> str:
+    """A row an order; the head of the second column says that deviations count from the first order."""
+    rows = [(plain(order.deviation_pct, decimals), plain(order.size)) for order in bot.orders]
+    return _table("size", rows)
+
+
+def write_pionex(bot: Bot, decimals: int) -> str:
+    """Deviation and whole shares of each order, as they are typed into the DIY mode."""
+    shares = _shares(bot)
+    rows = [(plain(order.deviation_pct, decimals), str(share)) for order, share in zip(bot.orders, shares, strict=True)]
+    return _table("shares", rows)
+
+
+def _table(size: str, rows: list[tuple[str, str]]) -> str:
+    lines = [f"order,{HEADS[Distance.FIRST]},{size}"]
+    lines += [f"{number},{deviation},{amount}" for number, (deviation, amount) in enumerate(rows, start=1)]
+    return "\n".join(lines) + "\n"
+
+
+def _shares(bot: Bot) -> list[int]:
+    """Sizes that are whole and few as they are, else 1,000 shares, at least one an order, the rest to the nearest."""
+    sizes = [order.size for order in bot.orders]
+    if all(size == int(size) for size in sizes) and sum(sizes) <= SHARES:
+        return [int(size) for size in sizes]
+    exact = [size * SHARES / bot.budget for size in sizes]
+    whole = [max(1, int(value.to_integral_value(ROUND_FLOOR))) for value in exact]
+    by_remainder = sorted(range(len(sizes)), key=lambda k: whole[k] - exact[k])
+    for k in by_remainder[: max(0, SHARES - sum(whole))]:
+        whole[k] += 1
+    return whole
