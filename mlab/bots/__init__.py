@@ -12,7 +12,7 @@ from mlab.bots.bot import Bot, BotOrder, Distance
 from mlab.bots.fields import Fields, parsed, written
 from mlab.core.errors import ConfigError, one_line
 
-__all__ = ["FAMILIES", "FORMATS", "Bot", "BotOrder", "Distance", "Format", "parse", "read", "write"]
+__all__ = ["FORMATS", "Bot", "BotOrder", "Distance", "Format", "parse", "read", "write"]
 
 MAX_BYTES = 256 * 1024
 
@@ -66,9 +66,6 @@ FORMATS: dict[str, Format] = {
     "csv": Format(tables.CSV, Distance.FIRST, tables.write_csv),
 }
 """By the names that commands know them by."""
-
-FAMILIES = ("3commas-classic", "okx", "bybit")
-"""Those that take only a ladder that follows from a few numbers: :mod:`mlab.bots.geometric` finds the best."""
 
 
 def read(path: Path, form: str | None = None, distance: Distance | None = None) -> Bot:

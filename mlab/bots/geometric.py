@@ -1,14 +1,14 @@
 """The best member, by J, of the family of ladders that a bot takes, in the two decimals in which settings are typed.
 
-A member has the budget, the depth and the number of orders of the ladder that it stands for, keeps the limits, and never
-covers less. A fit to the shape of that ladder would be worse: most of what a family loses lies in a few orders.
+A member has budget, depth and number of orders of the ladder that it stands for, keeps the limits, and never covers
+less. A fit to the shape of that ladder would be worse: most of what a family loses lies in a few orders.
 Arrays hold an order a row and a member a column, as in :mod:`mlab.model.ladder`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import numpy as np
 
@@ -21,14 +21,20 @@ from mlab.model.limits import Limits
 from mlab.model.objective import Objective
 from mlab.model.scoring import scores
 
+FAMILIES = ("3commas-classic", "okx", "bybit")
+"""Formats that take only a ladder that follows from a few numbers."""
+
 CENT = Decimal("0.01")
 """What steps, scales and sizes are typed in."""
 
 STEP_SCALES, RATIOS = (0.3, 2.5), (0.5, 20.0)
 """Where the first look is taken: at scales of the steps, and at sizes of order 2 over order 1."""
 
-LOOKS = 4
-"""How often the neighbourhood of the best is looked at more closely, each time a third as wide."""
+CLOSER = (0.3, 0.1, 0.03, 0.01)
+"""How far the close looks go from the best so far, as a share of order 2 over order 1."""
+
+CENTS = np.arange(-8, 9) / 100.0
+"""How far they go from its two scales."""
 
 DEEPER = 5
 """Cents that a step from the average may be above the least that covers the depth."""
@@ -47,7 +53,7 @@ def best(bot: Bot, form: str, objective: Objective) -> Member:
     """The best ladder that ``form`` takes in place of one of any shape.
 
     Args:
-        bot: the ladder; its sizes are money, which the member spends to less than a cent an order.
+        bot: the ladder; its sizes are money, which bounds that of the member.
         form: ``3commas-classic``, ``okx`` or ``bybit``.
         objective: what makes ladders good, and the limits that the member keeps.
 
@@ -55,51 +61,42 @@ def best(bot: Bot, form: str, objective: Objective) -> Member:
         ConfigError: no such family.
         EvaluationError: no member keeps the limits.
     """
-    search = {"3commas-classic": _geometric, "okx": _geometric, "bybit": _averaged}.get(form)
-    if search is None:
+    if form not in FAMILIES:
         raise ConfigError("format", "", "must be 3commas-classic, okx or bybit", form)
-    orders = search(bot, objective).orders()
+    settings = _averaged(bot, objective) if form == "bybit" else _geometric(bot, objective)
     distance = Distance.AVERAGE if form == "bybit" else Distance.FIRST
-    member = replace(bot, orders=orders, distance=distance)
+    member = replace(bot, orders=settings.orders(), distance=distance)
     return Member(member, member.judged(objective), bot.judged(objective))
 
 
 def _geometric(bot: Bot, objective: Objective) -> Geometric:
-    """By ever closer looks at three numbers: volume scale, step scale, and order 2 over order 1."""
-    limits, count = objective.limits, len(bot.orders) - 1
-    least, most = (1.0 + growth / 100.0 for growth in limits.martingale_pct)
-    low = np.array([least, STEP_SCALES[0], max(least, RATIOS[0])])
-    high = np.array([most, STEP_SCALES[1], min(most, RATIOS[1])])
-    centre, width = np.sqrt(low * high), np.log(high / low) / 2.0
-    found: tuple[float, Geometric] | None = None
-    for look in range(LOOKS + 1):
-        points = _typed(centre, width, low, high, coarse=look == 0)
+    """By a wide look at three numbers, volume scale, step scale, and order 2 over order 1; then by close ones."""
+    count = len(bot.orders) - 1
+    axes = _wide(objective.limits)
+    ends = [(axis[0], axis[-1]) for axis in axes]
+    least, found, step = np.inf, np.ones(3), 0.0
+    for width in (*CLOSER, 0.0):
+        points = np.array([grid.ravel() for grid in np.meshgrid(*axes)])
         indent, volume = _members(points, float(bot.depth_pct), count)
         score = _kept(indent, volume, objective)
         first = int(score.argmin())
-        if np.isfinite(score[first]):
-            centre = points[:, first]
-            settings = _settings(bot, *centre.tolist(), step=indent[1, first])
-            if found is None or score[first] < found[0]:
-                found = float(score[first]), settings
-        width /= 3.0
-    if found is None:
-        raise EvaluationError(
-            f"no ladder of one step scale and one volume scale with {count + 1} orders keeps the limits"
-        )
-    return found[1]
+        if score[first] < least:
+            least, found, step = float(score[first]), points[:, first], float(indent[1, first])
+        if least == np.inf:
+            must = f"no ladder of {count + 1} orders with one step scale and one volume scale keeps the limits"
+            raise EvaluationError(must)
+        near = found[0] + CENTS, found[1] + CENTS, found[2] * np.exp(width * np.linspace(-1.0, 1.0, 21))
+        axes = [np.unique(axis.clip(*end)) for axis, end in zip(near, ends, strict=True)]
+    return _settings(bot, *found.tolist(), step=step)
 
 
-def _typed(centre: Array, width: Array, low: Array, high: Array, *, coarse: bool) -> Array:
-    """Points around the centre (3, B), the two scales to cents."""
-    sizes = (40, 40, 24) if coarse else (21, 21, 21)
-    axes = [
-        middle * np.exp(half * np.linspace(-1.0, 1.0, size))
-        for middle, half, size in zip(centre, width, sizes, strict=True)
-    ]
-    axes[:2] = [np.unique(axis.round(2)) for axis in axes[:2]]
-    axes = [np.unique(axis.clip(*ends)) for axis, *ends in zip(axes, low, high, strict=True)]
-    return np.array([grid.ravel() for grid in np.meshgrid(*axes)])
+def _wide(limits: Limits) -> list[Array]:
+    """All that is worth a first look, the two scales in cents."""
+    least, most = (1.0 + growth / 100.0 for growth in limits.martingale_pct)
+    scales = np.geomspace(np.ceil(least * 100.0 - 1e-9), max(np.floor(most * 100.0 + 1e-9), 1.0), 60)
+    steps = np.geomspace(*STEP_SCALES, 60)
+    ratios = np.geomspace(max(least, RATIOS[0]), max(least, min(most, RATIOS[1])), 40)
+    return [np.unique(scales.round()) / 100.0, np.unique(steps.round(2)), np.unique(ratios)]
 
 
 def _members(points: Array, depth: float, count: int) -> tuple[Array, Array]:
@@ -113,14 +110,16 @@ def _members(points: Array, depth: float, count: int) -> tuple[Array, Array]:
 
 
 def _settings(bot: Bot, volume_scale: float, step_scale: float, ratio: float, *, step: float) -> Geometric:
-    """As they are typed: order 2 to the cent below, and order 1 with what is left of the budget."""
+    """As they are typed: a cent of order 2 moves all after it, so some of the budget is left rather than their shape lost."""
     volume, scale, share = (
         Decimal(f"{value:.{digits}f}") for value, digits in ((volume_scale, 2), (step_scale, 2), (ratio, 9))
     )
     count = len(bot.orders) - 1
     later = sum((volume**k for k in range(count)), Decimal(0))
     safety = (bot.budget / (1 / share + later)).quantize(CENT, ROUND_FLOOR)
-    base = (bot.budget - safety * later).quantize(CENT, ROUND_FLOOR)
+    base = min(
+        (safety / share).quantize(CENT, ROUND_CEILING), (bot.budget - safety * later).quantize(CENT, ROUND_FLOOR)
+    )
     return Geometric(base, safety, count, Decimal(f"{step:.2f}"), scale, volume)
 
 
