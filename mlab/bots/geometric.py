@@ -110,7 +110,7 @@ def _members(points: Array, depth: float, count: int) -> tuple[Array, Array]:
 
 
 def _settings(bot: Bot, volume_scale: float, step_scale: float, ratio: float, *, step: float) -> Geometric:
-    """As they are typed: a cent of order 2 moves all after it, so some of the budget is left rather than their shape lost."""
+    """As they are typed. A cent of order 2 moves all after it: rather than the shape, some of the budget is left."""
     volume, scale, share = (
         Decimal(f"{value:.{digits}f}") for value, digits in ((volume_scale, 2), (step_scale, 2), (ratio, 9))
     )

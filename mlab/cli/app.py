@@ -24,6 +24,7 @@ COMMANDS = {
     "trace": ("mlab.cli.browse:trace", "Follow one candidate by its id."),
     "export": ("mlab.cli.export:export", "Export what a run found as CSV or JSON."),
     "report": ("mlab.cli.export:report", "Write the report of a run: one HTML file that needs no network."),
+    "bot": ("mlab.cli.bot:bot", "Judge the settings of a bot as any ladder."),
     "delete": ("mlab.cli.removal:delete", "Take runs off the lists."),
     "restore": ("mlab.cli.removal:restore", "Bring back runs that were deleted."),
     "purge": ("mlab.cli.removal:purge", "Remove deleted runs for good."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -11,7 +12,7 @@ from mlab.cli.choice import opened, reading
 from mlab.core.errors import ConfigError
 from mlab.core.event_log import EventLog
 from mlab.core.events import emit
-from mlab.core.records import Experiment
+from mlab.core.records import CellResult, Experiment
 from mlab.core.state import CANDIDATE_ID
 from mlab.report import stored, summary, terminal
 from mlab.store import Store
@@ -50,13 +51,23 @@ def show(run: str, cell: str | None, top: int, *, as_json: bool) -> None:
         cells, results = store.cells(experiment.exp_id), store.results(experiment.exp_id)
         emit("UI.RESULTS_LOAD", f"{len(results)} results shown", rows=len(results))
     if cell is not None:
-        cells = [one for one in cells if _short(one.cell.label) == _short(cell)]
-        if not cells:
-            raise ConfigError("command line", "--cell", "must be a cell of the run, such as 20x10", cell)
+        cells = [cell_of(cells, cell)]
     if as_json:
         print(json.dumps(summary.run_json(experiment, cells)))
     else:
         stored.show(terminal.console(sys.stdout), experiment, cells, results, top)
+
+
+def cell_of(cells: Sequence[CellResult], cell: str | None) -> CellResult:
+    """The cell that is named, or the only one.
+
+    Raises:
+        ConfigError: there is no such cell, or several and none is named.
+    """
+    fits = [one for one in cells if cell is None or _short(one.cell.label) == _short(cell)]
+    if len(fits) != 1:
+        raise ConfigError("command line", "--cell", "must be a cell of the run, such as 20x10", cell)
+    return fits[0]
 
 
 def _short(label: str) -> str:

@@ -51,6 +51,26 @@ def ladder_plot(candidate: Candidate) -> Figure:
     return figure
 
 
+def beside_plot(yours: Candidate, found: Candidate) -> Figure:
+    """Two ladders against depth: how much of the money is spent, and the rebound needed on the way down."""
+    figure = _figure(9.6, 5.4)
+    spent, need = figure.subplots(1, 2, sharey=True, width_ratios=(2, 3))
+    for candidate, label, colour in ((yours, "yours", ORANGE), (found, "found", BLUE)):
+        depth, rebound = need_path(candidate)
+        need.plot(rebound, depth, color=colour, linewidth=1.4, label=label)
+        indent, deployed = candidate.contract["schedule"]["indent_pct"], candidate.risk["capital_deployed_pct"]
+        stairs = np.repeat([0.0, *deployed], 2)[1:-1]
+        spent.plot(stairs, np.repeat(indent, 2), color=colour, linewidth=1.4)
+        spent.scatter(deployed, indent, color=colour, s=14)
+    deepest = max(yours.cell.overlap_pct, found.cell.overlap_pct)
+    spent.set_ylim(deepest * 1.05, -deepest * 0.05)
+    _labelled(spent, "Money spent", "% of all", "depth below the first order, %")
+    _labelled(need, "Rebound needed to break even", "rebound, % of the price there", "")
+    need.legend(frameon=False, loc="upper right")
+    figure.suptitle(f"{yours.cell.label}: yours, and the ladder found beside it", color=INK)
+    return figure
+
+
 def need_path(candidate: Candidate) -> tuple[list[float], list[float]]:
     """The saw tooth: depth in percent and rebound needed in percent, all the way down to the last order.
 

@@ -1,0 +1,56 @@
+"""The limits of a ladder that stands in for a bot: equal depth and number of orders, and no smaller first order."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mlab.bots.bot import HUNDRED, Bot
+from mlab.core.records import Cell
+from mlab.model.limits import ROOM, Limits, conflict, possible_shares_pct
+
+DEEPEST_PCT = 95.0
+"""Depth to which ladders are searched."""
+
+ALIKE = 1.0 - 2.0 * ROOM
+"""Share of an order 1 that is as large as one can be without a smaller order after it: rounding needs the rest."""
+
+GROWTHS_PCT, GAP_PCT, TAIL_CAP_PCT = (1.0, 100.0, 1000.0), 0.05, 40.0
+"""Growths asked for and allowed, least gap, largest last order: each bound moves as far as the bot itself goes."""
+
+
+def first_pct(bot: Bot) -> float:
+    """Share of the money that order 1 takes, in %."""
+    return float(HUNDRED * bot.orders[0].size / bot.budget)
+
+
+def limits(bot: Bot) -> Limits | str:
+    """The limits, or in words why no ladder keeps them.
+
+    Orders grow by 1 % at least, or, where order 1 is too large for that, not at all.
+    """
+    cell, first = Cell(0, float(bot.depth_pct), len(bot.orders)), first_pct(bot)
+    if cell.overlap_pct > DEEPEST_PCT:
+        return f"None: it covers {cell.overlap_pct:.2f} %, and ladders are searched to {DEEPEST_PCT:g} %."
+    reason = None
+    for least, share in ((GROWTHS_PCT[0], first), (0.0, first * ALIKE)):
+        found = _limits(bot, least, share)
+        reason = conflict(cell, found)
+        if reason is None:
+            return found
+    most, _ = possible_shares_pct(cell.num_orders, 0.0)
+    if first <= most:
+        return f"None within growth >= 0: {reason}."
+    why = f"where no order is smaller than the one before it, order 1 of {cell.num_orders} holds {most:.1f} % at most"
+    return f"None within growth >= 0: {why}, and yours holds {first:.1f} %."
+
+
+def _limits(bot: Bot, least: float, share: float) -> Limits:
+    indent, volume = bot.indent()[:, 0], bot.volume()[:, 0]
+    growth = 100.0 * (float((volume[1:] / volume[:-1]).max()) - 1.0)
+    return Limits(
+        min_indent_step_pct=min(GAP_PCT, float(np.diff(indent).min()) / 2.0),
+        max_gap_ratio=None,
+        martingale_pct=(least, float(np.clip(growth, *GROWTHS_PCT[1:]))),
+        first_volume_min_pct=share,
+        tail_cap_pct=max(TAIL_CAP_PCT, 100.0 * float(volume[-1] / volume.sum())),
+    )

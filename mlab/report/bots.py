@@ -1,0 +1,208 @@
+"""A bot for people: its orders, and the best ladder beside it, with what that wins and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from mlab.bots import Bot
+from mlab.bots.bot import plain
+from mlab.core.records import Candidate, Json
+from mlab.model.front import at_fills, on_path
+from mlab.model.ranking import Ranked
+from mlab.report import columns, numbers, terminal, words
+from mlab.report.columns import PERCENT, TENTHS, Column, records
+
+FALLS_PCT = (5, 10, 20)
+"""Falls at which it is told how much is spent."""
+
+EXACT = 1e-6
+"""Rounding of a depth and of a share, in percent."""
+
+
+def money(value: float) -> str:
+    """An amount: two decimals, or four digits of a small one."""
+    return f"{value:.2f}" if value >= 1.0 else numbers.significant(value, 4)
+
+
+def price(value: float) -> str:
+    """A price, or a quantity, as an exchange has it."""
+    return numbers.significant(value, numbers.PRICE_DIGITS)
+
+
+def _order(key: str, head: str, unit: str = "", write: Callable[[Any], str] = str, below: str = "") -> Column:
+    return Column(key, head, itemgetter(key), unit, write, below=below)
+
+
+ORDERS = (
+    _order("order", "order"),
+    _order("deviation_pct", "deviation", "%", PERCENT),
+    _order("price", "price", write=price),
+    _order("size", "size", write=money),
+    _order("quantity", "quantity", write=price, below="price"),
+    _order("spent", "spent", write=money, below="size"),
+    _order("average", "average", write=price),
+    _order("martingale_pct", "martingale", "%", TENTHS),
+    _order("need_before_fill", "need before fill", "%", PERCENT),
+    _order("needpct", "to break even", "%", PERCENT),
+    _order("to_take_profit_pct", "to take profit", "%", PERCENT),
+)
+"""The orders of a bot, as calculators show them; rows are those of :func:`order_rows`."""
+
+
+def order_rows(bot: Bot, ladder: Candidate) -> list[Json]:
+    """One flat row an order: where, how much, and the rise that is needed from there, in %."""
+    schedule, risk = ladder.contract["schedule"], ladder.risk
+    prices = numbers.prices(schedule["order_prices"], schedule["indent_pct"])
+    target = 1.0 if bot.take_profit_pct is None else 1.0 + float(bot.take_profit_pct) / 100.0
+    rows, spent = [], 0.0
+    for k, order in enumerate(bot.orders):
+        size, rise = float(order.size), 1.0 + schedule["needpct"][k] / 100.0
+        spent += size
+        rows.append(
+            {
+                "order": k + 1,
+                "deviation_pct": numbers.percent(schedule["indent_pct"][k]),
+                "price": prices[k],
+                "size": size,
+                "quantity": size / prices[k],
+                "spent": spent,
+                "average": prices[k] * rise,
+                "martingale_pct": numbers.percent(schedule["martingale_pct"][k]),
+                "need_before_fill": numbers.percent(risk["need_before_fill"][k]),
+                "needpct": numbers.percent(schedule["needpct"][k]),
+                "to_take_profit_pct": numbers.percent((rise * target - 1.0) * 100.0),
+            }
+        )
+    return rows
+
+
+def show(out: Console, bot: Bot, ladder: Candidate) -> None:
+    """Print a bot: who makes it and how it counts, what it covers and takes, its orders, and its risk in words."""
+    row = Ranked(1, ladder)
+    out.print(Text.assemble((bot.name or bot.maker, "bold"), f"  {bot.maker}: distances count {bot.distance}"))
+    need, path = columns.AT_FILLS.text(row), columns.ON_PATH.text(row)
+    terminal.line(out, f"{ladder.cell.label}  score {ladder.score:.4f}  need {need} % at fills, {path} % on path")
+    covers = f"Covers {plain(bot.depth_pct, 2)} % with {len(bot.orders)} orders and takes {money(float(bot.budget))}"
+    target = "" if bot.take_profit_pct is None else f"; takes profit {plain(bot.take_profit_pct)} % above the average"
+    terminal.prose(out, f"{covers}{target}.")
+    out.print()
+    left_out = {"quantity"} if bot.price is None else set()
+    left_out |= {"to_take_profit_pct"} if bot.take_profit_pct is None else set()
+    terminal.table(out, [one for one in ORDERS if one.key not in left_out], order_rows(bot, ladder))
+    out.print()
+    if bot.price is None:
+        terminal.prose(out, "Prices are those of a first order at 100.")
+    for sentence in words.risk(ladder):
+        terminal.prose(out, sentence)
+    terminal.prose(out, "Fees, funding and liquidation are left out.")
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of two ladders that stand beside each other."""
+
+    name: str
+    ladder: Candidate
+
+    @property
+    def indent(self) -> list[float]:
+        """Depth of each order in %."""
+        return list(self.ladder.contract["schedule"]["indent_pct"])
+
+    @property
+    def deployed(self) -> list[float]:
+        """Share of the money that is spent after each order, in %."""
+        return list(self.ladder.risk["capital_deployed_pct"])
+
+    @property
+    def half_at(self) -> float:
+        """Depth at which half of the money is spent, in %."""
+        return next(depth for depth, share in zip(self.indent, self.deployed, strict=True) if share >= 50.0 - EXACT)
+
+    def spent_at(self, fall_pct: float) -> float:
+        """Share of the money that is spent so far down, in %."""
+        return max(share for depth, share in zip(self.indent, self.deployed, strict=True) if depth <= fall_pct + EXACT)
+
+
+def _spent(fall_pct: int) -> Column:
+    return Column(f"spent_at_{fall_pct}_pct", f"spent at {fall_pct} %", lambda it: it.spent_at(fall_pct), "%", TENTHS)
+
+
+COMPARED = (
+    Column("ladder", "ladder", lambda it: it.name, kind="text"),
+    columns.AT_FILLS,
+    columns.ON_PATH,
+    Column("first_order_pct", "order 1", lambda it: it.deployed[0], "%", PERCENT),
+    columns.FIRST_GAP,
+    Column("half_spent_at_pct", "half spent at", lambda it: it.half_at, "%", PERCENT),
+    *map(_spent, FALLS_PCT),
+)
+"""What an honest comparison shows: the needs, and how much waiting they take. A row is a :class:`Side`."""
+
+
+def beside(out: Console, yours: Side, other: Side) -> None:
+    """Print two ladders beside each other, and in words what the other wins and what it costs."""
+    out.print()
+    terminal.table(out, COMPARED, (yours, other))
+    out.print()
+    for sentence in (*unlike(yours, other), won(yours, other), waiting(yours, other)):
+        terminal.prose(out, sentence)
+
+
+def unlike(yours: Side, other: Side) -> list[str]:
+    """What is not equal between them and should be, so that their needs do not quite compare."""
+    cell, own = other.ladder.cell, yours.ladder.cell
+    told = []
+    if cell.num_orders != own.num_orders or abs(cell.overlap_pct - own.overlap_pct) > EXACT:
+        covers = f"it covers {cell.overlap_pct:.2f} % with {cell.num_orders} orders"
+        told.append(f"{covers}, yours {own.overlap_pct:.2f} % with {own.num_orders}")
+    if other.deployed[0] < yours.deployed[0] * (1.0 - EXACT) - EXACT:
+        told.append(f"its order 1 holds {other.deployed[0]:.2f} %, yours {yours.deployed[0]:.2f} %")
+    return [f"The two are not alike: {'; '.join(told)}."] if told else []
+
+
+def won(yours: Side, other: Side) -> str:
+    """What the other ladder needs less."""
+    path, fills = ((need(yours.ladder), need(other.ladder)) for need in (on_path, at_fills))
+    change = f"from {path[0]:.1f} to {path[1]:.1f} % on the path, {'from' if fills[1] < fills[0] else 'but from'} "
+    change += f"{fills[0]:.1f} to {fills[1]:.1f} % at fills"
+    if path[1] < path[0]:
+        return f"Won: the largest rebound that the position needs falls {change}."
+    return f"Nothing is won on the path: the largest rebound that the position needs goes {change}."
+
+
+def waiting(yours: Side, other: Side) -> str:
+    """What that costs: it buys later, so that a small fall is averaged less."""
+    falls = " / ".join(map(str, FALLS_PCT))
+    spent, own = (" / ".join(f"{side.spent_at(fall):.0f}" for fall in FALLS_PCT) for side in (other, yours))
+    second = f"its second order stands at -{other.indent[1]:.1f} %, yours at -{yours.indent[1]:.1f} %"
+    money_spent = f"{falls} % down it has spent {spent} % of the money, yours {own} %"
+    if other.indent[1] <= yours.indent[1]:
+        return f"It does not wait longer for it: {second}; {money_spent}."
+    return (
+        f"The price is waiting: {second}; {money_spent}. A fall that turns before -{other.indent[1]:.1f} % "
+        "it does not average at all, and takes its profit later than yours."
+    )
+
+
+def as_json(bot: Bot, yours: Side, other: Side | None) -> Json:
+    """A bot and what stands beside it as one object; the numbers that were read are text, to the last digit."""
+    orders = [{"deviation_pct": plain(one.deviation_pct), "size": plain(one.size)} for one in bot.orders]
+    return {
+        "name": bot.name,
+        "maker": bot.maker,
+        "distances": str(bot.distance),
+        "take_profit_pct": None if bot.take_profit_pct is None else plain(bot.take_profit_pct),
+        "price": None if bot.price is None else plain(bot.price, 18),
+        "orders": orders,
+        "contract": yours.ladder.contract,
+        "risk": yours.ladder.risk,
+        "compared": records(COMPARED, (yours, other)) if other else None,
+        "found": {"contract": other.ladder.contract, "risk": other.ladder.risk} if other else None,
+    }
