@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ FORMATS: dict[str, Format] = {
 
 
 def read(path: Path, form: str | None = None, distance: Distance | None = None) -> Bot:
-    """The bot of a file.
+    """The bot of a file, named after it where it has no name.
 
     Args:
         path: JSON, YAML, or CSV with a head.
@@ -89,7 +89,8 @@ def read(path: Path, form: str | None = None, distance: Distance | None = None) 
         raise ConfigError(source, "", "must be text in UTF-8") from None
     if len(content) > MAX_BYTES:
         raise ConfigError(source, "", f"must be at most {MAX_BYTES // 1024} KB")
-    return parse(text, source, form, distance)
+    bot = parse(text, source, form, distance)
+    return bot if bot.name else replace(bot, name=one_line(path.stem))
 
 
 def parse(text: str, source: str, form: str | None = None, distance: Distance | None = None) -> Bot:

@@ -105,7 +105,7 @@ def _refuse_others(bot: Bot, orders: tuple[BotOrder, ...], must: str) -> None:
     """Refuse a bot whose orders are not these."""
     for number, (own, other) in enumerate(zip(bot.orders, orders, strict=True), start=1):
         depth, size = abs(own.deviation_pct - other.deviation_pct), abs(own.size - other.size)
-        if depth > NEAR * max(Decimal(1), own.deviation_pct) or size > NEAR * own.size:
+        if depth > NEAR * max(Decimal(1), own.deviation_pct) or size > NEAR * max(own.size, bot.orders[0].size):
             raise ConfigError(
                 "this format", f"order {number}", f"{must}: first the best member of that family is needed"
             )

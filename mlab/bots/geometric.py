@@ -36,6 +36,9 @@ CLOSER = (0.3, 0.1, 0.03, 0.01)
 CENTS = np.arange(-8, 9) / 100.0
 """How far they go from its two scales."""
 
+CHEAPER = 4
+"""Cents that order 2 may be below the most that the budget allows: few, for each leaves as many for all after it."""
+
 DEEPER = 5
 """Cents that a step from the average may be above the least that covers the depth."""
 
@@ -87,7 +90,7 @@ def _geometric(bot: Bot, objective: Objective) -> Geometric:
             raise EvaluationError(must)
         near = found[0] + CENTS, found[1] + CENTS, found[2] * np.exp(width * np.linspace(-1.0, 1.0, 21))
         axes = [np.unique(axis.clip(*end)) for axis, end in zip(near, ends, strict=True)]
-    return _settings(bot, *found.tolist(), step=step)
+    return _settings(bot, found, step, objective)
 
 
 def _wide(limits: Limits) -> list[Array]:
@@ -109,18 +112,23 @@ def _members(points: Array, depth: float, count: int) -> tuple[Array, Array]:
     return indent * step, volume
 
 
-def _settings(bot: Bot, volume_scale: float, step_scale: float, ratio: float, *, step: float) -> Geometric:
-    """As they are typed. A cent of order 2 moves all after it: rather than the shape, some of the budget is left."""
-    volume, scale, share = (
-        Decimal(f"{value:.{digits}f}") for value, digits in ((volume_scale, 2), (step_scale, 2), (ratio, 9))
-    )
-    count = len(bot.orders) - 1
+def _settings(bot: Bot, found: Array, step: float, objective: Objective) -> Geometric:
+    """As it is typed best: a cent of order 2 moves all after it, so some of the budget may be left for their shape."""
+    volume, scale = (Decimal(f"{value:.2f}") for value in found[:2])
+    ratio, count = Decimal(f"{found[2]:.9f}"), len(bot.orders) - 1
     later = sum((volume**k for k in range(count)), Decimal(0))
-    safety = (bot.budget / (1 / share + later)).quantize(CENT, ROUND_FLOOR)
-    base = min(
-        (safety / share).quantize(CENT, ROUND_CEILING), (bot.budget - safety * later).quantize(CENT, ROUND_FLOOR)
+    cent = min(CENT, Decimal(1).scaleb(bot.budget.adjusted() - 5))  # of a coin, where the budget is a part of one
+    most = (bot.budget / (1 / ratio + later)).quantize(cent, ROUND_FLOOR)
+    typed = [
+        Geometric((safety / ratio).quantize(cent, rounding), safety, count, Decimal(f"{step:.2f}"), scale, volume)
+        for safety in (most - cents * cent for cents in range(CHEAPER))
+        for rounding in (ROUND_FLOOR, ROUND_CEILING)
+    ]
+    members = [one for one in (replace(bot, orders=each.orders()) for each in typed) if one.budget <= bot.budget]
+    indent, volumes = (
+        np.hstack(arrays) for arrays in ([one.indent() for one in members], [one.volume() for one in members])
     )
-    return Geometric(base, safety, count, Decimal(f"{step:.2f}"), scale, volume)
+    return Geometric.of(members[int(_kept(indent, volumes, objective).argmin())])
 
 
 def _averaged(bot: Bot, objective: Objective) -> Averaged:

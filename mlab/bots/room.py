@@ -14,8 +14,8 @@ DEEPEST_PCT = 95.0
 ALIKE = 1.0 - 2.0 * ROOM
 """Share of an order 1 that is as large as one can be without a smaller order after it: rounding needs the rest."""
 
-GROWTHS_PCT, GAP_PCT, TAIL_CAP_PCT = (1.0, 100.0, 1000.0), 0.05, 40.0
-"""Growths asked for and allowed, least gap, largest last order: each bound moves as far as the bot itself goes."""
+LEAST_GROWTHS_PCT, MOST_GROWTHS_PCT, GAP_PCT, TAIL_CAP_PCT = (0.0, 1.0), (100.0, 1000.0), 0.05, 40.0
+"""Bounds of the least and of the largest growth, least gap, largest last order: each moves as far as the bot goes."""
 
 
 def first_pct(bot: Bot) -> float:
@@ -24,16 +24,13 @@ def first_pct(bot: Bot) -> float:
 
 
 def limits(bot: Bot) -> Limits | str:
-    """The limits, or in words why no ladder keeps them.
-
-    Orders grow by 1 % at least, or, where order 1 is too large for that, not at all.
-    """
+    """The limits, or in words why no ladder keeps them. No order is smaller than the one before it."""
     cell, first = Cell(0, float(bot.depth_pct), len(bot.orders)), first_pct(bot)
     if cell.overlap_pct > DEEPEST_PCT:
         return f"None: it covers {cell.overlap_pct:.2f} %, and ladders are searched to {DEEPEST_PCT:g} %."
     reason = None
-    for least, share in ((GROWTHS_PCT[0], first), (0.0, first * ALIKE)):
-        found = _limits(bot, least, share)
+    for share in (first, first * ALIKE):
+        found = _limits(bot, share)
         reason = conflict(cell, found)
         if reason is None:
             return found
@@ -44,13 +41,14 @@ def limits(bot: Bot) -> Limits | str:
     return f"None within growth >= 0: {why}, and yours holds {first:.1f} %."
 
 
-def _limits(bot: Bot, least: float, share: float) -> Limits:
+def _limits(bot: Bot, share: float) -> Limits:
     indent, volume = bot.indent()[:, 0], bot.volume()[:, 0]
-    growth = 100.0 * (float((volume[1:] / volume[:-1]).max()) - 1.0)
+    growth = 100.0 * (volume[1:] / volume[:-1] - 1.0)
+    least, most = np.clip(growth.min(), *LEAST_GROWTHS_PCT), np.clip(growth.max(), *MOST_GROWTHS_PCT)
     return Limits(
         min_indent_step_pct=min(GAP_PCT, float(np.diff(indent).min()) / 2.0),
         max_gap_ratio=None,
-        martingale_pct=(least, float(np.clip(growth, *GROWTHS_PCT[1:]))),
+        martingale_pct=(float(least), float(most)),
         first_volume_min_pct=share,
         tail_cap_pct=max(TAIL_CAP_PCT, 100.0 * float(volume[-1] / volume.sum())),
     )
