@@ -81,14 +81,15 @@ def read(path: Path, form: str | None = None, distance: Distance | None = None) 
     """
     source = one_line(str(path))
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ConfigError(source, "", f"must be at most {MAX_BYTES // 1024} KB")
         text = content.decode("utf-8-sig")
     except OSError as error:
         raise ConfigError(source, "", f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigError(source, "", "must be text in UTF-8") from None
-    if len(content) > MAX_BYTES:
-        raise ConfigError(source, "", f"must be at most {MAX_BYTES // 1024} KB")
     bot = parse(text, source, form, distance)
     return bot if bot.name else replace(bot, name=one_line(path.stem))
 
@@ -140,8 +141,9 @@ def write(bot: Bot, form: str, decimals: int = DECIMALS) -> str:
         decimals: of its percentages; 2 is what people type. What is then read back is what was written.
 
     Raises:
-        ConfigError: the format has no such ladder.
+        ConfigError: the format has no such ladder, or two orders become one when they are rounded.
     """
     known = FORMATS[form]
+    replace(bot, orders=tuple(BotOrder(round(one.deviation_pct, decimals), one.size) for one in bot.orders))
     tree = known.write(bot, decimals)
     return tree if isinstance(tree, str) else written({DISTANCES: str(known.distance)} | tree)

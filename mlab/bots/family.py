@@ -11,7 +11,7 @@ from mlab.core.errors import ConfigError
 NEAR = Decimal("1e-6")
 """Share by which a ladder may differ from its family for having been written with ten decimals."""
 
-SCALE_DECIMALS = 8
+SCALE_DECIMALS, LARGEST_SCALE = 8, Decimal(10**6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,8 @@ class Geometric:
         if more:
             step_scale = (more[0].deviation_pct - second.deviation_pct) / second.deviation_pct
             volume_scale = more[0].size / second.size
-        count, scales = len(bot.orders) - 1, (round(step_scale, SCALE_DECIMALS), round(volume_scale, SCALE_DECIMALS))
-        settings = cls(first.size, second.size, count, second.deviation_pct, *scales)
+        count = len(bot.orders) - 1
+        settings = cls(first.size, second.size, count, second.deviation_pct, _scale(step_scale), _scale(volume_scale))
         _refuse_others(bot, settings.orders(), "takes steps and sizes that grow by one scale each")
         return settings
 
@@ -95,10 +95,15 @@ class Averaged:
             ConfigError: there are none.
         """
         step = distances(Distance.AVERAGE, bot.orders)[1]
-        multiplier = round(bot.orders[1].size / bot.orders[0].size, SCALE_DECIMALS)
+        multiplier = _scale(bot.orders[1].size / bot.orders[0].size)
         settings = cls(bot.orders[0].size, len(bot.orders) - 1, step, multiplier)
         _refuse_others(bot, settings.orders(), "takes one step from the average, and one multiplier")
         return settings
+
+
+def _scale(value: Decimal) -> Decimal:
+    """A scale without the rounding of what it comes from; no family has one that is beyond all bounds."""
+    return round(min(value, LARGEST_SCALE), SCALE_DECIMALS)
 
 
 def _refuse_others(bot: Bot, orders: tuple[BotOrder, ...], must: str) -> None:

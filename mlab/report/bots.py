@@ -85,7 +85,8 @@ def order_rows(bot: Bot, ladder: Candidate) -> list[Json]:
 def show(out: Console, bot: Bot, ladder: Candidate) -> None:
     """Print a bot: who makes it and how it counts, what it covers and takes, its orders, and its risk in words."""
     row = Ranked(1, ladder)
-    out.print(Text.assemble((bot.name or bot.maker, "bold"), f"  {bot.maker}: distances count {bot.distance}"))
+    name = (bot.name or bot.maker).encode(out.encoding, "replace").decode(out.encoding)
+    out.print(Text.assemble((name, "bold"), f"  {bot.maker}: distances count {bot.distance}"), soft_wrap=True)
     need, path = columns.AT_FILLS.text(row), columns.ON_PATH.text(row)
     terminal.line(out, f"{ladder.cell.label}  score {ladder.score:.4f}  need {need} % at fills, {path} % on path")
     covers = f"Covers {plain(bot.depth_pct, 2)} % with {len(bot.orders)} orders and takes {money(float(bot.budget))}"
