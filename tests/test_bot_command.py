@@ -150,8 +150,9 @@ def test_a_ladder_is_searched_beside_it_with_what_it_wins_and_costs(mlab: Comman
     tree = shown.three_commas(10, 20, 3, 4.3956043956, 2, 1.2)
     picture = tmp_path / "beside.svg"
     said = mlab(tree, "--search", "-o", str(picture))
-    assert re.search(r"Won: the largest rebound that the position needs falls from 10\.8 to 8\.\d % on the", said)
     plain = " ".join(said.split())
+    won = "Won: on the path the largest rebound that the position needs falls from 10.8 to 8"
+    assert re.search(re.escape(won) + r"\.\d %, at fills it (falls|rises) from 4\.8 to [45]\.\d %\.", plain)
     assert re.search(
         r"The price is waiting: its second order stands at -\d\.\d %, yours at -4\.4 %; 5 / 10 / 20 %", plain
     )
@@ -227,13 +228,19 @@ def sides(tree: Any, other: Any) -> tuple[Side, Side]:
 
 
 def test_words_say_what_is_not_won_and_does_not_wait() -> None:
-    better, worse = sides(shown.three_commas(10, 20, 3, 5, 1, 1), shown.three_commas(10, 10, 3, 1, 1, 3.56155))
-    assert report.won(better, worse).startswith(
-        "Nothing is won on the path: the largest rebound that the position needs goes"
+    better, worse = sides(shown.three_commas(10, 20, 3, 5, 1, 1), shown.three_commas(10, 10, 3, 1, 1, 3.27492))
+    assert report.won(worse, better).startswith(
+        "Won: on the path the largest rebound that the position needs falls from"
     )
-    assert report.waiting(better, worse).startswith("It does not wait longer for it: its second order stands at -1.0 %")
-    assert report.won(worse, better).startswith("Won: ")
-    assert report.waiting(worse, better).startswith("The price is waiting: its second order stands at -5.0 %")
+    assert report.waiting(worse, better).startswith(
+        "The price is waiting: its second order stands at -5.0 %, yours at -1.0 %"
+    )
+    assert re.match(
+        r"Nothing is won: on the path the largest .* rises from .*, at fills it rises", report.won(better, worse)
+    )
+    assert report.waiting(better, worse).startswith("It waits no longer: its second order stands at -1.0 %")
+    assert report.won(better, better).endswith("stays at 10.4 %, at fills it stays at 7.2 %.")
+    assert report.unlike(better, better) == []
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])

@@ -21,8 +21,8 @@ from mlab.report.columns import PERCENT, TENTHS, Column, records
 FALLS_PCT = (5, 10, 20)
 """Falls at which it is told how much is spent."""
 
-EXACT = 1e-6
-"""Rounding of a depth and of a share, in percent."""
+EXACT, SHOWN = 1e-6, 0.005
+"""Rounding of a depth and of a share, in percent, and what of a share is not shown."""
 
 
 def money(value: float) -> str:
@@ -163,7 +163,7 @@ def unlike(yours: Side, other: Side) -> list[str]:
     if cell.num_orders != own.num_orders or abs(cell.overlap_pct - own.overlap_pct) > EXACT:
         covers = f"it covers {cell.overlap_pct:.2f} % with {cell.num_orders} orders"
         told.append(f"{covers}, yours {own.overlap_pct:.2f} % with {own.num_orders}")
-    if other.deployed[0] < yours.deployed[0] * (1.0 - EXACT) - EXACT:
+    if other.deployed[0] < yours.deployed[0] - SHOWN:
         told.append(f"its order 1 holds {other.deployed[0]:.2f} %, yours {yours.deployed[0]:.2f} %")
     return [f"The two are not alike: {'; '.join(told)}."] if told else []
 
@@ -171,11 +171,14 @@ def unlike(yours: Side, other: Side) -> list[str]:
 def won(yours: Side, other: Side) -> str:
     """What the other ladder needs less."""
     path, fills = ((need(yours.ladder), need(other.ladder)) for need in (on_path, at_fills))
-    change = f"from {path[0]:.1f} to {path[1]:.1f} % on the path, {'from' if fills[1] < fills[0] else 'but from'} "
-    change += f"{fills[0]:.1f} to {fills[1]:.1f} % at fills"
-    if path[1] < path[0]:
-        return f"Won: the largest rebound that the position needs falls {change}."
-    return f"Nothing is won on the path: the largest rebound that the position needs goes {change}."
+    start = "Won: on the path" if path[1] < path[0] - SHOWN else "Nothing is won: on the path"
+    return f"{start} the largest rebound that the position needs {_change(*path)}, at fills it {_change(*fills)}."
+
+
+def _change(before: float, after: float) -> str:
+    if f"{before:.1f}" == f"{after:.1f}":
+        return f"stays at {after:.1f} %"
+    return f"{'falls' if after < before else 'rises'} from {before:.1f} to {after:.1f} %"
 
 
 def waiting(yours: Side, other: Side) -> str:
@@ -185,7 +188,7 @@ def waiting(yours: Side, other: Side) -> str:
     second = f"its second order stands at -{other.indent[1]:.1f} %, yours at -{yours.indent[1]:.1f} %"
     money_spent = f"{falls} % down it has spent {spent} % of the money, yours {own} %"
     if other.indent[1] <= yours.indent[1]:
-        return f"It does not wait longer for it: {second}; {money_spent}."
+        return f"It waits no longer: {second}; {money_spent}."
     return (
         f"The price is waiting: {second}; {money_spent}. A fall that turns before -{other.indent[1]:.1f} % "
         "it does not average at all, and takes its profit later than yours."
