@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -243,17 +244,24 @@ def test_words_say_what_is_not_won_and_does_not_wait() -> None:
     assert report.unlike(better, better) == []
 
 
-@pytest.mark.parametrize("width", [80, 100, 200])
+@pytest.mark.parametrize("price", [(), ("--price", "0.00001234567"), ("--price", "65432.1")], ids=str)
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_no_terminal_cuts_a_bot(name: str, width: int, mlab: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlab.report.terminal.WIDTH", width)
+def test_no_terminal_cuts_a_bot(
+    name: str, price: tuple[str, ...], mlab: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tree = EXAMPLES[name][0]
-    said = mlab(tree, *(() if name == "overlap-16" else ("--price", "0.00001234567")))
-    assert max(map(len, said.splitlines())) <= width
-    assert "…" not in said
-    shown_orders = [line.split()[:2] for line in said.splitlines()]
-    for number, order in enumerate(parse(json.dumps(tree), "f").orders, start=1):
-        assert [str(number), f"{float(order.deviation_pct):.2f}"] in shown_orders
+    shown_numbers = {}
+    for width in (200, 100, 80):
+        monkeypatch.setattr("mlab.report.terminal.WIDTH", width)
+        said = mlab(tree, *price)
+        assert max(map(len, said.splitlines())) <= width
+        shown_numbers[width] = set(re.findall(r"[-\d.]*\d", said))
+    assert shown_numbers[100] <= shown_numbers[200]
+    assert shown_numbers[80] <= shown_numbers[200]
+    judged = parse(json.dumps(tree), "f")
+    rows = report.order_rows(judged, judged.judged(Objective(), Decimal(price[1]) if price else None))
+    kept = [one for one in report.ORDERS if not one.spare and (price or one.key != "quantity")]
+    assert {one.text(row) for one in kept for row in rows} <= shown_numbers[80]
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])

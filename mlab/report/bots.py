@@ -35,8 +35,8 @@ def price(value: float) -> str:
     return numbers.significant(value, numbers.PRICE_DIGITS)
 
 
-def _order(key: str, head: str, unit: str = "", write: Callable[[Any], str] = str, below: str = "") -> Column:
-    return Column(key, head, itemgetter(key), unit, write, below=below)
+def _order(key: str, head: str, unit: str = "", write: Callable[[Any], str] = str, **where: Any) -> Column:
+    return Column(key, head, itemgetter(key), unit, write, **where)
 
 
 ORDERS = (
@@ -47,10 +47,10 @@ ORDERS = (
     _order("quantity", "quantity", write=price, below="price"),
     _order("spent", "spent", write=money, below="size"),
     _order("average", "average", write=price),
-    _order("martingale_pct", "martingale", "%", TENTHS),
+    _order("martingale_pct", "martingale", "%", TENTHS, spare=True),
     _order("need_before_fill", "need before fill", "%", PERCENT),
     _order("needpct", "to break even", "%", PERCENT),
-    _order("to_take_profit_pct", "to take profit", "%", PERCENT),
+    _order("to_take_profit_pct", "to take profit", "%", PERCENT, below="needpct"),
 )
 """The orders of a bot, as calculators show them; rows are those of :func:`order_rows`."""
 
