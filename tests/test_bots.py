@@ -27,6 +27,7 @@ from tests.bot_settings import EXAMPLES, rounded
 from tests.scalar import need_at_fill
 
 D = Decimal
+BEST_KNOWN = json.loads((Path(__file__).parent / "data" / "best_known.json").read_text())
 GEOMETRIC = ("3commas-classic", "okx")
 FREE = tuple(name for name in FORMATS if name not in geometric.FAMILIES)
 
@@ -220,7 +221,7 @@ orders = st.lists(
     st.sampled_from([None, D("0.0000123456"), D(65000)]),
     st.sampled_from([None, D("1.5")]),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_every_writer_read_back_gives_the_same_ladder(
     rungs: tuple[BotOrder, ...], form: str, price: D | None, take_profit: D | None
 ) -> None:
@@ -393,7 +394,7 @@ TREES = [CLASSIC, shown.OKX, shown.BYBIT, shown.VELES_SIMPLE, shown.VELES_CUSTOM
 
 
 @given(st.sampled_from(TREES), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_whatever_stands_in_a_field_is_a_bot_or_one_line(tree: dict[str, Any], data: st.DataObject) -> None:
     changed = json.loads(json.dumps(tree))
     inner = changed.get("settings", changed) if data.draw(st.booleans()) else changed
@@ -435,98 +436,89 @@ def test_a_file_is_named_by_its_own_name_and_must_be_what_was_asked_for(tmp_path
 # the best of a family ------------------------------------------------------------------------------------
 
 
-KNOWN = {
-    (20.0, 10, "fill"): (
-        [0.0, 5.5556, 8.9278, 11.7997, 14.5491, 16.0058, 17.6402, 18.6324, 19.4076, 20.0],
-        [1.0, 1.1, 2.2, 4.4, 8.8, 9.68, 17.1619, 17.3336, 19.0669, 19.2576],
-    ),
-    (30.0, 15, "path"): (
-        [
-            0.0,
-            7.1613,
-            10.6255,
-            13.014,
-            14.862,
-            16.89,
-            18.8623,
-            20.7769,
-            22.756,
-            24.3182,
-            25.9557,
-            27.2164,
-            28.3117,
-            29.2219,
-            30.0,
-        ],
-        [
-            1.0,
-            1.01,
-            1.111,
-            1.2221,
-            2.0097,
-            2.9229,
-            4.2322,
-            6.7181,
-            7.3899,
-            11.1,
-            11.211,
-            12.3321,
-            12.4554,
-            12.5799,
-            12.7057,
-        ],
-    ),
-}
-"""Ladders that a search finds, the first with its gaps bounded; each stands for a cell."""
+Cell = tuple[float, int, str, float | None]
+KNOWN: list[Cell] = [(20.0, 10, "fill", 2.5), (30.0, 15, "path", None)]
 
 
-def free(cell: tuple[float, int, str], budget: int = 1000) -> Bot:
-    indent, volume = KNOWN[cell]
-    sizes = [D(str(round(budget * one / 100.0, 4))) for one in volume]
-    return Bot("mine", "mlab", tuple(map(BotOrder, map(D, map(str, indent)), sizes)), D("1.5"))
+def free(cell: Cell, budget: str = "1000") -> Bot:
+    """The best ladder known of a cell: overlap, orders, need, and the widest gap over the mean one."""
+    names = ("overlap_pct", "num_orders", "need", "max_gap_ratio")
+    rows = (row for row in BEST_KNOWN if row["sizing"] == "quote" and row["wave"])
+    (row,) = (row for row in rows if tuple(row[name] for name in names) == cell)
+    indent, volume = ([D(repr(one)) for one in row[name]] for name in ("indent_pct", "volume_pct"))
+    return Bot(
+        "mine", "mlab", tuple(map(BotOrder, indent, [D(budget) * one / sum(volume) for one in volume])), D("1.5")
+    )
+
+
+def objective(cell: Cell, **bounds: Any) -> Objective:
+    return Objective(Score(need="path" if cell[2] == "path" else "fill"), Limits(max_gap_ratio=cell[3], **bounds))
+
+
+@pytest.mark.parametrize(
+    ("cell", "form", "cost_pct"),
+    [
+        ((10.0, 5, "fill", None), "3commas-classic", 27.4),
+        ((20.0, 10, "fill", 2.5), "okx", 34.1),
+        ((30.0, 15, "fill", 2.5), "3commas-classic", 38.2),
+        ((20.0, 10, "path", None), "okx", 22.3),
+        ((30.0, 15, "path", None), "3commas-classic", 35.0),
+        ((20.0, 20, "path", None), "bybit", 4.3),
+        ((30.0, 15, "path", None), "bybit", 4.6),
+    ],
+)
+def test_what_a_family_costs_by_the_score(cell: Cell, form: str, cost_pct: float) -> None:
+    judged_by = objective(cell if cell[1] != 5 else (*cell[:3], 2.5))  # within that cap the free one is the same
+    member = geometric.best(free(cell), form, judged_by)
+    assert (member.typed.score / member.free.score - 1.0) * 100.0 <= cost_pct
+    assert member.typed.score > member.free.score
 
 
 @pytest.mark.parametrize(("cell", "form"), product(KNOWN, geometric.FAMILIES))
-def test_the_best_of_a_family_covers_no_less_within_budget_and_limits(cell: tuple[float, int, Any], form: str) -> None:
-    cap = None if form == "bybit" else 2.5
-    objective = Objective(Score(need=cell[2]), Limits(max_gap_ratio=cap))
+def test_the_best_of_a_family_covers_no_less_within_budget_and_limits(cell: Cell, form: str) -> None:
+    judged_by = objective(cell if form != "bybit" else (*cell[:3], None))
     bot = free(cell)
-    member = geometric.best(bot, form, objective)
+    member = geometric.best(bot, form, judged_by)
     assert bot.depth_pct <= member.bot.depth_pct < bot.depth_pct + D("1.2")
     assert bot.budget * D("0.99") <= member.bot.budget <= bot.budget
     assert len(member.bot.orders) == len(bot.orders)
-    assert not broken_limits(member.typed.contract["schedule"], objective.limits)
-    assert member.typed.score > member.free.score
+    assert not broken_limits(member.typed.contract["schedule"], judged_by.limits)
     typed = bots.parse(bots.write(member.bot, form, 2), "f")  # what is judged is what is typed
     same(member.bot, typed)
-    assert typed.judged(objective).score == pytest.approx(member.typed.score)
+    assert typed.judged(judged_by).score == pytest.approx(member.typed.score)
 
 
 def test_no_other_member_of_the_family_is_better() -> None:
-    """Every pair of scales in cents, and ratios between the first two orders a percent apart."""
-    objective = Objective(Score(need="fill"), Limits(max_gap_ratio=2.5))
-    found = geometric.best(free((20.0, 10, "fill")), "okx", objective).typed.score
+    """Many pairs of scales in cents, and ratios between the first two orders two hundredths apart."""
+    judged_by = objective(KNOWN[0])
+    found = geometric.best(free(KNOWN[0]), "okx", judged_by).typed.score
     axes = np.arange(1.01, 2.001, 0.03), np.arange(0.5, 1.3, 0.02), np.arange(1.01, 2.0, 0.02)
     points = np.array([grid.ravel() for grid in np.meshgrid(*axes)])
     indent, volume = geometric._members(points, 20.0, 9)
-    assert found <= geometric._kept(indent, volume, objective).min() * 1.001
+    assert found <= geometric._kept(indent, volume, judged_by).min() * 1.001
+
+
+def test_a_budget_in_coins_is_typed_in_parts_of_coins() -> None:
+    cell, judged_by = KNOWN[1], objective(KNOWN[1])
+    coins = geometric.best(free(cell, "0.02"), "okx", judged_by)
+    assert D("0.0198") < coins.bot.budget <= D("0.02")
+    assert coins.typed.score == pytest.approx(geometric.best(free(cell), "okx", judged_by).typed.score, rel=1e-3)
 
 
 def test_people_type_a_step_scale_above_1_and_the_best_is_below() -> None:
-    objective = Objective(Score(need="path"), Limits(max_gap_ratio=None))
-    settings = Geometric.of(geometric.best(free((30.0, 15, "path")), "3commas-classic", objective).bot)
+    settings = Geometric.of(geometric.best(free(KNOWN[1]), "3commas-classic", objective(KNOWN[1])).bot)
     assert D("0.5") < settings.step_scale < D("0.95")
     assert all(value == round(value, 2) for value in (settings.base, settings.safety, settings.step_pct))
 
 
 def test_a_family_that_cannot_keep_the_limits_says_so() -> None:
-    objective = Objective(Score(need="path"), Limits(max_gap_ratio=1.5))
+    bot = free(KNOWN[1])
     with pytest.raises(EvaluationError, match="no ladder of one step from the average with 15 orders keeps the limits"):
-        geometric.best(free((30.0, 15, "path")), "bybit", objective)
+        geometric.best(bot, "bybit", objective((*KNOWN[1][:3], 1.5)))
     with pytest.raises(EvaluationError, match="no ladder of 15 orders with one step scale and one volume scale keeps"):
-        geometric.best(free((30.0, 15, "path")), "okx", Objective(limits=Limits(first_volume_min_pct=50.0)))
+        geometric.best(bot, "okx", objective(KNOWN[1], first_volume_min_pct=50.0))
     with pytest.raises(ConfigError, match="must be 3commas-classic, okx or bybit, was 'veles'"):
-        geometric.best(free((30.0, 15, "path")), "veles", objective)
+        geometric.best(bot, "veles", objective(KNOWN[1]))
 
 
 # the room for a ladder beside a bot ----------------------------------------------------------------------
