@@ -18,6 +18,7 @@ from mlab.core.state import State
 from mlab.model.objective import Objective, Score
 from mlab.report import bots as report
 from mlab.report.bots import Side
+from mlab.search import run as road
 from mlab.store import Store
 from tests import bot_settings as shown
 from tests import runs
@@ -181,6 +182,17 @@ def test_none_within_growth_0_is_said_in_words(mlab: Command) -> None:
     )
     assert "and yours holds 29.6 %." in said
     assert json.loads(mlab(shown.OKX, "--search", "--json"))["none"].startswith("None within growth >= 0")
+
+
+@pytest.mark.parametrize(("status", "error"), [(130, ""), (1, "error: the search found no ladder in 16 % x 4\n")])
+def test_a_search_that_is_stopped_or_finds_nothing_ends_the_command(
+    status: int, error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(road, "run", lambda *_, **__: road.Outcome("", status if status == 130 else 0))
+    path = tmp_path / "bot.json"
+    path.write_text(json.dumps(EXAMPLES["overlap-16"][0]))
+    assert cli.main(["bot", str(path), "--search"]) == status
+    assert capsys.readouterr() == ("", error)
 
 
 @pytest.mark.slow
