@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 
 from mlab.config import Config
 from mlab.core.records import Experiment
 from mlab.core.state import State
+from mlab.core.streams import OutputError
 from mlab.report import summary, terminal
 from mlab.report.progress import Progress
 from mlab.search.watcher import Watcher
@@ -46,8 +48,9 @@ class Terminal(Progress, Watcher):
         if not self._as_json and run.status in {"COMPLETED", "STOPPED"}:
             self.__exit__(None, None, None)
             cells = self._store.cells(run.exp_id)
-            terminal.final(terminal.console(sys.stdout), run, cells, self._state.root)
-            sys.stdout.flush()
+            with suppress(OutputError):  # told at the end of the command, whose work goes on
+                terminal.final(terminal.console(sys.stdout), run, cells, self._state.root)
+                sys.stdout.flush()
 
     def answer(self) -> None:
         """Print the JSON object, with the ids that the run has elsewhere, and say what MLflow has not got yet."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+import errno
+import io
 import multiprocessing
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing, redirect_stderr, redirect_stdout, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -20,9 +24,12 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from mlab import cli
+from mlab.api import runs as api
+from mlab.core import crash as snapshots
 from mlab.core.errors import StoreError
 from mlab.core.state import State
-from mlab.store import Store, database
+from mlab.store import Store, database, disk
 from tests import crash, runs
 from tests.crash import PROCESSES, Outcome
 from tests.pace import shorten
@@ -346,3 +353,115 @@ def _command_on_a_full_disk(root: Path, api_url: str) -> None:
 @pytest.mark.integration
 def test_a_command_whose_disk_fills_up_ends_with_4_and_is_resumed(tmp_path: Path, prefect_url: str) -> None:
     with_mounts(_command_on_a_full_disk, tmp_path / "state", prefect_url)
+
+
+def _archived(root: Path, leave: str) -> tuple[list[tuple[int, str]], str]:
+    """What commands that read say of a run in a folder that cannot be written, and what a new run says."""
+    state = State(root)
+    with Store.open(state.database) as store:
+        runs.searched(state, store, *crash.SMALL)
+    if leave:
+        _kill_a_writer(state, leave)
+    mount("--bind", str(root), str(root))
+    mount("-o", "remount,bind,ro", str(root))
+    os.environ["MLAB_STATE_DIR"] = str(root)
+    aside = root.parent / "aside"
+    commands = ("ls", "show --json", "compare latest latest", f"export -o {aside}", f"report -o {aside}", "crashes ls")
+    told = [_told(*command.split()) for command in commands]
+    if not leave:
+        assert len(api.runs()) == 1
+        assert api.open().status == "COMPLETED"
+    return told, attempt(state, processes=HERE)
+
+
+def _kill_a_writer(state: State, leave: str) -> None:
+    """Leave what a process leaves that was killed after a commit: the changes beside the database."""
+    code = f"""import os, sqlite3
+connection = sqlite3.connect({str(state.database)!r})
+connection.execute("PRAGMA user_version = 1")
+connection.commit()
+os._exit(0)"""
+    subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603 - our own code
+    if leave == "wal":
+        state.database.with_name("experiments.db-shm").unlink()
+
+
+def _told(*arguments: str) -> tuple[int, str]:
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        status = cli.main(arguments)
+    return status, err.getvalue() or out.getvalue()
+
+
+@pytest.mark.parametrize("leave", ["", "wal and shm"])
+def test_what_is_stored_in_a_folder_that_is_read_only_can_be_read(leave: str, tmp_path: Path) -> None:
+    told, refused = with_mounts(_archived, tmp_path / "state", leave)
+    assert [status for status, _ in told] == [0] * len(told), told
+    assert "COMPLETED" in told[0][1]
+    assert refused.endswith("read-only; make the file and its folder writable, or set MLAB_STATE_DIR")
+
+
+def test_batches_that_cannot_be_read_there_are_not_left_out(tmp_path: Path) -> None:
+    told, _ = with_mounts(_archived, tmp_path / "state", "wal")
+    line = "read-only, and its last batches are in experiments.db-wal; copy both to where they can be written"
+    assert [status for status, _ in told[:-1]] == [4] * 5
+    assert all(text.endswith(f"experiments.db: {line}\n") and text.count("\n") == 1 for _, text in told[:-1]), told
+
+
+def _earlier(root: Path) -> tuple[int, str]:
+    state = State(root)
+    with Store.open(state.database) as store:
+        runs.searched(state, store, *crash.SMALL)
+    with closing(sqlite3.connect(state.database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    mount("--bind", str(root), str(root))
+    mount("-o", "remount,bind,ro", str(root))
+    os.environ["MLAB_STATE_DIR"] = str(root)
+    return _told("ls")
+
+
+def test_a_read_only_database_of_an_earlier_release_is_refused(tmp_path: Path) -> None:
+    status, text = with_mounts(_earlier, tmp_path / "state")
+    assert status == 4
+    assert text.endswith("read-only and of an earlier version; copy it to where it can be brought up to date\n")
+
+
+# Limits
+
+
+@pytest.mark.parametrize("blocks", [8, 60])
+def test_a_limit_on_files_is_told_as_one(blocks: int, tmp_path: Path) -> None:
+    """In blocks of 1,024 bytes, as ``ulimit -f`` of bash has them; the tables alone need more than 8 of them."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (blocks * 1024, blocks * 1024))
+
+    done = subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, *runs.command_line("--offline", overrides=runs.TINY)],
+        cwd=runs.ROOT,
+        env=os.environ
+        | {"MLAB_STATE_DIR": str(tmp_path), "PYTHONPATH": f"{runs.ROOT / 'tests/start/short'}:{runs.ROOT}"},
+        preexec_fn=limit,  # noqa: PLW1509 - there are no threads here
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4, done.stderr
+    assert "Traceback" not in done.stderr
+    line = "a file would outgrow the limit on files; raise it with ulimit -f and resume the run"
+    assert f"error: {tmp_path}/experiments.db: {line}" in done.stderr.splitlines()[-1]
+
+
+def test_a_quota_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite says of it what it says of a broken disk."""
+
+    def used_up(**_options: object) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
+    assert "check the disk" in database._reason(error, tmp_path)
+    monkeypatch.setattr(disk, "TemporaryFile", used_up)
+    assert database._reason(error, tmp_path) == "the disk quota is used up; free some space and resume the run"
+    with pytest.raises(OSError, match="quota") as caught:
+        used_up()
+    assert snapshots.words(caught.value) == "OSError: the disk quota is used up; free some space"

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import click
 
+from mlab.core import streams
 from mlab.core.errors import ConfigError, LabError
 from mlab.core.process import Terminated, heed_termination
 from mlab.core.state import State
@@ -88,7 +89,7 @@ def main(arguments: Sequence[str] | None = None, commands: click.Group = mlab) -
     before = heed_termination()
     try:
         import_module("mlab.core.lock")  # a system that has none is refused at once
-        return int(commands.main(arguments, prog_name="mlab", standalone_mode=False) or 0)
+        return _done(commands, arguments)
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message())
         return 0
@@ -106,14 +107,23 @@ def main(arguments: Sequence[str] | None = None, commands: click.Group = mlab) -
 
 def script(commands: click.Group = mlab, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line of this process, and end it."""
-    with suppress(OSError):  # a working directory that is gone
+    streams.mend()
+    with suppress(LabError, OSError):  # a working directory that is gone
         state = State.here()
         if state.root.is_dir():  # a command that only looks makes none
             os.environ.update(state.environment())
     exit_status = main(arguments, commands)
-    sys.stdout.flush()
+    with suppress(LabError):  # what could not be written has been told
+        sys.stdout.flush()
     # To take all libraries down in order takes up to seconds, and nothing is left in them.
     os._exit(exit_status)
+
+
+def _done(commands: click.Group, arguments: Sequence[str] | None) -> int:
+    """Run one command, whose answer is out when it has ended; its exit status."""
+    status = commands.main(arguments, prog_name="mlab", standalone_mode=False)
+    sys.stdout.flush()
+    return int(status or 0)
 
 
 def _failed(error: Exception) -> int:
@@ -121,7 +131,7 @@ def _failed(error: Exception) -> int:
     from mlab.core import crash  # noqa: PLC0415 - late, for it is seldom needed
 
     if not isinstance(error, LabError | OSError) and not hasattr(error, "__notes__"):  # a note names the snapshot
-        with suppress(OSError):
+        with suppress(Exception):  # a failure of the snapshot hides no other
             crash.write(State.here(), error, None, None, {}, {})
     print(f"error: {crash.words(error)}", file=sys.stderr)
     return error.exit_status if isinstance(error, LabError) else 1

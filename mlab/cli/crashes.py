@@ -10,7 +10,7 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
-from mlab.core import crash
+from mlab.core import crash, streams
 from mlab.core.errors import ConfigError
 from mlab.core.records import Crash
 from mlab.core.state import State
@@ -67,7 +67,7 @@ def show_crash(snapshot_id: str, *, as_json: bool) -> None:
         must = f"must name one snapshot, names {len(named)}; mlab crashes ls --all lists them"
         raise ConfigError("command line", "SNAPSHOT", must, snapshot_id)
     if as_json:
-        print(orjson.dumps(named[0].content, option=orjson.OPT_INDENT_2).decode())
+        streams.write(orjson.dumps(named[0].content, option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
         _show(terminal.console(sys.stdout), named[0])
 

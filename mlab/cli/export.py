@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import click
 import orjson
 
 from mlab.cli.choice import reading
-from mlab.core.errors import ConfigError
+from mlab.core import streams
+from mlab.core.errors import ConfigError, reason
 from mlab.core.event_log import EventLog
 from mlab.core.events import emit
 from mlab.core.records import CellResult, Json
@@ -63,19 +63,20 @@ def report(run: str, output: Path | None) -> None:
         events = list(EventLog(state.events(experiment.run_id)).news())
         text = html.html(experiment, cells, results, events, Pages.of(state))
         place = output or state.reports / f"{experiment.run_id}.html"
-        if output is None:
-            place.parent.mkdir(parents=True, exist_ok=True)
-        _write(place, text)
+        _write(place, text, folder=output is None)
         emit("UI.EXPORT", f"report of {len(results)} results", rows=len(results), to=str(place))
     if str(place) != "-":
         print(place)
 
 
-def _write(place: Path, text: str) -> None:
+def _write(place: Path, text: str, *, folder: bool = False) -> None:
+    """Write a file, and make its folder where asked to."""
     if str(place) == "-":
-        sys.stdout.write(text)
+        streams.write(text)
         return
     try:
+        if folder:
+            place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ConfigError("command line", "--output", f"cannot be written: {error.strerror}", str(place)) from error
+        raise ConfigError("command line", "--output", f"cannot be written: {reason(error)}", str(place)) from error

@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 import psutil
 
-from mlab.core.errors import LabError, one_line
+from mlab.core.errors import LabError, one_line, reason
 from mlab.core.events import recorder
 from mlab.core.records import Crash, Json
 from mlab.core.redaction import redacted
@@ -68,7 +68,12 @@ def write(
 
 def words(error: BaseException) -> str:
     """An error in one line, with the snapshot that tells more of it."""
-    told = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, LabError):
+        told = str(error)
+    elif isinstance(error, OSError):
+        told = f"{error.filename or type(error).__name__}: {reason(error)}"
+    else:
+        told = f"{type(error).__name__}: {error}"
     notes = [note for note in getattr(error, "__notes__", []) if note.startswith(SHOW)]
     return one_line(redacted("; ".join([told, *notes])))
 

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+
 from mlab.core.redaction import redacted
+
+REFUSALS = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "the disk quota is used up; free some space",
+    errno.EFBIG: "a file would outgrow the limit on files; raise it with ulimit -f",
+}
+"""What the system refuses to write for, with a remedy."""
 
 
 class LabError(Exception):
@@ -49,6 +58,11 @@ class WorkerLost(LabError):
 
 class EvaluationError(LabError, ValueError):
     """An evaluation produced something that is not a score."""
+
+
+def reason(error: OSError) -> str:
+    """Why the system has refused something, without the file."""
+    return REFUSALS.get(error.errno or 0) or error.strerror or str(error)
 
 
 def one_line(text: str) -> str:

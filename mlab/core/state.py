@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mlab.core.errors import ConfigError
 from mlab.core.event_log import packed
 
 RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}", re.ASCII)
@@ -59,8 +60,16 @@ class State:
 
     @classmethod
     def here(cls) -> State:
-        """``MLAB_STATE_DIR``, or ``mlruns`` in the working directory."""
-        return cls(Path(os.environ.get("MLAB_STATE_DIR") or "mlruns").resolve())
+        """``MLAB_STATE_DIR``, or ``mlruns`` in the working directory.
+
+        Raises:
+            ConfigError: there is no working directory any longer.
+        """
+        try:
+            return cls(Path(os.environ.get("MLAB_STATE_DIR") or "mlruns").resolve())
+        except FileNotFoundError:
+            must = "the working directory is gone: enter another"
+            raise ConfigError("environment", "MLAB_STATE_DIR", must) from None
 
     def environment(self) -> dict[str, str]:
         """What processes that work here have in their environment, so that no library of theirs writes elsewhere.

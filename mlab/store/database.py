@@ -18,8 +18,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from mlab.core.errors import StoreError
+from mlab.core.errors import REFUSALS, StoreError, reason
 from mlab.core.events import emit
+from mlab.store import disk
 
 BUSY_S = 30
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -42,10 +43,13 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        with self._worded():
+            self._reading = disk.reading(path)
+        url = URL.create("sqlite", database=str(path))
+        if self._reading:
+            url = url.set(database=path.as_uri(), query=self._reading | {"uri": "true"})
         # Without an isolation level pysqlite begins nothing of its own accord: _begin alone decides.
-        self._writer = create_engine(
-            URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_S, "isolation_level": None}
-        )
+        self._writer = create_engine(url, connect_args={"timeout": BUSY_S, "isolation_level": None})
         self._reader = self._writer.execution_options(begin="BEGIN")
         event.listen(self._writer, "connect", _configure)
         event.listen(self._writer, "begin", _begin)
@@ -79,6 +83,8 @@ class Database:
                     f"schema {current} is newer than this program, which knows {revisions[0]}; "
                     "upgrade it, or set MLAB_STATE_DIR"
                 )
+            if self._reading and current != revisions[0]:
+                raise StoreError("read-only and of an earlier version; copy it to where it can be brought up to date")
         if current != revisions[0]:
             with self.writing() as session:
                 config.attributes["connection"] = session.connection()
@@ -108,7 +114,7 @@ class Database:
         try:
             yield
         except (StoreError, SQLAlchemyError, sqlite3.Error, OSError, UnicodeError) as error:
-            line = f"{self.path}: {_reason(error)}"
+            line = f"{self.path}: {_reason(error, self.path.parent)}"
             emit("DB.ERROR", line, level="error", error=type(error).__name__)
             raise StoreError(line) from error
 
@@ -143,13 +149,17 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN IMMEDIATE"))
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, folder: Path) -> str:
     """What happened and what to do, in one line."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, OSError):
-        return f"{cause.strerror or cause}; make its folder writable, or set MLAB_STATE_DIR"
+        if cause.errno in REFUSALS:
+            return f"{reason(cause)} and resume the run"
+        return f"{reason(cause)}; make its folder writable, or set MLAB_STATE_DIR"
     if isinstance(cause, UnicodeError) or "Could not decode to UTF-8" in str(cause):  # Python finds that, not SQLite
         return REMEDIES[sqlite3.SQLITE_CORRUPT]
     code = getattr(cause, "sqlite_errorcode", 0)
     kind = code & 0xFF  # the low byte; the others are its variant
+    if kind == sqlite3.SQLITE_IOERR and (refusal := disk.refusal(folder)):
+        return f"{refusal} and resume the run"
     return REMEDIES.get(code) or REMEDIES.get(kind) or " ".join(str(cause).split())
