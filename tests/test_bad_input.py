@@ -58,7 +58,11 @@ KINDS = [
 BOUNDS = {
     "seed": {"-1": "at least 0", "4294967296": "at most 4294967295"},
     "ladder.base_price": {"0": "at least 1e-12", "1e-13": "at least 1e-12", "1e13": "at most 1000000000000"},
-    "ladder.overlap_pct": {"0": "at least 0.01", "95.5": "at most 95"},
+    "ladder.overlap_pct": {
+        "-5": "at least 0.01; ladders of sells above the price are not searched",
+        "0": "at least 0.01",
+        "95.5": "at most 95",
+    },
     "ladder.num_orders": {"1": "at least 2", "201": "at most 200"},
     "ladder.limits.min_indent_step_pct": {"-1": "at least 0", "96": "at most 95"},
     "ladder.limits.max_gap_ratio": {"1": "at least 1.01", "1001": "at most 1000"},
@@ -90,12 +94,12 @@ def nested(field: str, value: str) -> str:
 
 WRONG = [
     *[
-        (nested(field, value), f"{field}: must be {words}, was ")
+        (nested(field, value), f"{field}: must be {words}{' or null' * (field in NULLABLE)}, was ")
         for field, values in BOUNDS.items()
         for value, words in values.items()
     ],
     *[
-        (nested(field, value), f"{field}: must be {words}, was {told}")
+        (nested(field, value), f"{field}: must be {words}{' or null' * (field in NULLABLE)}, was {told}")
         for names, words, values in KINDS
         for field in names
         for value, told in values.items()
@@ -109,6 +113,12 @@ WRONG = [
     ("ladder.num_orders: 5", "ladder.num_orders: fields must be nested, not written with dots"),
     ("ladder: {seed: 1}", "ladder.seed: unknown field, did you mean 'seed'?"),
     ("zzz: 1", "zzz: unknown field"),
+    ("fees: 1", "fees: unknown field"),
+    ("overlap: 5", "overlap: unknown field, did you mean 'ladder.overlap_pct'?"),
+    ("order: 5", "order: unknown field, did you mean 'ladder.num_orders'?"),
+    ("price: 5", "price: unknown field, did you mean 'ladder.base_price'?"),
+    ("gap: 5", "gap: unknown field, did you mean 'ladder.limits.max_gap_ratio'?"),
+    ("search: {overlap: 5}", "search.overlap: unknown field, did you mean 'ladder.overlap_pct'?"),
     ("ladder: {limits: {<<: {}}}", "ladder.limits.<<: unknown field"),
     ('"a\\nb": 1', "a\\nb: unknown field"),
     # name, seed, notes
@@ -143,10 +153,10 @@ WRONG = [
     ("ladder: {num_orders: {min: 2, max: 9, step: 1, max_: 3}}", "ladder.num_orders.max_: unknown field, did you mean"),
     ("ladder: {num_orders: x}", "num_orders: must be a whole number, a list of them or {min, max, step}, was 'x'"),
     # limits
-    ("ladder: {limits: {max_gap_ratio: off}}", "ladder.limits.max_gap_ratio: must be a number, was 'off'"),
-    ("ladder: {limits: {martingale_pct: 5}}", "ladder.limits.martingale_pct: must be a list, was 5"),
+    ("ladder: {limits: {max_gap_ratio: off}}", "ladder.limits.max_gap_ratio: must be a number or null, was 'off'"),
+    ("ladder: {limits: {martingale_pct: 5}}", "ladder.limits.martingale_pct: must be [least, largest], was 5"),
     ("ladder: {limits: {martingale_pct: [5]}}", "ladder.limits.martingale_pct: must be [least, largest], was [5]"),
-    ("ladder: {limits: {martingale_pct: [1, 2, 3]}}", "ladder.limits.martingale_pct: must have at most 2 entries"),
+    ("ladder: {limits: {martingale_pct: [1, 2, 3]}}", "limits.martingale_pct: must be [least, largest], was [1, 2, 3]"),
     ("ladder: {limits: {martingale_pct: [9, 3]}}", "pct: must be [least, largest], the least first, was [9, 3]"),
     ("ladder: {limits: {martingale_pct: [1, 1001]}}", "ladder.limits.martingale_pct.1: must be at most 1000, was 1001"),
     ("ladder: {limits: {martingale_pct: [-1, 10]}}", "ladder.limits.martingale_pct.0: must be at least 0, was -1"),
@@ -182,10 +192,10 @@ WRONG = [
     ("ladder: {num_orders: {min: 2, max: 201, step: 1}}", "ladder.num_orders.max: must be at most 200, was 201"),
     ("ladder: {num_orders: {min: 1, max: 5, step: 1}}", "ladder.num_orders.min: must be at least 2, was 1"),
     ("ladder: {num_orders: {max: 5, step: 1}}", "ladder.num_orders: min must be given"),
-    ("ladder: {limits: {martingale_pct: null}}", "ladder.limits.martingale_pct: must be a list, was null"),
+    ("ladder: {limits: {martingale_pct: null}}", "ladder.limits.martingale_pct: must be [least, largest], was null"),
     ("ladder: {limits: {martingale_pct: []}}", "ladder.limits.martingale_pct: must be [least, largest], was []"),
     ("ladder: {limits: {martingale_pct: [.nan, 5]}}", "ladder.limits.martingale_pct.0: must be a finite number"),
-    ("ladder: {limits: {martingale_pct: {min: 1, max: 5}}}", "ladder.limits.martingale_pct: must be a list"),
+    ("ladder: {limits: {martingale_pct: {min: 1, max: 5}}}", "ladder.limits.martingale_pct: must be [least, largest]"),
     ("score: {lambda: 1}", "score.lambda: unknown field, did you mean 'lambda_penalty'?"),
     ("score: {wave: {strong_pct: 5}}", "score.wave: weak_pct must be below strong_pct 5, was 10"),
     ("search: {pruner: off}", "search.pruner: must be 'median', 'hyperband' or 'none', was 'off'"),

@@ -84,10 +84,11 @@ def test_a_run_is_shown_by_id_by_its_end_and_as_the_latest(
     assert f"run {second}" in mlab(capsys, "show")
     one_cell = mlab(capsys, "show", first, "--cell", "10x4", "--top", "1")
     assert "Cell 10 % x 5" not in one_cell
-    assert mlab(capsys, "show", first, "--cell", "10 % x 4", "--top", "1") == one_cell, "as it is shown"
+    for shown in ("10 % x 4", "overlap10_orders4"):
+        assert mlab(capsys, "show", first, "--cell", shown, "--top", "1") == one_cell, "as it is shown"
     assert json.loads(mlab(capsys, "show", first, "--json"))["run_id"] == first
     loaded = events(state, "UI.RESULTS_LOAD")
-    assert [event["run_id"] for event in loaded[-6:]] == [first, first, second, first, first, first]
+    assert [event["run_id"] for event in loaded[-7:]] == [first, first, second, *[first] * 4]
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,7 @@ def test_a_run_is_shown_by_id_by_its_end_and_as_the_latest(
         (["trace", "20260131-235959-0a1b2c-c004-b0005-i007"], "RUN: must be the id of one run"),
         (["export", "latest", "-o", "/nowhere/file"], "--output: cannot be written"),
         (["export", "latest", "--format", "xml"], "'--format'"),
+        (["export", "latest", "--format", "json", "--decimal", ","], "--decimal: must be . in JSON"),
         (["restore", "latest"], "RUN: must be the id of one run"),
     ],
 )
@@ -188,6 +190,15 @@ def test_results_and_orders_are_exported_as_csv_and_json(
     assert sum(Decimal(row["volume_pct"]) for row in orders[:4]) == 100
     assert "e" not in "".join(value for row in orders for key, value in row.items() if key != "candidate_id")
     assert len([event for event in events(state, "UI.EXPORT") if event["run_id"] == first]) == 3
+
+
+def test_numbers_are_exported_with_a_comma_where_spreadsheets_read_one(
+    shell: tuple[State, str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for what in ("results", "orders"):
+        plain, other = (mlab(capsys, "export", "--what", what, "--decimal", mark) for mark in ".,")
+        assert "." in plain
+        assert other == plain.replace(",", ";").replace(".", ",")
 
 
 def test_a_run_is_deleted_restored_and_purged(

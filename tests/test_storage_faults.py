@@ -440,7 +440,7 @@ def test_a_limit_on_files_is_told_as_one(blocks: int, tmp_path: Path) -> None:
         cwd=runs.ROOT,
         env=os.environ
         | {"MLAB_STATE_DIR": str(tmp_path), "PYTHONPATH": f"{runs.ROOT / 'tests/start/short'}:{runs.ROOT}"},
-        preexec_fn=limit,  # noqa: PLW1509 - there are no threads here
+        preexec_fn=limit,
         capture_output=True,
         text=True,
         check=False,

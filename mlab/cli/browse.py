@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 
@@ -38,7 +39,7 @@ def list_runs(limit: int, *, deleted: bool, as_json: bool) -> None:
 
 @click.command()
 @click.argument("run", default="latest")
-@click.option("--cell", metavar="CELL", help="One cell only, such as 20x10: overlap x orders.")
+@click.option("--cell", metavar="CELL", help="One cell only, such as 20x10 or '20 % x 10'.")
 @click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Ladders listed of each cell.")
 @click.option("--json", "as_json", is_flag=True, help="The object that a run prints with --json.")
 def show(run: str, cell: str | None, top: int, *, as_json: bool) -> None:
@@ -64,15 +65,15 @@ def cell_of(cells: Sequence[CellResult], cell: str | None) -> CellResult:
     Raises:
         ConfigError: there is no such cell, or several and none is named.
     """
-    fits = [one for one in cells if cell is None or _short(one.cell.label) == _short(cell)]
+    fits = [one for one in cells if cell is None or _numbers(one.cell.label) == _numbers(cell)]
     if len(fits) != 1:
         raise ConfigError("command line", "--cell", "must be a cell of the run, such as 20x10", cell)
     return fits[0]
 
 
-def _short(label: str) -> str:
-    """``20x10`` of ``20 % x 10``, as a cell is shown everywhere."""
-    return label.replace("%", "").replace(" ", "")
+def _numbers(label: str) -> list[float]:
+    """Overlap and orders of a cell, however they are written: ``20x8``, ``20 % x 8``, ``overlap20_orders8``."""
+    return [float(number) for number in re.findall(r"\d+(?:\.\d+)?", label)]
 
 
 @click.command()

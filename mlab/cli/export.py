@@ -19,24 +19,31 @@ from mlab.report import columns, summary
 
 OUTPUT = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 WHAT = "results: a row for every ladder kept; orders: a row for every order of the best ladder of each cell."
+DECIMAL = "What CSV writes before decimals; with a comma, fields are separated by semicolons."
 
 
 @click.command()
 @click.argument("run", default="latest")
 @click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
 @click.option("--what", type=click.Choice(["results", "orders"]), default="results", show_default=True, help=WHAT)
+@click.option("--decimal", type=click.Choice([".", ","]), default=".", show_default=True, help=DECIMAL)
 @click.option("--output", "-o", type=OUTPUT, default="-", help="A file; standard output where left out.")
-def export(run: str, form: str, what: str, output: Path) -> None:
+def export(run: str, form: str, what: str, decimal: str, output: Path) -> None:
     """Export what a run found as CSV or JSON.
 
     RUN is the id of a run, the end of one, or latest.
     """
+    if decimal != "." and form != "csv":
+        raise ConfigError("command line", "--decimal", "must be . in JSON, or leave out --format json", decimal)
     with reading(run) as (_, store, experiment):
         exp_id = experiment.exp_id
         rows = summary.rows(store.results(exp_id)) if what == "results" else _orders(store.cells(exp_id))
-        text = summary.as_csv(rows) if form == "csv" else orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode() + "\n"
-        _write(output, text)
+        _write(output, summary.as_csv(rows, decimal) if form == "csv" else _as_json(rows))
         emit("UI.EXPORT", f"{len(rows)} {what} exported as {form}", rows=len(rows), to=str(output))
+
+
+def _as_json(rows: list[Json]) -> str:
+    return orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
 def _orders(cells: Iterable[CellResult]) -> list[Json]:

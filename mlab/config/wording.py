@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from functools import cache
+from types import NoneType
 from typing import Any, TypeAlias, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -43,6 +44,16 @@ SEVERAL: dict[Place, str] = {
 }
 """Fields that may be written in several ways; pydantic reports each way that failed."""
 
+PAIR = "must be [least, largest]"
+PAIRS: frozenset[Place] = frozenset({("ladder", "limits", "martingale_pct")})
+"""Fields that are a pair of numbers."""
+
+LONG_ONLY = "; ladders of sells above the price are not searched"
+"""What is said of a depth below 0."""
+
+LIKE = 0.65
+"""How much a field must be like what was typed to be what was meant."""
+
 WAYS: dict[int | str, tuple[type, ...]] = {"number": (int, float), "list": (list, tuple), "range": (Mapping,)}
 
 
@@ -76,13 +87,24 @@ def complaint(error: ValidationError, tree: Any) -> tuple[str, str, object]:
         return _dotted(place), _unknown(place), None
     was = None if kind in {"missing", "rule"} and isinstance(detail["input"], Mapping) else _shown(detail["input"])
     if kind == "missing":
-        must = f"{place[-1]} must be given" if isinstance(place[-1], str) else "must be [least, largest]"
-        return _dotted(place[:-1]), must, was
+        return _dotted(place[:-1]), f"{place[-1]} must be given" if isinstance(place[-1], str) else PAIR, was
+    return _dotted(place), _must(place, detail), was
+
+
+def _must(place: Place, detail: Mapping[str, Any]) -> str:
+    """What a value must be that is of the wrong kind or beyond a bound."""
+    kind = detail["type"]
     if kind not in MUST:
-        return _dotted(place), plain(detail["msg"]), was
+        return plain(detail["msg"])
+    if place in PAIRS and kind in {"tuple_type", "too_long"}:
+        return PAIR
     bounds = detail.get("ctx", {}).items()
     short = {name: f"{bound:.15g}" if isinstance(bound, float) else bound for name, bound in bounds}
-    return _dotted(place), MUST[kind].format_map(short), was
+    must = MUST[kind].format_map(short)
+    depth = place[:2] == ("ladder", "overlap_pct") and place[-1] != "step"
+    if depth and kind == "greater_than_equal" and detail["input"] < 0:
+        return must + LONG_ONLY
+    return f"{must} or null" if _dotted(place) in _nullable() else must
 
 
 def _meant(place: Place, tree: Any) -> bool:
@@ -122,22 +144,34 @@ def _unknown(place: Place) -> str:
     if "." in name and name in fields():
         return "fields must be nested, not written with dots"
     before = "".join(f"{parent}." for parent in parents)
-    beside = [field.removeprefix(before) for field in fields() if field.startswith(before)]
-    elsewhere = [field for field in fields() if field.rpartition(".")[2] == name]
-    likely = get_close_matches(name, [field for field in beside if "." not in field], n=1) or elsewhere
-    return f"unknown field, did you mean {likely[0]!r}?" if likely else "unknown field"
+    likeness, likely = max((_likeness(name, field, before), field) for field in fields())
+    return f"unknown field, did you mean {likely.removeprefix(before)!r}?" if likeness >= LIKE else "unknown field"
+
+
+def _likeness(name: str, field: str, before: str) -> float:
+    """How much a field is like what was typed; one beside it, or whose name holds it, somewhat more."""
+    parents, _, last = field.rpartition(".")
+    likeness = SequenceMatcher(None, name[:80], last).ratio()
+    return likeness + 0.1 * (before.removesuffix(".") == parents) + 0.3 * (len(name) > 2 and name in last)
 
 
 @cache
 def fields() -> tuple[str, ...]:
     """Every field of the config, dotted."""
-    return tuple(_fields(Config, ""))
+    return tuple(name for name, _ in _fields(Config, ""))
 
 
-def _fields(annotation: Any, prefix: str) -> Iterator[str]:
+@cache
+def _nullable() -> frozenset[str]:
+    """The fields that may be null."""
+    return frozenset(name for name, annotation in _fields(Config, "") if NoneType in get_args(annotation))
+
+
+def _fields(annotation: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """Every field below an annotation, dotted, with its own."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         for name, field in annotation.model_fields.items():
-            yield prefix + name
+            yield prefix + name, field.annotation
             yield from _fields(field.annotation, f"{prefix}{name}.")
     for part in get_args(annotation):
         yield from _fields(part, prefix)

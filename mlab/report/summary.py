@@ -86,16 +86,19 @@ def front_rows(cells: Sequence[CellResult]) -> list[Json]:
     return records(FRONT, columns.front_rows(cells))
 
 
-def as_csv(table: Sequence[Json]) -> str:
-    """Flat rows of like keys as CSV with a header; empty for no rows. No text in it is a formula to a spreadsheet."""
+def as_csv(table: Sequence[Json], decimal: str = ".") -> str:
+    """Flat rows of like keys as CSV with a header; empty for no rows. No text in it is a formula to a spreadsheet.
+
+    Where the ``decimal`` of numbers is a comma, fields are separated by semicolons, as spreadsheets there have it.
+    """
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, delimiter=";" if decimal == "," else ",", lineterminator="\n")
     writer.writerows(table[:1])  # the keys
-    writer.writerows(map(_field, row.values()) for row in table)
+    writer.writerows([_field(value, decimal) for value in row.values()] for row in table)
     return text.getvalue()
 
 
-def _field(value: object) -> object:
+def _field(value: object, decimal: str) -> object:
     if isinstance(value, float):
-        return numbers.exact(value)
+        return numbers.exact(value).replace(".", decimal)
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")) else value
