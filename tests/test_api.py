@@ -151,16 +151,24 @@ def test_wrong_arguments_are_refused_in_one_line() -> None:
     refused(lambda: mlab.Score(alpha=-1), "Score: score.alpha: must be at least 0, was -1")
     refused(lambda: mlab.Wave(weak_pct=60), "Wave: score.wave: weak_pct must be below strong_pct 50, was 60")
     refused(lambda: mlab.Score(nead=1), "Score: score.nead: unknown field, did you mean 'need'?")
-    refused(lambda: mlab.Limits(max_gap_ratio=1), "Limits: ladder.limits.max_gap_ratio: must be at least 1.01, was 1")
+    refused(
+        lambda: mlab.Limits(max_gap_ratio=1),
+        "Limits: ladder.limits.max_gap_ratio: must be at least 1.01 or null, was 1",
+    )
     refused(lambda: mlab.search("none.yaml"), "none.yaml: no such file")
     refused(lambda: mlab.search(workers=0), "search: workers: must be a whole number from 1 to 256, was 0")
-    refused(lambda: mlab.search(num_order=3), "search: num_order: unknown field")
+    refused(lambda: mlab.search(num_order=3), "search: num_order: unknown field, did you mean 'ladder.num_orders'?")
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_what_no_formula_holds_for_is_an_evaluation_error() -> None:
-    wild = mlab.Ladder([0, 5], [1e-300, 1e300])
-    refused(lambda: mlab.evaluate(wild), "volumes are out of all proportion to each other", EvaluationError)
+@pytest.mark.filterwarnings("error")
+def test_volumes_out_of_all_proportion_are_refused_without_a_warning() -> None:
+    told = "volume[0]: must lie between 1e-75 and 1e+75: take another unit, was"
+    refused(lambda: mlab.Ladder([0, 5], [1e308, 1e308]), f"Ladder: {told} 1e+308")
+    refused(lambda: mlab.price([1e-300, 1e300], overlap_pct=20), f"price: {told} 1e-300")
+    wild = "price: volumes are out of all proportion to each other"
+    refused(lambda: mlab.price([1, 1e16, 1e32], overlap_pct=20, sizing="base"), wild, EvaluationError)
+    assert mlab.price([1, 1e16, 1e32], overlap_pct=20)[1] == pytest.approx(10.5572809)
+    assert mlab.evaluate(mlab.Ladder([0, 5], [1e-75, 1e75])).needpct[1] == pytest.approx(0.0)
 
 
 # searches and runs ---------------------------------------------------------------------------------------

@@ -124,7 +124,7 @@ def no_mode(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
         (truncate, "damaged", "docs/faults.md"),
         (orphan, "left by a process that died: 20", "--resume 20"),
         (search, "numbers and the ending of 1 run", "mlab sync"),
-        (crash_again_and_again, "3 in the last 7 days, 1 kinds of them again and again", "mlab crashes ls"),
+        (crash_again_and_again, "3 in the last 7 days, 1 kind of them again and again", "mlab crashes ls"),
         (fill_disk, "100 MB free", "free some"),
         (other_version, "sqlalchemy is 3.0.0, must be <", "make clean"),
         (no_prefect, "does not answer", "start or mend that server"),

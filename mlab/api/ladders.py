@@ -28,6 +28,9 @@ from mlab.report import columns, words
 if TYPE_CHECKING:
     from mlab.api.pictures import Plot
 
+VOLUMES = (1e-75, 1e75)
+"""Least and largest volume: the square of what lies beyond is no number of a computer."""
+
 MOST_ORDERS = 200
 
 
@@ -283,7 +286,8 @@ def price(
     tree = {"overlap_pct": overlap_pct, "num_orders": amount.shape[-1], "limits": gaps}
     (cell,) = configs.from_tree({"ladder": tree}, "price").cells()
     pricing = Pricing.of(cell.overlap_pct, limit.Gaps.of(cell, limits), judged_by)
-    indent = np.asarray(pricing.indents(np.array(np.atleast_2d(amount).T, order="C"))[0].T)
+    with np.errstate(all="ignore"):  # what comes of wild volumes is judged below
+        indent = np.asarray(pricing.indents(np.array(np.atleast_2d(amount).T, order="C"))[0].T)
     if not (np.diff(indent) > 0.0).all():
         raise EvaluationError("price: volumes are out of all proportion to each other")
     return indent.reshape(shape)
@@ -327,6 +331,9 @@ def _numbers(source: str, name: str, value: ArrayLike, dimensions: int) -> Array
 
 def _above_0(source: str, volume: Array) -> None:
     _refuse(source, "volume", volume, ~((volume > 0.0) & (volume < np.inf)), "must be a finite number above 0")
+    least, most = VOLUMES
+    must = f"must lie between {least:g} and {most:g}: take another unit"
+    _refuse(source, "volume", volume, ~((volume >= least) & (volume <= most)), must)
 
 
 def _refuse(source: str, name: str, array: Array, wrong: NDArray[np.bool_], must: str) -> None:

@@ -237,5 +237,6 @@ def _crashes(state: State) -> Finding:
     found = f"{kinds.total()} in the last {WITHIN_DAYS} days"
     recurring = sum(times >= RECURRING for times in kinds.values())
     if recurring:
-        return Finding("crashes", f"{found}, {recurring} kinds of them again and again", "mlab crashes ls")
+        kinds_of_them = f"{recurring} kind{'s' * (recurring != 1)} of them"
+        return Finding("crashes", f"{found}, {kinds_of_them} again and again", "mlab crashes ls")
     return Finding("crashes", found)
