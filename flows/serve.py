@@ -7,23 +7,27 @@ That is Prefect's server, MLflow's, a worker, the deployments of prefect.yaml, a
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 import httpx
+import yaml
 
 from flows import services
 from flows.services import Program
 from mlab import tracking
 from mlab.core import pidfiles
-from mlab.core.errors import LabError
+from mlab.core.errors import ConfigError, LabError
 from mlab.core.lock import alone
 from mlab.core.process import Terminated
 from mlab.core.state import State
@@ -130,14 +134,37 @@ def _remember(state: State, program: Program, process: subprocess.Popen[bytes]) 
 
 def _deploy(state: State, worker: Program) -> None:
     """Tell Prefect of the deployments, and to miss heartbeats."""
+    _check_environments(services.HOME / "prefect.yaml")
     os.environ.pop("MLAB_HOME", None)  # or Prefect would write this checkout down, for the workers of all machines
     settings = {name: value for name, value in worker.settings.items() if name != "MLAB_HOME"}
     deploying = ("deployments", ("-m", "prefect", "--no-prompt", "deploy", "--all"))
     missing = ("heartbeat", ("-m", "flows.heartbeat"))
     steps = [Program(name, command, settings, "") for name, command in (deploying, missing)]
-    for step, process in [(step, step.start(state)) for step in steps]:
+    logs = [state.services / f"{step.name}.log" for step in steps]
+    for log in logs:
+        log.unlink(missing_ok=True)  # what it says is of this time
+    for step, log, process in [(step, log, step.start(state)) for step, log in zip(steps, logs, strict=True)]:
         if process.wait() != 0:
-            raise LabError(f"python {' '.join(step.command)} failed; see {state.services / f'{step.name}.log'}")
+            said = _fault(log.read_text(encoding="utf-8", errors="replace"))
+            raise LabError(f"python {' '.join(step.command)} failed: {said}; see {log}")
+
+
+def _check_environments(path: Path) -> None:
+    """Refuse values of ``env`` that are no text: Prefect names the field only the first time that it is told of it."""
+    with suppress(OSError, yaml.YAMLError, AttributeError, KeyError, TypeError):  # which Prefect tells
+        for one in yaml.safe_load(path.read_text(encoding="utf-8"))["deployments"]:
+            for name, value in one.get("work_pool", {}).get("job_variables", {}).get("env", {}).items():
+                if not isinstance(value, str | None):
+                    raise ConfigError(path.name, f"{one['name']}: env.{name}", "must be text, in quotes", value)
+
+
+def _fault(log: str) -> str:
+    """The sentence of a log that says what is wrong: its last exception, or else what stands below the last frame."""
+    raised = re.findall(r"^[\w.]+(?:Error|Exception): (.+)$", log, re.MULTILINE)
+    told = raised[-1] if raised else re.split("[╭│╰╮╯]", log)[-1]
+    if answered := re.search(r"""\{'detail': (["'])(.+)\1\}""", told):
+        told = answered[2]
+    return textwrap.shorten(told, 500)
 
 
 def _planned(pages: Pages) -> list[tuple[datetime, str]]:

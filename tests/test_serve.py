@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+import yaml
 
 from benchmarks.workers import fingerprint
 from flows import app, serve, services
@@ -147,6 +148,46 @@ def test_a_program_that_ends_at_once_is_told_with_its_log(tmp_path: Path) -> Non
         broken.wait(State(tmp_path), Holder.of(process.pid))
     process.wait()
     assert (tmp_path / "services" / "prefect.log").read_text() == "no such module\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        (
+            "│ Deploying nightly │\n╰───╯\nAn exception occurred.\nTraceback (most recent call last):\n  File x\n"
+            "httpx.HTTPStatusError: Client error\n\nThe above exception was the direct cause of the following:\n\n"
+            "prefect.deployments.runner.DeploymentApplyError: Error creating deployment: Validation failed for field "
+            "'env.MLAB_DEBUG'. Failure reason: 1 is not valid under any of the given schemas\n\nAn exception occurred.",
+            "Error creating deployment: Validation failed for field 'env.MLAB_DEBUG'. "
+            "Failure reason: 1 is not valid under any of the given schemas",
+        ),
+        (
+            "│ Deploying nightly │\n╰───╯\n1 validation error for CronSchedule\ntimezone\n  Value error",
+            "1 validation error for CronSchedule timezone Value error",
+        ),
+        (
+            """prefect.exceptions.PrefectHTTPStatusError: Client error '409 Conflict' for url 'http://127.0.0.1/' - """
+            """Response: {'detail': "Error updating deployment: no field 'x'"} - For more information check: that""",
+            "Error updating deployment: no field 'x'",
+        ),
+        ("", ""),
+    ],
+)
+def test_what_is_wrong_with_a_deployment_is_found_in_its_log(log: str, told: str) -> None:
+    assert serve._fault(log) == told
+
+
+@pytest.mark.parametrize("value", ["1", "true", "2.5", "[a]"])
+def test_what_stands_in_env_without_quotes_is_refused(value: str, tmp_path: Path) -> None:
+    file, text = tmp_path / "prefect.yaml", (runs.ROOT / "prefect.yaml").read_text()
+    for right in (text, text.replace('FREQUENCY: "30"', "FREQUENCY: null"), "deployments: [", "", "deployments: [{}]"):
+        file.write_text(right)
+        serve._check_environments(file)
+    file.write_text(text.replace('FREQUENCY: "30"', f"FREQUENCY: {value}"))
+    with pytest.raises(LabError) as refused:
+        serve._check_environments(file)
+    line = "prefect.yaml: nightly: env.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: must be text, in quotes, was "
+    assert str(refused.value) == f"{line}{yaml.safe_load(value)!r}"
 
 
 def test_a_prefect_whose_database_is_locked_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,6 +337,25 @@ def test_a_flow_run_ends_orphans_stops_at_once_when_it_is_cancelled_and_goes_on_
     prefect.set_state(flow_run, "SCHEDULED", "AwaitingRetry")
     assert completed(served, store, flow_run) == run_id
     assert fingerprint(served.state, run_id) == uncut(served.state, store)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("was", "instead", "told"),
+    [
+        ("timezone: UTC", "timezone: Mars/City", 'Invalid timezone: "Mars/City"'),
+        ("num_orders: {min", "num_order: {min", "field 'config.ladder'. Failure reason: Additional properties"),
+    ],
+)
+def test_what_is_wrong_in_prefect_yaml_is_said_by_its_field(
+    served: Served, was: str, instead: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "flows").symlink_to(runs.ROOT / "flows")
+    (tmp_path / "prefect.yaml").write_text((runs.ROOT / "prefect.yaml").read_text().replace(was, instead))
+    monkeypatch.setattr(services, "HOME", tmp_path)
+    with pytest.raises(LabError) as refused:
+        serve._deploy(served.state, services.worker(served.state, served.pages))
+    assert told in str(refused.value)
 
 
 @pytest.mark.integration
