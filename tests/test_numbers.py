@@ -9,13 +9,16 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from mlab import config
 from mlab.cli.crashes import KINDS
 from mlab.cli.doctor import FINDINGS
 from mlab.cli.maintenance import list_steps
+from mlab.core.decimals import exact
 from mlab.core.records import CellResult, Crash, Experiment
 from mlab.maintenance import Step
 from mlab.model.ranking import ranked
@@ -29,7 +32,7 @@ few = st.builds(lambda digits, power: Decimal(digits).scaleb(power), st.integers
 
 def price(value: float) -> str:
     """The price of an order that is not at the market."""
-    return numbers.exact(numbers.prices([value], [1.0])[0])
+    return exact(numbers.prices([value], [1.0])[0])
 
 
 @given(positive)
@@ -41,12 +44,25 @@ def test_a_price_has_no_exponent_and_at_least_eight_digits(value: float) -> None
 @given(typed)
 def test_what_was_typed_comes_back_as_typed(value: Decimal) -> None:
     (first,) = numbers.prices([float(value)], [0.0])
-    assert numbers.exact(first) == f"{value.normalize():f}"
+    assert exact(first) == f"{value.normalize():f}"
 
 
 @given(few, st.sampled_from([1.0 - 1e-10, 1.0 + 1e-10]))
 def test_the_guard_that_keeps_a_ladder_off_its_limits_is_not_seen(value: Decimal, guard: float) -> None:
     assert price(float(value) * guard) == f"{value.normalize():f}"
+
+
+@given(typed.filter(lambda value: 1e-12 <= float(value) <= 1e12))
+def test_a_config_comes_back_as_typed_and_as_the_same(value: Decimal) -> None:
+    judged = config.load(None, [f"ladder.base_price={value:f}"])
+    dumped = config.dump(judged)
+    assert f"  base_price: {value.normalize():f}\n" in dumped
+    assert config.from_tree(yaml.safe_load(dumped), "again") == judged
+    was = judged.model_dump(mode="json")
+    told = stored._differences(was, was | {"ladder": was["ladder"] | {"base_price": 1e-12, "overlap_pct": [5.0, 2.5]}})
+    texts = {name: (one, other) for name, one, other in told}
+    assert texts["ladder.overlap_pct"] == ("[10, 20, 30]", "[5, 2.5]")
+    assert texts.get("ladder.base_price", (exact(float(value)), ""))[0] == f"{value.normalize():f}"
 
 
 @pytest.mark.parametrize(

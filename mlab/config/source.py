@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from mlab.config import document
 from mlab.config.models import Config
 from mlab.config.wording import complaint, plain
-from mlab.core.errors import ConfigError, one_line
+from mlab.core.decimals import exact
+from mlab.core.errors import ConfigError, one_line, reason
 
 MAX_BYTES = 64 * 1024
 DEFAULTS = "built-in defaults"
@@ -59,11 +60,17 @@ class _Dumper(yaml.SafeDumper):
     def flow_list(self, values: list[Any]) -> yaml.Node:
         return self.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=True)
 
+    def exact_number(self, number: float) -> yaml.Node:
+        text = exact(number)
+        text = text if len(text) <= document.MAX_DIGITS else repr(number)  # or nothing would read it
+        return self.represent_scalar(f"tag:yaml.org,2002:{'int' if text.isdigit() else 'float'}", text)
+
     def exact_text(self, text: str) -> yaml.Node:
         return self.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
 
 
 _Dumper.add_representer(list, _Dumper.flow_list)
+_Dumper.add_representer(float, _Dumper.exact_number)
 _Dumper.add_representer(str, _Dumper.exact_text)
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:int", document.INTEGER, list("-+0123456789"))
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", document.FLOAT, list("-+.0123456789"))
@@ -78,8 +85,8 @@ def _text(path: Path, origin: str) -> str:
     except IsADirectoryError:
         raise ConfigError(origin, "", "must be a file, is a folder") from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(origin, "", f"cannot be read: {plain(reason)}") from None
+        told = reason(error) if isinstance(error, OSError) else str(error)
+        raise ConfigError(origin, "", f"cannot be read: {plain(told)}") from None
     if len(content) > MAX_BYTES:
         raise ConfigError(origin, "", f"must be at most {MAX_BYTES // 1024} KB")
     try:

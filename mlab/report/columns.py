@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Literal
 
+from mlab.core.decimals import exact
 from mlab.core.records import Candidate, Cell, CellResult, Json
 from mlab.model.front import at_fills, front, on_path
 from mlab.report import numbers
@@ -158,7 +159,7 @@ def _order(key: str, head: str, unit: str = "", write: Callable[[Any], str] = st
 
 ORDER = (
     _order("order", "order"),
-    _order("price", "price", write=numbers.exact),
+    _order("price", "price", write=exact),
     _order("indent_pct", "indent", "%", PERCENT),
     _order("price_step_pct", "price step", "%", PERCENT),
     _order("volume_pct", "volume", "%", PERCENT),

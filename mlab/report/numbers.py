@@ -7,19 +7,14 @@ six decimals of a percentage hide those, and are finer than any exchange.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
+
+from mlab.core.decimals import exact
 
 PRICE_DIGITS = 9
 """Significant digits of a price that follows from a search; one that was typed has those it was typed with."""
 
 PERCENT_DECIMALS = 6
 """Decimals of a percentage in tables for other programs; people are shown fewer."""
-
-
-def exact(value: float) -> str:
-    """The fewest digits that give this number: ``100``, ``0.00001145``."""
-    text = f"{Decimal(repr(value)):f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def significant(value: float, digits: int) -> str:

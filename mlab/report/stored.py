@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from rich.console import Console
 from rich.text import Text
 
+from mlab.core.decimals import exact
 from mlab.core.records import Candidate, CellResult, Experiment, Json, Trial
 from mlab.model.ranking import Ranked, ranked
 from mlab.report import columns, terminal
@@ -124,7 +125,16 @@ def _differences(one: Any, other: Any, name: str = "") -> list[tuple[str, str, s
     if isinstance(one, dict) and isinstance(other, dict):
         keys = {key: f"{name}.{key}" if name else key for key in one | other}
         return [row for key, dotted in keys.items() for row in _differences(one.get(key), other.get(key), dotted)]
-    return [] if one == other else [(name, str(one), str(other))]
+    return [] if one == other else [(name, _written(one), _written(other))]
+
+
+def _written(value: Any) -> str:
+    """A value of a config as people write it."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return exact(value) if isinstance(value, float) else str(value)
 
 
 def trace(out: Console, run: Experiment, candidate: Candidate, trial: Trial, events: Sequence[Json]) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
+from mlab.core.decimals import exact
 from mlab.core.records import Candidate, CellResult, Experiment, Json
 from mlab.model.front import at_fills, on_path
 from mlab.model.ranking import Ranked, ranked_by_cell
@@ -100,5 +101,5 @@ def as_csv(table: Sequence[Json], decimal: str = ".") -> str:
 
 def _field(value: object, decimal: str) -> object:
     if isinstance(value, float):
-        return numbers.exact(value).replace(".", decimal)
+        return exact(value).replace(".", decimal)
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")) else value

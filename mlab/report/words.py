@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
+from mlab.core.decimals import exact
 from mlab.core.records import Candidate, Json
 from mlab.report import numbers
 
@@ -43,7 +44,7 @@ def bullets(schedule: Json, *, prices: bool = True) -> list[str]:
 
 def price_texts(schedule: Json) -> list[str]:
     """The price of each order, as it is placed."""
-    return [numbers.exact(price) for price in numbers.prices(schedule["order_prices"], schedule["indent_pct"])]
+    return [exact(price) for price in numbers.prices(schedule["order_prices"], schedule["indent_pct"])]
 
 
 def sparkline(needpct: Sequence[float], most: int = 40) -> str:

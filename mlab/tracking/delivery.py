@@ -18,6 +18,7 @@ from mlflow.entities import Param, Run, RunTag
 from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
+from mlab.core.decimals import exact
 from mlab.core.errors import StoreError
 from mlab.core.records import Cell, CellResult, Experiment, Json, Metric, Status
 from mlab.core.state import State
@@ -196,4 +197,7 @@ def _flat(tree: Json, prefix: str = "") -> Json:
 
 def _text(value: object) -> str:
     """A parameter in one line; MLflow spreads what it takes for JSON over many."""
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value))
+    # Others stay as in runs that are there, with which MLflow compares them letter by letter.
+    return exact(value) if isinstance(value, float) and "e" in repr(value) else str(value)
