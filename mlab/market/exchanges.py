@@ -1,0 +1,230 @@
+"""The answers of exchanges to the question for their symbols, each known by its shape.
+
+An answer is saved once, as it comes: Binance ``exchangeInfo`` (spot, USD-M and COIN-M futures), OKX ``instruments``,
+Bybit v5 ``instruments-info``, Kraken ``AssetPairs``; or a market of the library ccxt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from mlab.core.errors import ConfigError
+from mlab.market.entry import Entry
+from mlab.market.rules import ONE, ZERO, Market
+
+Listing: TypeAlias = Mapping[str, Any]
+
+OPEN = {"TRADING", "Trading", "live", "online", "PENDING_TRADING", "preopen"}
+"""What the exchanges call a symbol that can be traded, or soon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One kind of answer: whether a tree is one, its symbols, the rules of one of them, and its time in ms."""
+
+    fits: Callable[[Any], bool]
+    symbols: Callable[[Any], dict[str, Listing]]
+    rules: Callable[[Entry, Any], Market]
+    time: str = ""
+
+    def as_of(self, answer: Any) -> datetime | None:
+        """When the exchange gave the answer, where it says so."""
+        stamp = answer.get(self.time) if self.time else None
+        if not isinstance(stamp, int) or not 10**12 < stamp < 10**14:
+            return None
+        return datetime.fromtimestamp(stamp / 1000, UTC)
+
+
+def shape_of(tree: Any) -> Shape | None:
+    """The kind of answer that a tree is, None where it is none of them."""
+    return next((shape for shape in SHAPES if shape.fits(tree)), None)
+
+
+def _binance(entry: Entry, _: Any) -> Market:
+    filters = _filters(entry)
+    grid, lot = filters["PRICE_FILTER"], filters["LOT_SIZE"]
+    sizes = _agreed(entry, [_least_money(filters[name]) for name in ("NOTIONAL", "MIN_NOTIONAL") if name in filters])
+    sided = filters.get("PERCENT_PRICE_BY_SIDE")  # PERCENT_PRICE of futures bounds a buy from above only
+    coin_margined, future = "contractSize" in entry.values, "contractType" in entry.values
+    return Market(
+        symbol=entry.text("symbol"),
+        base=entry.text("baseAsset", "coins"),
+        quote=entry.text("quoteAsset", "money"),
+        tick=grid.must("tickSize"),
+        step=lot.must("stepSize"),
+        least_quantity=lot.may("minQty"),
+        most_quantity=lot.may("maxQty"),
+        least_money=sizes,
+        lowest_share=sided.must("bidMultiplierDown") if sided else ZERO,
+        most_orders=_most_orders(filters.get("MAX_NUM_ORDERS")),
+        contract_size=entry.must("contractSize") if coin_margined else ONE,
+        inverse=coin_margined,
+        origin=f"Binance {'COIN-M futures' if coin_margined else 'USD-M futures' if future else 'spot'}",
+    )
+
+
+def _filters(entry: Entry) -> dict[str, Entry]:
+    """The filters of a symbol by their type: LOT_SIZE, and not MARKET_LOT_SIZE."""
+    given = entry.values.get("filters")
+    if not isinstance(given, list) or not all(isinstance(one, Mapping) for one in given):
+        raise entry.wrong("filters", "must be a list of filters", given)
+    found: dict[str, Entry] = {}
+    for values in given:
+        kind = values.get("filterType")
+        one = Entry(entry.source, f"{entry.place}.{kind}", values)
+        if kind in found and found[kind].values != values:
+            raise entry.wrong(f"{kind}", "must be there once, is there with different numbers", dict(values))
+        found[str(kind)] = one
+    for needed in ("PRICE_FILTER", "LOT_SIZE"):
+        if needed not in found:
+            raise ConfigError(entry.source, f"{entry.place}.{needed}", "is missing")
+    return found
+
+
+def _least_money(one: Entry) -> Decimal:
+    return one.must("notional" if "notional" in one.values else "minNotional")
+
+
+def _agreed(entry: Entry, numbers: list[Decimal]) -> Decimal:
+    if len(set(numbers)) > 1:
+        raise entry.wrong("MIN_NOTIONAL", f"must be that of NOTIONAL, {numbers[0]}", numbers[1])
+    return numbers[0] if numbers else ZERO
+
+
+def _most_orders(one: Entry | None) -> int:
+    if one is None:
+        return 0
+    return one.count("limit" if "limit" in one.values else "maxNumOrders")
+
+
+def _okx(entry: Entry, _: Any) -> Market:
+    kind = entry.text("instType")
+    if kind == "OPTION":
+        raise entry.wrong("instType", "must be SPOT, MARGIN, SWAP or FUTURES", kind)
+    spot = kind in {"SPOT", "MARGIN"}
+    names = ("baseCcy", "quoteCcy") if spot else ("ctValCcy", "settleCcy")
+    inverse = not spot and entry.text("ctType") == "inverse"
+    return Market(
+        symbol=entry.text("instId"),
+        base=entry.text(names[1 if inverse else 0], "coins"),
+        quote=entry.text(names[0 if inverse else 1], "money"),
+        tick=entry.must("tickSz"),
+        step=entry.must("lotSz"),
+        least_quantity=entry.must("minSz"),
+        most_quantity=entry.may("maxLmtSz"),
+        contract_size=ONE if spot else entry.must("ctVal") * (entry.may("ctMult") or ONE),
+        inverse=inverse,
+        origin=f"OKX {kind.lower()}",
+    )
+
+
+def _bybit(entry: Entry, answer: Any) -> Market:
+    category = answer["result"].get("category", "spot")
+    if category == "option":
+        raise ConfigError(entry.source, "result.category", "must be spot, linear or inverse", category)
+    grid, lot = entry.inner("priceFilter"), entry.inner("lotSizeFilter")
+    least = "minOrderAmt" if category == "spot" else "minNotionalValue"
+    return Market(
+        symbol=entry.text("symbol"),
+        base=entry.text("baseCoin", "coins"),
+        quote=entry.text("quoteCoin", "money"),
+        tick=grid.must("tickSize"),
+        step=lot.must("basePrecision" if category == "spot" else "qtyStep"),
+        least_quantity=lot.must("minOrderQty"),
+        most_quantity=lot.may("maxLimitOrderQty") or lot.may("maxOrderQty"),
+        least_money=lot.must(least) if category == "spot" else lot.may(least),
+        inverse=category == "inverse",  # a contract is worth one dollar
+        origin=f"Bybit {category}",
+    )
+
+
+def _kraken(entry: Entry, _: Any) -> Market:
+    base, _, quote = entry.text("wsname", "coins/money").partition("/")
+    digits = Decimal(1).scaleb(-entry.count("pair_decimals"))
+    entry.must("lot_decimals")
+    return Market(
+        symbol=entry.text("altname", entry.place),
+        base=base,
+        quote=quote,
+        tick=entry.may("tick_size") or digits,
+        step=Decimal(1).scaleb(-entry.count("lot_decimals")),
+        least_quantity=entry.must("ordermin"),
+        least_money=entry.may("costmin"),
+        origin="Kraken",
+    )
+
+
+def _ccxt(entry: Entry, _: Any) -> Market:
+    grid, limits = entry.inner("precision"), entry.inner("limits")
+    for field in ("price", "amount"):
+        value = grid.values.get(field)
+        if isinstance(value, int):  # a tick of 1 is 1.0 there
+            must = "must be the tick itself, such as 0.01 or 1.0; old versions wrote how many decimal places there are"
+            raise grid.wrong(field, must, value)
+    contract = bool(entry.values.get("contract"))
+    return Market(
+        symbol=entry.text("symbol"),
+        base=entry.text("base", "coins"),
+        quote=entry.text("quote", "money"),
+        tick=grid.must("price"),
+        step=grid.must("amount"),
+        least_quantity=limits.inner("amount").may("min"),
+        most_quantity=limits.inner("amount").may("max"),
+        least_money=limits.inner("cost").may("min"),
+        contract_size=entry.must("contractSize") if contract else ONE,
+        inverse=contract and entry.values.get("inverse") is True,
+        origin="a market of ccxt",
+    )
+
+
+def _has(*path: str) -> Callable[[Any], bool]:
+    """Whether a tree has a mapping or list there."""
+
+    def fits(tree: Any) -> bool:
+        for key in path:
+            tree = tree.get(key) if isinstance(tree, Mapping) else None
+        return isinstance(tree, Mapping | list)
+
+    return fits
+
+
+def _by(name: str, *path: str) -> Callable[[Any], dict[str, Listing]]:
+    """The symbols of a list in an answer."""
+
+    def symbols(tree: Any) -> dict[str, Listing]:
+        for key in path:
+            tree = tree[key]
+        return {str(one.get(name)): one for one in tree if isinstance(one, Mapping)}
+
+    return symbols
+
+
+def _kraken_pairs(tree: Any) -> dict[str, Listing]:
+    return {name: pair for name, pair in tree["result"].items() if isinstance(pair, Mapping)}
+
+
+def _is_ccxt(tree: Any) -> bool:
+    one = next(iter(_ccxt_markets(tree).values()), {})
+    return isinstance(one.get("precision"), Mapping) and isinstance(one.get("limits"), Mapping)
+
+
+def _ccxt_markets(tree: Any) -> dict[str, Listing]:
+    """Those of a single market, of a list of them, or of all that ``load_markets`` gives."""
+    if isinstance(tree, Mapping):
+        tree = [tree] if "precision" in tree else list(tree.values())
+    markets = tree if isinstance(tree, list) else []
+    return {str(one.get("symbol")): one for one in markets if isinstance(one, Mapping)}
+
+
+SHAPES = (
+    Shape(_has("symbols"), _by("symbol", "symbols"), _binance, time="serverTime"),
+    Shape(_has("result", "list"), _by("symbol", "result", "list"), _bybit, time="time"),
+    Shape(_has("data"), _by("instId", "data"), _okx),
+    Shape(_has("result"), _kraken_pairs, _kraken),
+    Shape(_is_ccxt, _ccxt_markets, _ccxt),
+)
+"""All kinds of answers that are known."""

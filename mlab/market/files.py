@@ -1,0 +1,141 @@
+"""A saved answer of an exchange, a market of ccxt, or five numbers in YAML: the rules of one symbol."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from decimal import Decimal
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mlab.core.errors import ConfigError, one_line
+from mlab.market.entry import Entry
+from mlab.market.exchanges import OPEN, Listing, shape_of
+from mlab.market.rules import ONE, Market
+
+MAX_BYTES = 64 * 1024 * 1024
+"""More than the largest answer for all symbols of an exchange."""
+
+
+def read(path: Path, symbol: str | None = None) -> Market:
+    """The rules of one symbol.
+
+    Args:
+        path: the answer of an exchange as it was saved, a market of ccxt, or YAML such as
+            ``{tick: 0.01, step: 0.00001, least_quantity: 0.00001, least_money: 5}``.
+        symbol: which one, as the exchange writes it or without its separators; needed where the file has several.
+
+    Raises:
+        ConfigError: the file cannot be read, is none of these, lacks the symbol, or has numbers that are strange,
+            missing, or contradict each other; names file, symbol and field.
+    """
+    source = one_line(str(path))
+    tree = _tree(_text(path, source), source)
+    shape = shape_of(tree)
+    if shape is None:
+        return checked(_yours(tree, source, symbol), source)
+    name, listing = _chosen(shape.symbols(tree), symbol, source)
+    entry = Entry(source, name, listing)
+    state = listing.get("status", listing.get("state"))
+    if isinstance(state, str) and state not in OPEN:
+        raise ConfigError(source, f"{name}.status", "must be a symbol that is traded", state)
+    return checked(replace(shape.rules(entry, tree), as_of=shape.as_of(tree)), source, name)
+
+
+def checked(market: Market, source: str, place: str = "") -> Market:
+    """A market whose numbers do not contradict each other.
+
+    Raises:
+        ConfigError: they do; names the source and the field.
+    """
+    before = f"{place}." if place else ""
+    if market.most_quantity and market.most_quantity < max(market.least_quantity, market.step):
+        must = "must not be below least_quantity and step"
+        raise ConfigError(source, f"{before}most_quantity", must, str(market.most_quantity))
+    if market.lowest_share >= 1:
+        raise ConfigError(source, f"{before}lowest_share", "must be below 1", str(market.lowest_share))
+    if not market.contract_size:
+        raise ConfigError(source, f"{before}contract_size", "must be above 0", "0")
+    return market
+
+
+def _text(path: Path, source: str) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(source, "", f"cannot be read: {error.strerror}") from None
+    if len(content) > MAX_BYTES:
+        raise ConfigError(source, "", f"must be at most {MAX_BYTES // 1024**2} MB")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigError(source, "", "must be text in UTF-8") from None
+
+
+def _tree(text: str, source: str) -> Any:
+    try:
+        return json.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        pass  # YAML, or nothing
+    try:
+        return yaml.load(text, yaml.BaseLoader)  # noqa: S506 - the loader that makes nothing but text, lists and mappings
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise ConfigError(source, "", "must be the answer of an exchange in JSON, or fields in YAML") from None
+
+
+def _chosen(listed: Mapping[str, Listing], symbol: str | None, source: str) -> tuple[str, Listing]:
+    """The symbol that was asked for, or the only one."""
+    if symbol is None:
+        if len(listed) == 1:
+            return next(iter(listed.items()))
+        some = ", ".join(list(listed)[:3])
+        raise ConfigError(source, "", f"holds {len(listed)} symbols, name one with --symbol, such as {some}")
+    if symbol in listed:
+        return symbol, listed[symbol]
+    alike = [name for name in listed if _letters(name) == _letters(symbol)]
+    if len(alike) == 1:
+        return alike[0], listed[alike[0]]
+    close = alike or get_close_matches(symbol.upper(), listed, n=3)
+    hint = f", did you mean {' or '.join(close)}?" if close else ""
+    raise ConfigError(source, "symbol", f"has no such symbol{hint}", symbol)
+
+
+def _letters(symbol: str) -> str:
+    return "".join(filter(str.isalnum, symbol)).upper()
+
+
+def _yours(tree: Any, source: str, symbol: str | None) -> Market:
+    """Rules that a person has written."""
+    if not isinstance(tree, Mapping):
+        raise ConfigError(
+            source, "", "must be the answer of an exchange, or a mapping such as {tick: 0.01, step: 0.001}"
+        )
+    known = {field.name for field in fields(Market)} - {"origin", "as_of"}
+    for name in map(str, tree):
+        if name not in known:
+            likely = get_close_matches(name, known, n=1)
+            hint = f", did you mean {likely[0]!r}?" if likely else ""
+            raise ConfigError(source, one_line(name), f"unknown field{hint}")
+    entry = Entry(source, str(tree.get("symbol", "market")), tree)
+    inverse = tree.get("inverse", False)
+    if inverse not in (True, False, "true", "false"):
+        raise entry.wrong("inverse", "must be true or false", inverse)
+    return Market(
+        symbol=symbol or entry.text("symbol", "market"),
+        base=entry.text("base", "coins"),
+        quote=entry.text("quote", "money"),
+        tick=entry.must("tick"),
+        step=entry.must("step"),
+        least_quantity=entry.may("least_quantity"),
+        most_quantity=entry.may("most_quantity"),
+        least_money=entry.may("least_money"),
+        lowest_share=entry.may("lowest_share"),
+        most_orders=entry.count("most_orders"),
+        contract_size=entry.must("contract_size") if "contract_size" in tree else ONE,
+        inverse=inverse in (True, "true"),
+    )

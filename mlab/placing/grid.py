@@ -1,0 +1,121 @@
+"""A market, a budget and an entry price in whole numbers: prices in ticks, quantities in steps, money in units of both.
+
+On the grid of an exchange every rule compares whole numbers, so that nothing is lost to rounding, in any language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Context, Decimal, localcontext
+from fractions import Fraction
+
+from mlab.market import Market
+
+PARTS = 10**14
+"""Parts of a whole in which depths and shares are counted: a ladder is exact to a ten thousandth of that."""
+
+FREE_DIGITS = 9
+"""Significant digits of a price or quantity where the exchange has no grid for it."""
+
+AT_MARKET = Decimal("1.01")
+"""Order 1 is judged at an average price beside the price of the moment: its money stays so much above the least."""
+
+EXACT = Context(prec=60)
+"""Room for every product of a price, a quantity and a size of a contract, whatever the context of the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """What an exchange takes, in whole numbers.
+
+    Attributes:
+        market: its rules.
+        tick: one tick of price.
+        step: one step of quantity.
+        unit: money of one step at a price of one tick; of one step at any price where contracts are inverse.
+        entry: the entry price in ticks, not rounded: dividend and divisor.
+        budget: the most that all orders cost, in units.
+        least_quantity: the least of an order in steps.
+        lowest: the least price of a buy in ticks.
+        least_money: the least of an order in units; the second is that of an order at the market.
+    """
+
+    market: Market
+    tick: Decimal
+    step: Decimal
+    unit: Decimal
+    entry: tuple[int, int]
+    budget: int
+    lowest: int
+    least_quantity: int
+    least_money: tuple[int, int]
+
+    @classmethod
+    def of(cls, market: Market, budget: Decimal, price: Decimal) -> Grid:
+        """That of a market for a budget in quote currency and an entry price, both above 0."""
+        with localcontext(EXACT):
+            tick = market.tick or _last_digit(price)
+            step = market.step or _last_digit(budget / market.money(Decimal(1), price))
+            unit = market.money(step, tick)
+            entry = Fraction(price) / Fraction(tick)
+            least = market.least_money / unit
+            return cls(
+                market=market,
+                tick=tick,
+                step=step,
+                unit=unit,
+                entry=(entry.numerator, entry.denominator),
+                budget=int(budget // unit),
+                lowest=up(market.lowest_share * price / tick),
+                least_quantity=max(1, up(market.least_quantity / step)),
+                least_money=(up(least), up(least * AT_MARKET)),
+            )
+
+    def ticks(self, depth: int) -> int:
+        """The price, in ticks, that is nearest to so many parts below the entry."""
+        dividend, divisor = self.entry
+        return nearest((PARTS - depth) * dividend, PARTS * divisor)
+
+    def weight(self, ticks: int) -> int:
+        """Money, in units, of one step at a price."""
+        return 1 if self.market.inverse else ticks
+
+    def least_steps(self, weight: int, *, at_market: bool) -> int:
+        """The least quantity that the exchange takes: enough coins, and enough money."""
+        return max(self.least_quantity, -(-self.least_money[at_market] // weight))
+
+    @property
+    def least_share_pct(self) -> Decimal:
+        """The least that order 1, and so any order of a ladder that grows, may be: a share of the budget in percent."""
+        weight = self.weight(self.ticks(0))
+        with localcontext(EXACT):
+            return Decimal(100 * self.least_steps(weight, at_market=True) * weight) / self.budget
+
+    @property
+    def tick_pct(self) -> Decimal:
+        """One tick in percent of the entry price."""
+        dividend, divisor = self.entry
+        with localcontext(EXACT):
+            return Decimal(100 * divisor) / dividend
+
+
+def parts(values: Sequence[float], whole: float) -> list[int]:
+    """Numbers in parts of a whole."""
+    scale = PARTS / whole
+    return [round(value * scale) for value in values]
+
+
+def nearest(dividend: int, divisor: int) -> int:
+    """The whole number nearest to a quotient; of halves the larger."""
+    return (2 * dividend + divisor) // (2 * divisor)
+
+
+def up(number: Decimal) -> int:
+    """The first whole number that is no less."""
+    return -int(-number // 1)
+
+
+def _last_digit(value: Decimal) -> Decimal:
+    """One in the last of the digits that a person would type."""
+    return Decimal(1).scaleb(value.adjusted() - FREE_DIGITS + 1)

@@ -1,0 +1,158 @@
+"""The orders of a ladder on an exchange: prices on ticks, quantities on steps, none too small, all within the budget.
+
+How they are made, which was measured against other ways (docs/placing.md):
+
+- prices go to the nearest tick, for up or down would move the whole ladder;
+- an order below the least of the exchange is lifted to it, and the others pay for that in proportion to their size;
+- quantities go to the nearest step, then steps are taken back from the largest order until all is within the budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
+from itertools import pairwise
+from operator import mul
+
+from mlab.core.errors import LabError
+from mlab.market.rules import plain
+from mlab.model.ladder import Sizing
+from mlab.placing.grid import EXACT, Grid, nearest, parts
+
+UP, DOWN = (Context(prec=6, rounding=rounding) for rounding in (ROUND_CEILING, ROUND_FLOOR))
+"""Six digits of a number that would pass, on the side on which it does."""
+
+
+class PlacementError(LabError):
+    """A rule of the exchange cannot be kept: which one, by which order, and what would pass."""
+
+    def __init__(self, rule: str, order: int, reason: str, remedy: str) -> None:
+        self.rule, self.order, self.reason, self.remedy = rule, order, reason, remedy
+        super().__init__(f"{rule}: order {order} {reason}; {remedy}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """What makes the same error again: it may come from another process."""
+        return type(self), (self.rule, self.order, self.reason, self.remedy)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One buy order: its price, the quantity that is typed, and the money and the coins that stand for it."""
+
+    price: Decimal
+    quantity: Decimal
+    money: Decimal
+    coins: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """The orders of one ladder, in whole numbers of their grid; ``lifted`` are those that were below the least."""
+
+    grid: Grid
+    ticks: tuple[int, ...]
+    steps: tuple[int, ...]
+    lifted: frozenset[int]
+
+    def __iter__(self) -> Iterator[Order]:
+        """Each order, from the entry down."""
+        market = self.grid.market
+        with localcontext(EXACT):
+            for at, count in zip(self.ticks, self.steps, strict=True):
+                price, quantity = at * self.grid.tick, count * self.grid.step
+                yield Order(price, quantity, market.money(quantity, price), market.coins(quantity, price))
+
+
+def make(indent_pct: Sequence[float], volume: Sequence[float], sizing: Sizing, grid: Grid) -> Orders:
+    """The orders of one ladder.
+
+    Args:
+        indent_pct: depth of each order below the entry price, in percent.
+        volume: of each order, in any unit; money where sizing is ``quote``, coins where it is ``base``.
+        sizing: which of the two.
+        grid: what the exchange takes.
+
+    Raises:
+        PlacementError: a rule cannot be kept.
+    """
+    depths, shares = parts(indent_pct, 100.0), parts(volume, sum(volume))
+    ticks = [grid.ticks(depth) for depth in depths]
+    _check_prices(ticks, grid)
+    weights = [grid.weight(at) for at in ticks]
+    least = [grid.least_steps(weight, at_market=not k) for k, weight in enumerate(weights)]
+    floors = list(map(mul, least, weights))
+    _check_budget(floors, weights, grid)
+    worth = shares if sizing == "quote" else list(map(mul, shares, ticks))
+    rest, whole, low = _lifted(worth, floors, grid.budget)
+    steps = list(least)
+    for k, weight in enumerate(weights):
+        if k not in low:
+            steps[k] = max(steps[k], nearest(worth[k] * rest, whole * weight))
+    _take_back(steps, weights, least, grid.budget)
+    _check_sizes(steps, grid)
+    return Orders(grid, tuple(ticks), tuple(steps), frozenset(low))
+
+
+def _lifted(worth: Sequence[int], floors: Sequence[int], budget: int) -> tuple[int, int, set[int]]:
+    """Which orders get their floor, what is left of the budget for the others, and the worth that shares it."""
+    low: set[int] = set()
+    rest, whole = budget, sum(worth)
+    while below := {k for k, value in enumerate(worth) if k not in low and value * rest < floors[k] * whole}:
+        low |= below
+        rest -= sum(floors[k] for k in below)
+        whole -= sum(worth[k] for k in below)
+    return rest, whole, low
+
+
+def _take_back(steps: list[int], weights: Sequence[int], least: Sequence[int], budget: int) -> None:
+    """Take steps from the largest orders, in place, until all orders are within the budget."""
+    money = list(map(mul, steps, weights))
+    spent = sum(money)
+    while spent > budget:
+        largest = max((k for k in range(len(money)) if steps[k] > least[k]), key=money.__getitem__)
+        steps[largest] -= 1
+        money[largest] -= weights[largest]
+        spent -= weights[largest]
+
+
+def _check_prices(ticks: Sequence[int], grid: Grid) -> None:
+    market, tick = grid.market, plain(grid.tick)
+    if 0 < market.most_orders < len(ticks):
+        reason = f"is one more than the {market.most_orders} open orders that {market.symbol} takes"
+        raise PlacementError("most_orders", market.most_orders + 1, reason, f"num_orders={market.most_orders} would do")
+    for number, (above, below) in enumerate(pairwise(ticks), start=2):
+        if below <= 0:
+            reason = f"would be at 0, for a tick is {tick}"
+            raise PlacementError("tick", number, reason, "search with a smaller overlap")
+        if below >= above:
+            reason = f"would be at {plain(above * grid.tick)} like the one before it, for a tick is {tick}"
+            remedy = f"search with ladder.limits.min_indent_step_pct={plain(UP.plus(grid.tick_pct))} or more"
+            raise PlacementError("tick", number, reason, remedy)
+    for number, at in enumerate(ticks, start=1):
+        if at < grid.lowest:
+            reason = f"at {plain(at * grid.tick)} is below {plain(market.lowest_share)} of the entry price"
+            most = plain(DOWN.plus(100 * (1 - market.lowest_share)))
+            raise PlacementError("lowest_share", number, reason, f"an overlap of at most {most} % would do")
+
+
+def _check_budget(floors: Sequence[int], weights: Sequence[int], grid: Grid) -> None:
+    needed = sum(floors)
+    if needed <= grid.budget:
+        return
+    dearest = max(range(len(floors)), key=floors.__getitem__)
+    rule = "least_money" if floors[dearest] > grid.least_quantity * weights[dearest] else "least_quantity"
+    fewer = grid.budget // floors[dearest]
+    remedy = f"a budget of {plain(UP.plus(needed * grid.unit))} would do"
+    remedy += f", or num_orders={fewer}" if fewer > 1 else ""
+    least = UP.plus(floors[dearest] * grid.unit)
+    raise PlacementError(rule, dearest + 1, f"must be at least {plain(least)} {grid.market.quote}", remedy)
+
+
+def _check_sizes(steps: Sequence[int], grid: Grid) -> None:
+    most = int(grid.market.most_quantity // grid.step)
+    largest = max(range(len(steps)), key=steps.__getitem__)
+    if 0 < most < steps[largest]:
+        reason = f"would be {plain(steps[largest] * grid.step)}, the most is {plain(most * grid.step)}"
+        budget = DOWN.plus(grid.budget * grid.unit * most / steps[largest])
+        raise PlacementError("most_quantity", largest + 1, reason, f"a budget of {plain(budget)} would do")

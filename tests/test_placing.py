@@ -1,0 +1,215 @@
+"""Placed orders keep every rule of every exchange, and what is evaluated is what is written."""
+
+from __future__ import annotations
+
+from decimal import Decimal, getcontext, localcontext
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlab.market import Market
+from mlab.market.rules import plain
+from mlab.model.reference import needs
+from mlab.placing import Grid, Placement, PlacementError, place
+from mlab.placing.orders import make
+
+D = Decimal
+
+MARKETS = {
+    "BTC": (Market(symbol="BTCUSDT", quote="USDT", tick=D("0.01"), step=D("0.00001"), least_quantity=D("0.00001"),
+                   least_money=D(5)), D("65000")),
+    "ETH": (Market(symbol="ETHUSDT", quote="USDT", tick=D("0.01"), step=D("0.0001"), least_quantity=D("0.0001"),
+                   least_money=D(5), lowest_share=D("0.2")), D("3111.11")),
+    "sub-cent": (Market(symbol="PEPEUSDT", quote="USDT", tick=D("0.00000001"), step=D(1), least_quantity=D(1),
+                        least_money=D(1)), D("0.00001234")),
+    "contracts": (Market(symbol="BTC-USDT-SWAP", quote="USDT", tick=D("0.1"), step=D(1), least_quantity=D(1),
+                         contract_size=D("0.01")), D("65000.5")),
+    "inverse": (Market(symbol="BTC-USD-SWAP", quote="USD", tick=D("0.1"), step=D(1), least_quantity=D(1),
+                       contract_size=D(100), inverse=True), D("65000.5")),
+    "step of 3": (Market(tick=D("0.05"), step=D(3), least_quantity=D(6)), D("2.5")),
+    "coarse": (Market(tick=D("0.5"), step=D("0.5"), least_money=D("1.5")), D("100")),
+    "free": (Market(), D("0.3141592653589793")),
+}  # fmt: skip
+
+LADDER = ([0.0, 5.0, 10.0, 20.0], [1.0, 1.2, 1.44, 2.5])
+
+
+def placed(name: str, budget: str, ladder: Any = LADDER) -> Placement:
+    market, price = MARKETS[name]
+    return place(*ladder, "quote", market, D(budget), price)
+
+
+@st.composite
+def ladders(draw: st.DrawFn) -> tuple[list[float], list[float]]:
+    orders = draw(st.integers(2, 20))
+    steps = draw(st.lists(st.floats(0.05, 4.0), min_size=orders - 1, max_size=orders - 1))
+    growth = draw(st.lists(st.floats(0.5, 2.0), min_size=orders - 1, max_size=orders - 1))
+    return [0.0, *np.cumsum(steps).tolist()], np.cumprod([1.0, *growth]).tolist()
+
+
+@given(
+    ladder=ladders(),
+    market=st.sampled_from(sorted(MARKETS)),
+    budget=st.decimals(D("20"), D("200000"), places=2),
+    sizing=st.sampled_from(["quote", "base"]),
+)
+def test_every_order_keeps_every_rule(
+    ladder: tuple[list[float], list[float]], market: str, budget: Decimal, sizing: Any
+) -> None:
+    rules, entry = MARKETS[market]
+    try:
+        placement = place(*ladder, sizing, rules, budget, entry)
+    except PlacementError:
+        return  # what it names as enough is tried below
+    assert all(rule["kept"] for rule in placement.rules)
+    _check_apart(placement, rules, budget)
+    _check_evaluated(placement)
+
+
+def _check_apart(placement: Placement, market: Market, budget: Decimal) -> None:
+    """The rules again, in fractions."""
+    previous, spent = None, Fraction(0)
+    for order in placement.orders:
+        price, quantity = Fraction(order.price), Fraction(order.quantity)
+        size = Fraction(market.contract_size)
+        money = quantity * size * (1 if market.inverse else price)
+        assert Fraction(order.money) == money
+        assert not market.tick or (price / Fraction(market.tick)).denominator == 1
+        assert not market.step or (quantity / Fraction(market.step)).denominator == 1
+        assert quantity >= market.least_quantity
+        assert quantity > 0
+        assert money >= market.least_money
+        assert previous is None or price < previous
+        previous, spent = price, spent + money
+    assert spent == Fraction(placement.spent)
+    assert spent <= Fraction(budget)
+
+
+def _check_evaluated(placement: Placement) -> None:
+    prices, coins = ([float(getattr(order, name)) for order in placement.orders] for name in ("price", "coins"))
+    again = needs(prices, coins, "base")
+    assert placement.placed.max_need.item() == pytest.approx(max(again), abs=1e-9)
+    assert placement.placed.spent.item() == pytest.approx(float(placement.spent), rel=1e-12)
+
+
+@given(ladder=ladders(), market=st.sampled_from(sorted(MARKETS)), budget=st.decimals(D("1"), D("400"), places=2))
+def test_the_budget_that_an_error_names_does(
+    ladder: tuple[list[float], list[float]], market: str, budget: Decimal
+) -> None:
+    rules, entry = MARKETS[market]
+    try:
+        place(*ladder, "quote", rules, budget, entry)
+    except PlacementError as error:
+        if error.rule in {"least_money", "least_quantity"}:
+            enough = D(error.remedy.removeprefix("a budget of ").split(" ")[0])
+            place(*ladder, "quote", rules, enough, entry)
+
+
+def test_orders_of_four_markets_by_hand() -> None:
+    """1 : 1.2 : 1.44 : 2.5 of 614 is 100 : 120 : 144 : 250 in money."""
+    written = {
+        name: [(plain(order.price), plain(order.quantity)) for order in placed(name, budget).orders]
+        for name, budget in {"BTC": "614", "ETH": "614", "sub-cent": "614", "contracts": "614000"}.items()
+    }
+    assert written == {
+        "BTC": [("65000", "0.00154"), ("61750", "0.00194"), ("58500", "0.00246"), ("52000", "0.00481")],
+        "ETH": [("3111.11", "0.0321"), ("2955.55", "0.0406"), ("2800", "0.0514"), ("2488.89", "0.1004")],
+        "sub-cent": [("0.00001234", "8103728"), ("0.00001172", "10238908"), ("0.00001111", "12961296"),
+                     ("0.00000987", "25329280")],
+        "contracts": [("65000.5", "154"), ("61750.5", "194"), ("58500.5", "246"), ("52000.4", "481")],
+    }  # fmt: skip
+
+
+def test_small_orders_are_lifted_and_the_large_ones_pay_in_proportion() -> None:
+    ladder = ([0.0, 5.0, 10.0, 20.0], [1.0, 1.0, 50.0, 100.0])
+    placement = placed("BTC", "300", ladder)
+    assert placement.changed["lifted"] == ["1", "2"]
+    first, second, third, fourth = (order.money for order in placement.orders)
+    assert (first, second) == (D("5.2"), D("5.5575"))
+    assert float(fourth / third) == pytest.approx(2.0, abs=0.01)
+    assert D("299") < placement.spent <= D("300")
+
+
+def test_order_1_leaves_a_margin_for_the_average_price() -> None:
+    market = Market(tick=D("0.01"), step=D("0.01"), least_money=D(5))
+    first, second, *_ = place([0.0, 50.0, 60.0], [1.0, 1.0, 100.0], "quote", market, D(60), D(1)).orders
+    assert (first.money, second.money) == (D("5.05"), D("5.00"))
+
+
+@pytest.mark.parametrize(
+    ("market", "ladder", "budget", "line"),
+    [
+        ("BTC", LADDER, "12", "least_money: order 2 must be at least 5.5575 USDT; a budget of 21.2225 would do"),
+        ("BTC", LADDER, "12", "or num_orders=2"),
+        ("contracts", LADDER, "500", "least_quantity: order 1 must be at least 650.005 USDT; a budget of 2372.52"),
+        ("coarse", ([0.0, 0.2, 10.0], [1.0, 1.0, 1.0]), "500", "tick: order 2 would be at 100 like the one before it"),
+        ("coarse", ([0.0, 0.2, 10.0], [1.0, 1.0, 1.0]), "500", "ladder.limits.min_indent_step_pct=0.5 or more"),
+        ("ETH", ([0.0, 85.0], [1.0, 1.0]), "500", "lowest_share: order 2 at 466.67 is below 0.2 of the entry price"),
+        ("ETH", ([0.0, 85.0], [1.0, 1.0]), "500", "an overlap of at most 80 % would do"),
+    ],
+)  # fmt: skip
+def test_a_rule_that_cannot_be_kept_is_named_with_what_would_do(
+    market: str, ladder: Any, budget: str, line: str
+) -> None:
+    with pytest.raises(PlacementError) as error:
+        placed(market, budget, ladder)
+    assert line in str(error.value)
+    assert error.value.exit_status == 1
+
+
+def test_the_most_of_an_exchange_is_kept() -> None:
+    market = Market(symbol="A", tick=D("0.01"), step=D("0.1"), most_quantity=D("2.05"), most_orders=2)
+    with pytest.raises(PlacementError, match="most_orders: order 3 is one more than the 2 open orders that A takes"):
+        place([0.0, 1.0, 2.0], [1.0, 1.0, 1.0], "quote", market, D(100), D(10))
+    with pytest.raises(PlacementError, match=r"most_quantity: order 2 would be 5\.5, the most is 2") as error:
+        place([0.0, 10.0], [1.0, 1.0], "quote", market, D(100), D(10))
+    enough = D(error.value.remedy.split(" ")[3])
+    assert [order.quantity for order in place([0.0, 10.0], [1.0, 1.0], "quote", market, enough, D(10)).orders][1] == 2
+
+
+def test_a_placement_says_what_rounding_changed() -> None:
+    placement = place([0.0, 5.2, 10.3], [1.0, 1.0, 2.0], "quote", MARKETS["coarse"][0], D(400), D(100))
+    assert placement.changed == {
+        "max_need": {"ladder": "4.079865", "placed": "4.469274"},
+        "max_need_path": {"ladder": "8.506795", "placed": "8.938547"},
+        "depth_pct": {"ladder": "10.3", "placed": "10.5"},
+        "loss_at_last_order_pct": {"ladder": "3.919937", "placed": "4.278075"},
+        "spent": {"ladder": "400", "placed": "374"},
+        "lifted": [],
+    }
+
+
+def test_the_context_of_the_caller_does_not_matter_and_is_left_alone() -> None:
+    usual = placed("sub-cent", "614").to_dict()
+    with localcontext() as context:
+        context.prec = 3
+        assert placed("sub-cent", "614").to_dict() == usual
+        assert getcontext().prec == 3
+
+
+def test_numbers_are_written_out() -> None:
+    told = placed("sub-cent", "614").to_dict()
+    assert set(told) == {"market", "budget", "spent", "orders", "changed", "rules"}
+    assert set(told["orders"][0]) == {"order", "price", "quantity", "money"}
+    texts = [text for order in told["orders"] for text in order.values()]
+    assert all(isinstance(text, str) and "E" not in text.upper() for text in texts)
+    assert told["market"]["tick"] == "0.00000001"
+
+
+@settings(max_examples=20)
+@given(ladder=ladders())
+def test_more_money_comes_nearer_to_the_ladder(ladder: tuple[list[float], list[float]]) -> None:
+    market, entry = MARKETS["BTC"]
+    placement = place(*ladder, "quote", market, D(10_000_000), entry)
+    assert placement.placed.max_need.item() == pytest.approx(placement.wanted.max_need.item(), abs=2e-3)
+    assert placement.placed.max_need_path.item() == pytest.approx(placement.wanted.max_need_path.item(), abs=2e-3)
+
+
+def test_a_ladder_is_placed_alike_alone_and_among_others() -> None:
+    market, entry = MARKETS["BTC"]
+    grid = Grid.of(market, D(500), entry)
+    assert make(*LADDER, "quote", grid) == placed("BTC", "500").orders
