@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -56,8 +57,9 @@ def _sections(model: type[BaseModel], path: str, schema: Schema) -> list[str]:
 
 
 def _section(field: FieldInfo) -> type[BaseModel] | None:
-    kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    """The model of a field that is a section, which may be null."""
+    kinds = (field.annotation, *get_args(field.annotation))
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
 
 
 def _table(model: type[BaseModel], schema: Schema) -> str:
@@ -112,7 +114,7 @@ def _yaml(value: object) -> str:
 
 
 def _doc(model: type[BaseModel]) -> str:
-    return (model.__doc__ or "").strip().replace("``", "`")
+    return cleandoc(model.__doc__ or "").replace("``", "`")
 
 
 if __name__ == "__main__":

@@ -27,14 +27,20 @@ from mlab.core.errors import ConfigError, EvaluationError
 SECONDS = 1.0
 """Longest that a refusal may take, beyond the imports."""
 
+GRID = ["market.price", "market.tick", "market.step", "market.lowest_share", "market.contract_size"]
+RULES = [*GRID, "market.least_quantity", "market.most_quantity", "market.least_money"]
 NUMBERS = [
     "ladder.base_price", "ladder.limits.min_indent_step_pct", "ladder.limits.max_gap_ratio",
     "ladder.limits.first_volume_min_pct", "ladder.limits.tail_cap_pct", "score.alpha", "score.beta", "score.gamma",
     "score.lambda_penalty", "score.wave.strong_pct", "score.wave.weak_pct", "search.prune_factor",
-    "search.max_time_s", "search.max_failed_share", "search.batch_timeout_s",
+    "search.max_time_s", "search.max_failed_share", "search.batch_timeout_s", "market.budget", *RULES,
 ]  # fmt: skip
-WHOLE = ["seed", "search.batch_size", "search.max_batches", "search.patience", "search.top_k"]
-NULLABLE = ["ladder.limits.max_gap_ratio", "search.max_time_s"]
+WHOLE = ["seed", "market.most_orders", "search.batch_size", "search.max_batches", "search.patience", "search.top_k"]
+NAMES = ["market.file", "market.symbol", "market.base", "market.quote"]
+NULLABLE = [
+    "ladder.limits.max_gap_ratio", "search.max_time_s", "market", "market.most_orders", "market.inverse",
+    *RULES, *NAMES,
+]  # fmt: skip
 CHOICES = {
     "ladder.sizing": "'quote' or 'base'",
     "score.need": "'fill' or 'path'",
@@ -43,15 +49,16 @@ CHOICES = {
     "search.on_error": "'fail' or 'skip'",
 }
 KINDS = [
-    (["ladder", "score", "search", "ladder.limits", "score.wave"], "a mapping of fields",
+    (["ladder", "score", "search", "market", "ladder.limits", "score.wave"], "a mapping of fields",
      {"5": "5", "1.5": "1.5", "null": "null", "true": "true", "text": "'text'", "[]": "[]", "[1, 2]": "[1, 2]"}),
-    (["name", "notes"], "text", {"5": "5", "null": "null", "true": "true", "[a]": "a list", "{a: b}": "a mapping"}),
+    (["name", "notes", *NAMES], "text",
+     {"5": "5", "null": "null", "true": "true", "[a]": "a list", "{a: b}": "a mapping"}),
     (NUMBERS, "a number", {"null": "null", "true": "true", "'1'": "'1'", "[1]": "[1]", "{a: 1}": "a mapping"}),
     (NUMBERS, "a finite number", {".nan": "nan", ".inf": "inf", "-.INF": "-inf", "1e999": "inf"}),
     (WHOLE, "a whole number",
      {"null": "null", "true": "true", "'1'": "'1'", "1.0": "1.0", ".inf": "inf", ".nan": "nan", "[]": "[]"}),
     *[([one], words, {"null": "null", "1": "1", "Tpe": "'Tpe'", "[fill]": "a list"}) for one, words in CHOICES.items()],
-    (["score.wave.enabled"], "true or false", {"null": "null", "1": "1", "yes": "'yes'"}),
+    (["score.wave.enabled", "market.inverse"], "true or false", {"null": "null", "1": "1", "yes": "'yes'"}),
 ]  # fmt: skip
 """Fields, what they must be, and by value of another kind how it is told."""
 
@@ -82,6 +89,10 @@ BOUNDS = {
     "score.lambda_penalty": {"-0.1": "at least 0", "1000001": "at most 1000000"},
     "score.wave.strong_pct": {"1001": "at most 1000"},
     "score.wave.weak_pct": {"-1": "at least 0"},
+    "market.budget": {"0": "above 0", "1e13": "at most 1000000000000"},
+    "market.tick": {"-0.1": "at least 0"},
+    "market.lowest_share": {"1": "at most 0.99"},
+    "market.contract_size": {"0": "above 0"},
 }
 """Fields, and what lies beyond their bounds."""
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +81,14 @@ def test_scalars_mean_what_yaml_1_2_says(written: Any, text: str, field: str, va
     assert type(found) is type(value)
 
 
+FORMS = ("ladder.overlap_pct.", "ladder.num_orders.", "market.")
+"""Fields of what the defaults have in another form, or not at all."""
+
+
 def test_defaults_are_those_of_the_default_file() -> None:
     default = yaml.safe_load((CONFIGS / "default.yaml").read_text())
     assert load(CONFIGS / "default.yaml") == load(None) == Config()
-    written = {path for path in fields() if not path.startswith(("ladder.overlap_pct.", "ladder.num_orders."))}
+    written = {path for path in fields() if not path.startswith(FORMS)}
     assert set(_dotted(default)) == written, "the default file shows every field"
 
 
@@ -195,7 +200,7 @@ def test_every_field_is_described_for_the_form_in_the_ui() -> None:
         assert section["description"]
         for name, field in section["properties"].items():
             assert field["description"].endswith("."), name
-            assert "default" in field or section["title"] in {"OverlapRange", "OrdersRange"}, name
+            assert "default" in field or section["title"] in {"OverlapRange", "OrdersRange", "MarketRules"}, name
 
 
 # --- limits that no ladder can keep -----------------------------------------------------------------------------------
@@ -307,3 +312,58 @@ def test_round_trips(tmp_path_factory: pytest.TempPathFactory, notes, name, weig
     assert load(path) == config
     assert Config.model_validate(config.model_dump(mode="json")) == config
     assert Config.model_validate_json(config.model_dump_json()) == config
+
+
+RULES = ("market.tick=0.01", "market.step=0.00001", "market.least_money=5", "market.quote=USDT", "ladder.num_orders=8")
+
+
+def test_a_market_raises_the_limits_as_far_as_its_orders_ask() -> None:
+    config = load(None, [*RULES, "market.budget=300", "market.price=65000"])
+    assert config.base_price == 65000
+    assert config.limits == Limits(first_volume_min_pct=1.73334)  # 0.00008 coins are the least that 5.05 USDT buys
+    assert config.ladder.limits == Limits()
+    assert load(None, [*RULES, "market.budget=30000", "market.price=65000"]).limits == Limits()
+    assert load(None, [*RULES, "market.budget=300", "market.tick=0.2"]).limits.min_indent_step_pct == 0.2
+
+
+@pytest.mark.parametrize(
+    ("overrides", "line"),
+    [
+        (
+            ["market.budget=30", "market.price=100"],
+            "market.budget 30 is too small, 41.8428 would do: order 1 of 8 gets at most 12.07 %, and must be 5.05 USDT",
+        ),
+        (
+            ["market.budget=300", "market.tick=2"],
+            "with one tick of market.tick 2 between orders no ladder with overlap",
+        ),
+        (["market.budget=300", "market.most_orders=7"], "num_orders 8 is more than market.most_orders 7"),
+        (
+            ["market.budget=300", "market.lowest_share=0.85"],
+            "overlap_pct 20 is below market.lowest_share 0.85, at most 15",
+        ),
+        (["market.budget=300", "market.file=absent.json"], "market: file absent.json: cannot be read: No such file"),
+        (["market.budget=0"], "market.budget: must be above 0, was 0"),
+        (["market.price=3"], "market: budget must be given"),
+    ],
+)
+def test_a_grid_that_cannot_be_placed_is_refused_with_what_would_do(overrides: list[str], line: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(None, [*RULES, *overrides])
+    assert line in str(error.value)
+
+
+def test_the_budget_that_is_said_to_do_does() -> None:
+    load(None, [*RULES, "market.budget=41.8428", "market.price=100"])
+
+
+def test_a_stored_market_needs_no_file(tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text("{symbol: AAA, tick: 0.01, step: 0.5, least_quantity: 0.5, least_money: 5}")
+    config = load(None, [f"market.file={file}", "market.budget=5000", "market.step=0.25"])
+    file.unlink()
+    again = from_tree(config.model_dump(mode="json"), "stored")
+    assert again == config
+    market = again.market.market() if again.market else None
+    assert market is not None
+    assert (market.symbol, market.step, market.least_quantity) == ("AAA", Decimal("0.25"), Decimal("0.5"))

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import Field, Tag, field_validator, model_validator
 
+from mlab.config.market import MarketRules
 from mlab.core.records import Cell
 from mlab.core.redaction import redacted
 from mlab.core.section import Section, rule
@@ -163,6 +164,10 @@ class Config(Section):
         description="Free text kept with the run, at most 2000 letters; passwords and keys in it are hidden.",
     )
     ladder: Ladder = Field(default=Ladder(), description="What kind of ladder is searched.")
+    market: MarketRules | None = Field(
+        default=None,
+        description="The symbol that is traded, and the budget; null = any, orders are shares of a budget.",
+    )
     score: Score = Field(default=Score(), description="What makes a ladder good.")
     search: Search = Field(default=Search(), description="How the search goes about it.")
 
@@ -171,6 +176,25 @@ class Config(Section):
     def _without_secrets(cls, notes: str) -> str:
         clean: str = redacted(notes)
         return clean[:MAX_NOTES]
+
+    @model_validator(mode="after")
+    def _placeable(self) -> Config:
+        if self.market is not None:
+            for cell in self.cells():
+                if reason := self.market.conflict(cell, self.ladder.limits, self.ladder.base_price):
+                    raise rule(reason)
+        return self
+
+    @property
+    def base_price(self) -> float:
+        """Entry price that indents count from."""
+        return (self.market and self.market.price) or self.ladder.base_price
+
+    @property
+    def limits(self) -> Limits:
+        """Those that every ladder keeps: of the trader, and of the market."""
+        wanted = self.ladder.limits
+        return wanted if self.market is None else self.market.limits(wanted, self.ladder.base_price)
 
     def cells(self) -> tuple[Cell, ...]:
         """The cells of the run, overlap by overlap, in the order of the config, counted from 0."""

@@ -115,7 +115,9 @@ def _override(text: str) -> tuple[str, Any]:
 def _replace(tree: dict[str, Any], field: str, value: Any) -> None:
     *sections, name = field.split(".")
     for depth, section in enumerate(sections, start=1):
-        inner = tree.setdefault(section, {})
+        if tree.get(section) is None:  # not written out, or null: a section that is off
+            tree[section] = {}
+        inner = tree[section]
         if not isinstance(inner, dict):
             place = plain(".".join(sections[:depth]))
             raise ConfigError(OVERRIDE, plain(field), f"{place} must be a mapping of fields", inner)
@@ -135,6 +137,6 @@ def _blamed(origin: str, field: str, replaced: Sequence[str]) -> str:
     """Where the value of a wrong field comes from."""
     if any(f"{field}.".startswith(f"{part}.") for part in replaced):
         return OVERRIDE
-    if any(part.startswith(f"{field}.") for part in replaced):
+    if any(part.startswith(f"{field}." if field else "") for part in replaced):
         return f"{origin} with {OVERRIDE}"
     return origin

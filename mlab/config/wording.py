@@ -79,7 +79,7 @@ def complaint(error: ValidationError, tree: Any) -> tuple[str, str, object]:
     if not faults:
         place = error.errors()[0]["loc"][:2]
         return _dotted(place), SEVERAL[place], _shown(_value(tree, place))
-    detail = min(faults, key=lambda detail: detail["type"] != "extra_forbidden")
+    detail = min(faults, key=lambda detail: {"extra_forbidden": 0, "missing": 2}.get(detail["type"], 1))
     place, kind = detail["loc"], detail["type"]
     if place[:2] in SEVERAL:
         place = place[:2] + place[3:]

@@ -36,7 +36,7 @@ class Problem:
     @classmethod
     def of(cls, config: Config, run_id: str, cell: Cell) -> Problem:
         """The task of a cell in the terms of the pure modules."""
-        objective = Objective(config.score, config.ladder.limits, config.ladder.sizing)
+        objective = Objective(config.score, config.limits, config.ladder.sizing)
         return cls(config, run_id, Space.of(cell, objective))
 
 
@@ -106,7 +106,7 @@ def _records(
     problem: Problem, study: Study, index: int, refinement: Refinement, reports: list[list[float]]
 ) -> tuple[list[Trial], list[Candidate]]:
     """The trials of the batch, and a candidate for each that finished."""
-    space, base_price = problem.space, problem.config.ladder.base_price
+    space, base_price = problem.space, problem.config.base_price
     indent, volume, _ = space.priced(refinement.best.growth)
     evaluation = evaluate(indent, volume, space.objective)
     if not evaluation.finite:
