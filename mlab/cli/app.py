@@ -24,6 +24,7 @@ COMMANDS = {
     "compare": ("mlab.cli.browse:compare", "Compare two runs, cell by cell; the latest two where none are named."),
     "trace": ("mlab.cli.browse:trace", "Follow one candidate by its id."),
     "export": ("mlab.cli.export:export", "Export what a run found as CSV or JSON."),
+    "place": ("mlab.cli.place:place_ladder", "Turn a found ladder into orders that an exchange takes."),
     "report": ("mlab.cli.export:report", "Write the report of a run: one HTML file that needs no network."),
     "bot": ("mlab.cli.bot:bot", "Judge the settings of a bot as any ladder."),
     "delete": ("mlab.cli.removal:delete", "Take runs off the lists."),

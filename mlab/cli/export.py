@@ -38,7 +38,7 @@ def export(run: str, form: str, what: str, decimal: str, output: Path) -> None:
     with reading(run) as (_, store, experiment):
         exp_id = experiment.exp_id
         rows = summary.rows(store.results(exp_id)) if what == "results" else _orders(store.cells(exp_id))
-        _write(output, summary.as_csv(rows, decimal) if form == "csv" else _as_json(rows))
+        write(output, summary.as_csv(rows, decimal) if form == "csv" else _as_json(rows))
         emit("UI.EXPORT", f"{len(rows)} {what} exported as {form}", rows=len(rows), to=str(output))
 
 
@@ -70,13 +70,13 @@ def report(run: str, output: Path | None) -> None:
         events = list(EventLog(state.events(experiment.run_id)).news())
         text = html.html(experiment, cells, results, events, Pages.of(state))
         place = output or state.reports / f"{experiment.run_id}.html"
-        _write(place, text, folder=output is None)
+        write(place, text, folder=output is None)
         emit("UI.EXPORT", f"report of {len(results)} results", rows=len(results), to=str(place))
     if str(place) != "-":
         print(place)
 
 
-def _write(place: Path, text: str, *, folder: bool = False) -> None:
+def write(place: Path, text: str, *, folder: bool = False) -> None:
     """Write a file, and make its folder where asked to."""
     if str(place) == "-":
         streams.write(text)

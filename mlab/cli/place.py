@@ -1,0 +1,163 @@
+"""``mlab place``: from a found ladder to orders that an exchange takes."""
+
+from __future__ import annotations
+
+import io
+import sys
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+
+from mlab import bots, market
+from mlab.bots import Bot, BotOrder, geometric
+from mlab.cli.browse import cell_of
+from mlab.cli.choice import reading
+from mlab.cli.export import OUTPUT, write
+from mlab.config import Config, from_tree
+from mlab.core.errors import ConfigError, EvaluationError
+from mlab.core.records import Candidate
+from mlab.core.state import CANDIDATE_ID
+from mlab.market.rules import decimal
+from mlab.model.front import at_fills, on_path
+from mlab.model.objective import Objective
+from mlab.placing import Placement, place
+from mlab.report import placed, summary, terminal
+from mlab.store import Store
+
+TYPED = 2
+"""Decimals in which a person types the settings of a bot."""
+
+FORMATS = ["table", "csv", "json", *(name for name in bots.FORMATS if name != "csv")]
+
+
+class Number(click.ParamType[Decimal]):
+    """A number above 0, exactly as it is typed."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        """The decimal of a text."""
+        number = decimal(value)
+        if number is None or number <= 0:
+            self.fail(f"must be a number above 0, was {value!r}", param, ctx)
+        return number
+
+
+NUMBER = Number()
+
+
+@click.command("place")
+@click.argument("run", default="latest")
+@click.option("--cell", metavar="CELL", help="Whose best ladder, such as 20x10: overlap x orders.")
+@click.option("--market", "file", type=click.Path(path_type=Path), help="A saved answer of the exchange, or YAML.")
+@click.option("--symbol", help="Which symbol of the file, where it has several.")
+@click.option("--budget", type=NUMBER, help="The most that all orders cost, in quote currency.")
+@click.option("--price", type=NUMBER, help="Entry price.")
+@click.option("--take-profit", type=NUMBER, default="1", show_default=True, help="In % above the average entry.")
+@click.option("--fee", type=click.FloatRange(0, 10), default=0.0, show_default=True, help="Of each side, in %.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option("--output", "-o", type=OUTPUT, default="-", help="A file; standard output where left out.")
+def place_ladder(  # noqa: PLR0913 - its options
+    run: str,
+    *,
+    cell: str | None,
+    file: Path | None,
+    symbol: str | None,
+    budget: Decimal | None,
+    price: Decimal | None,
+    take_profit: Decimal,
+    fee: float,
+    form: str,
+    output: Path,
+) -> None:
+    """Turn a found ladder into orders that an exchange takes.
+
+    Prices go on ticks, quantities on steps, no order is below the least, and all are within the budget. What a search
+    was told of its market need not be told again. A format other than table, csv and json has the settings of a bot.
+    RUN is the id of a run, the end of one, or latest; or that of one candidate.
+    """
+    with reading(run[:22] if CANDIDATE_ID.fullmatch(run) else run) as (_, store, experiment):
+        config = from_tree(experiment.config, f"run {experiment.run_id}")
+        ladder = _ladder(store, experiment.exp_id, run, cell)
+    placement = _placement(ladder, _traded(config, file, symbol, budget, price), config)
+    taxed = Decimal(repr(fee))
+    if form == "table":
+        text = io.StringIO()
+        _show(terminal.console(sys.stdout if str(output) == "-" else text), ladder, placement, take_profit, taxed)
+        write(output, text.getvalue())
+    elif form == "csv":
+        write(output, summary.as_csv(placed.rows(placement, take_profit, taxed)))
+    elif form == "json":
+        write(output, orjson.dumps(placement.to_dict(), option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        write(output, _settings(ladder, placement, take_profit, form, config))
+
+
+def _ladder(store: Store, exp_id: int, run: str, cell: str | None) -> Candidate:
+    """The candidate that is named, or the best of a cell."""
+    if CANDIDATE_ID.fullmatch(run):
+        kept = store.kept(exp_id, run)
+        if kept is None:
+            raise ConfigError("command line", "RUN", "must be a candidate that is kept, see mlab show", run)
+        return kept
+    chosen = cell_of(store.cells(exp_id), cell)
+    if chosen.best is None:
+        raise EvaluationError(f"no ladder was found in {chosen.cell.label}")
+    return chosen.best
+
+
+def _traded(
+    config: Config, file: Path | None, symbol: str | None, budget: Decimal | None, price: Decimal | None
+) -> tuple[market.Market, Decimal, Decimal]:
+    """Rules, budget and entry price: what the command line says goes before what the run was told."""
+    told = config.market
+    rules = market.read(file, symbol) if file else told.market() if told else None
+    budget = budget or (Decimal(repr(told.budget)) if told else None)
+    price = price or (Decimal(repr(config.base_price)) if told else None)
+    for option, value in (("--market", rules), ("--budget", budget), ("--price", price)):
+        if value is None:
+            raise ConfigError("command line", option, "must be given, for the run was not told of a market")
+    assert rules is not None  # noqa: S101 - mypy cannot see it
+    assert budget is not None  # noqa: S101
+    assert price is not None  # noqa: S101
+    return rules, budget, price
+
+
+def _placement(ladder: Candidate, traded: tuple[market.Market, Decimal, Decimal], config: Config) -> Placement:
+    schedule = ladder.contract["schedule"]
+    return place(schedule["indent_pct"], schedule["volume_pct"], config.ladder.sizing, *traded)
+
+
+def _show(out: Console, ladder: Candidate, placement: Placement, take_profit: Decimal, fee: Decimal) -> None:
+    terminal.line(out, f"{ladder.cell.label}  {ladder.candidate_id}".rstrip())
+    terminal.prose(out, placed.origin(placement.market))
+    out.print()
+    terminal.table(out, placed.COLUMNS, placed.rows(placement, take_profit, fee))
+    out.print()
+    for sentence in placed.sentences(placement, take_profit, fee):
+        terminal.prose(out, sentence)
+
+
+def _settings(ladder: Candidate, placement: Placement, take_profit: Decimal, form: str, config: Config) -> str:
+    """The settings of a bot; of one that cannot hold any ladder its nearest, which is told beside the output."""
+    orders = list(placement.orders)
+    entry = orders[0].price
+    bot = Bot(
+        name=f"{ladder.cell.label} {placement.market.symbol}".strip(),
+        maker="Martingale Lab",
+        orders=tuple(BotOrder(100 * (1 - order.price / entry), order.money) for order in orders),
+        take_profit_pct=take_profit,
+        price=entry,
+    )
+    if form not in geometric.FAMILIES:
+        return bots.write(bot, form)
+    member = geometric.best(bot, form, Objective(config.score, config.limits, "quote"))
+    needs = [f"{need(one):.2f}" for need in (at_fills, on_path) for one in (member.typed, member.free)]
+    told = "{} holds ladders of a few numbers only: need {} % at fills rather than {}, {} % on the path rather than {}"
+    click.echo(told.format(bots.FORMATS[form].maker, *needs), err=True)
+    return bots.write(replace(member.bot, take_profit_pct=take_profit), form, TYPED)

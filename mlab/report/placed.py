@@ -1,0 +1,112 @@
+"""Placed orders as people read them: the table that every calculator of bots shows, and what rounding has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from decimal import Context, Decimal, localcontext
+from operator import itemgetter
+
+from mlab.core.records import Json
+from mlab.market import Market
+from mlab.market.rules import plain
+from mlab.placing import Order, Placement
+from mlab.placing.grid import EXACT
+from mlab.report.columns import PERCENT, Column
+
+NINE = Context(prec=9)
+"""Digits of what follows from the orders, such as their average."""
+
+
+def _column(key: str, head: str, unit: str = "", below: str = "") -> Column:
+    text = key in {"price", "quantity", "money", "spent", "average"}
+    return Column(key, head, itemgetter(key), unit, str if text or key == "order" else PERCENT, below=below)
+
+
+COLUMNS = (
+    _column("order", "order"),
+    _column("deviation_pct", "deviation", "%"),
+    _column("price", "price"),
+    _column("quantity", "quantity"),
+    _column("money", "size"),
+    _column("spent", "spent", below="money"),
+    _column("average", "average", below="price"),
+    _column("break_even_pct", "to break even", "%"),
+    _column("take_profit_pct", "to take profit", "%"),
+)
+"""The orders of a placement; a row is one of :func:`rows`."""
+
+
+def rows(placement: Placement, take_profit_pct: Decimal = Decimal(1), fee_pct: Decimal = Decimal(0)) -> list[Json]:
+    """One flat row an order: numbers that are placed are texts, percentages are numbers.
+
+    ``break_even_pct`` is the rebound after which a sale gives back what was paid, with a fee in % on both sides;
+    ``take_profit_pct`` that to a sale above the average by as many percent as are given.
+    """
+    with localcontext(EXACT):
+        return list(_rows(list(placement.orders), take_profit_pct, fee_pct / 100))
+
+
+def _rows(orders: Sequence[Order], take_profit_pct: Decimal, fee: Decimal) -> Iterator[Json]:
+    spent = coins = Decimal(0)
+    for number, order in enumerate(orders, start=1):
+        spent, coins = spent + order.money, coins + order.coins
+        average = spent / coins
+        yield {
+            "order": number,
+            "deviation_pct": _percent(1 - order.price / orders[0].price),
+            "price": plain(order.price),
+            "quantity": plain(order.quantity),
+            "money": plain(NINE.plus(order.money)),
+            "spent": plain(NINE.plus(spent)),
+            "average": plain(NINE.plus(average)),
+            "break_even_pct": _percent(average * (1 + fee) / (1 - fee) / order.price - 1),
+            "take_profit_pct": _percent(average * (1 + take_profit_pct / 100) / order.price - 1),
+        }
+
+
+def _percent(share: Decimal) -> float:
+    return float(round(100 * share, 6))
+
+
+def origin(market: Market) -> str:
+    """Whose rules they are, and how old: ``BTCUSDT on Binance spot, as of 2026-01-31 23:59 UTC, 3 days ago``."""
+    text = f"{market.symbol or 'A market'}, {market.origin}"
+    if market.as_of is None:
+        return text
+    days = (datetime.now(UTC) - market.as_of).days
+    return f"{text}, as of {market.as_of:%Y-%m-%d %H:%M} UTC, {days} day{'' if days == 1 else 's'} ago"
+
+
+def sentences(placement: Placement, take_profit_pct: Decimal, fee_pct: Decimal) -> list[str]:
+    """What the orders come to, what rounding has changed, and the rules; arguments as of :func:`rows`."""
+    market, changed, money = placement.market, placement.changed, placement.market.quote
+    depth, loss = (changed[name]["placed"] for name in ("depth_pct", "loss_at_last_order_pct"))
+    lines = [
+        f"Spends {plain(placement.spent)} of {plain(placement.budget)} {money}; covers {_short(depth)} %, "
+        f"where the position is down {_short(loss)} %.",
+        f"Need at fills {_pair(changed['max_need'])}, on the path {_pair(changed['max_need_path'])}, "
+        f"depth {_pair(changed['depth_pct'])}.",
+    ]
+    if lifted := changed["lifted"]:
+        share = plain(NINE.plus(round(placement.orders.grid.least_share_pct, 4)))
+        lines.append(
+            f"Lifted to the least order of the exchange: {', '.join(lifted)}; the others pay for it. A search with "
+            f"ladder.limits.first_volume_min_pct={share}, or with the market in its config, needs no lifting."
+        )
+    kept = ", ".join(f"{rule['rule']} {rule['limit']}".strip().replace("_", " ") for rule in placement.rules)
+    lines.append(f"Every order keeps: {kept}. Deviations count from the first order.")
+    fees = f"with {plain(fee_pct)} % of fees on each side" if fee_pct else "without fees"
+    lines.append(f"To break even is told {fees}; take profit is {plain(take_profit_pct)} % above the average.")
+    if market.contract_size != 1 or market.inverse:
+        lines.append("Liquidation is not judged: it depends on leverage and on the exchange's margins.")
+    return lines
+
+
+def _short(text: str) -> str:
+    return f"{float(text):z.2f}"
+
+
+def _pair(pair: dict[str, str]) -> str:
+    """A figure of the orders, and that of the ladder."""
+    return f"{_short(pair['placed'])} % (ladder {_short(pair['ladder'])})"

@@ -1,0 +1,176 @@
+"""``mlab place``: from a found ladder to orders, in every format, and by what a run was told of its market."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from mlab import bots, cli
+from mlab.core.state import State
+from mlab.model.reference import needs
+from mlab.report import placed, terminal
+from mlab.store import Store
+from tests import runs
+from tests.test_market import SPOT, saved
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+MARKET = ("market.tick=0.01", "market.step=0.001", "market.least_money=5", "market.budget=500", "market.price=100")
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[State, str, str]:
+    """A state folder with a run of two cells, and one of one cell that was told of its market."""
+    state = State(tmp_path_factory.mktemp("placed"))
+    with Store.open(state.database) as store:
+        plain = runs.searched(state, store)
+        told = runs.searched(state, store, *MARKET, "ladder.num_orders=5", "market.quote=USDT")
+    return state, plain, told
+
+
+Shell = Callable[..., tuple[str, str]]
+
+
+@pytest.fixture
+def mlab(stored: tuple[State, str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """What a command writes to standard output and to standard error."""
+    monkeypatch.setenv("MLAB_STATE_DIR", str(stored[0].root))
+
+    def typed(*arguments: str, status: int = 0) -> tuple[str, str]:
+        capsys.readouterr()
+        assert cli.main(("place", *arguments)) == status, capsys.readouterr().err
+        shown = capsys.readouterr()
+        return shown.out, shown.err
+
+    return typed
+
+
+@pytest.fixture
+def answer(tmp_path: Path) -> str:
+    return str(saved(tmp_path, SPOT))
+
+
+def test_a_ladder_becomes_orders_of_a_market(mlab: Shell, stored: tuple[State, str, str], answer: str) -> None:
+    out, err = mlab(stored[1], "--cell", "10 % x 4", "--market", answer, "--budget", "500", "--price", "20")
+    assert err == ""
+    assert "AAAUSDT, Binance spot, as of 2025-11-27 00:00 UTC, " in out
+    assert "days ago" in out
+    assert "least money 7, lowest share 0.2, most orders 40, falling prices" in out
+    assert "of 500 USDT; covers 10.00 %" in out
+
+
+def test_csv_json_and_table_say_the_same(mlab: Shell) -> None:
+    rows = list(csv.DictReader(io.StringIO(mlab("--format", "csv")[0])))
+    told = json.loads(mlab("--format", "json")[0])
+    assert set(told) == {"market", "budget", "spent", "orders", "changed", "rules"}
+    assert told["orders"] == [{name: row[name] for name in ("order", "price", "quantity", "money")} for row in rows]
+    assert all(rule["kept"] for rule in told["rules"])
+    prices, coins = ([float(row[name]) for row in rows] for name in ("price", "quantity"))
+    assert [float(row["break_even_pct"]) for row in rows] == pytest.approx(needs(prices, coins, "base"), abs=2e-6)
+    table = mlab()[0]
+    for row in rows:
+        assert f"{row['price']:>8}   {row['quantity']}" in table or row["price"] in table
+    assert rows[-1]["spent"] == told["spent"]
+
+
+def test_what_the_run_was_told_need_not_be_told_again(mlab: Shell, stored: tuple[State, str, str], answer: str) -> None:
+    told = json.loads(mlab("--format", "json")[0])
+    assert (told["market"]["tick"], told["budget"], told["orders"][0]["price"]) == ("0.01", "500", "100")
+    again = json.loads(mlab("--budget", "900", "--price", "50", "--market", answer, "--format", "json")[0])
+    assert (again["market"]["origin"], again["budget"], again["orders"][0]["price"]) == ("Binance spot", "900", "50")
+    assert mlab(stored[1], "--cell", "10x4", status=2)[1] == (
+        "error: command line: --market: must be given, for the run was not told of a market\n"
+    )
+
+
+def test_fees_and_take_profit_move_what_is_needed(mlab: Shell) -> None:
+    free, taxed = (
+        [float(row["break_even_pct"]) for row in csv.DictReader(io.StringIO(mlab("--format", "csv", *more)[0]))]
+        for more in ((), ("--fee", "0.1"))
+    )
+    assert [after - before for before, after in zip(free, taxed, strict=True)] == pytest.approx([0.2] * 5, abs=0.02)
+    profit = list(csv.DictReader(io.StringIO(mlab("--format", "csv", "--take-profit", "1.5")[0])))
+    assert float(profit[0]["take_profit_pct"]) == 1.5
+    assert "take profit is 1.5 % above the average" in mlab("--take-profit", "1.5")[0]
+
+
+@pytest.mark.parametrize("form", [form for form in bots.FORMATS if form != "csv"])
+def test_every_bot_reads_what_is_written_for_it(mlab: Shell, form: str) -> None:
+    text, told = mlab("--format", form)
+    bot = bots.parse(text, "placed", form)
+    orders = json.loads(mlab("--format", "json")[0])["orders"]
+    if form in bots.geometric.FAMILIES:
+        assert "holds ladders of a few numbers only: need " in told
+        assert bot.depth_pct >= Decimal("9.99")
+    elif form == "pionex":
+        assert sum(order.size for order in bot.orders) == 1000
+    else:
+        total = sum(float(order["money"]) for order in orders)
+        shares = [float(order.size / bot.budget) for order in bot.orders]
+        assert shares == pytest.approx([float(order["money"]) / total for order in orders], abs=1e-6)
+    if form not in bots.geometric.FAMILIES:
+        depths = [100 - float(order["price"]) for order in orders]  # of an entry at 100
+        assert [float(order.deviation_pct) for order in bot.orders] == pytest.approx(depths, abs=1e-6)
+    assert bot.take_profit_pct in {1, None}
+
+
+def test_one_candidate_is_placed_by_its_id(mlab: Shell, stored: tuple[State, str, str], answer: str) -> None:
+    with Store.open(stored[0].database) as store:
+        run = store.experiment(stored[1])
+        assert run is not None
+        last = store.results(run.exp_id)[-1]  # of the second cell
+    assert last.candidate_id in mlab(last.candidate_id, "--market", answer, "--budget", "500", "--price", "9")[0]
+    error = mlab(f"{stored[2]}-c000-b0099-i000", status=2)[1]
+    assert "must be a candidate that is kept" in error
+
+
+def test_a_rule_that_cannot_be_kept_ends_with_1_and_writes_nothing(mlab: Shell, tmp_path: Path) -> None:
+    out, err = mlab("--budget", "20", "-o", str(tmp_path / "orders.csv"), "--format", "csv", status=1)
+    assert out == ""
+    assert err.startswith("error: least_money: order 1 must be at least 5.1 USDT; a budget of ")
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--budget", "0"], "must be a number above 0, was '0'"),
+        (["--price", "many"], "must be a number above 0, was 'many'"),
+        (["--market", "absent.json"], "absent.json: cannot be read: No such file"),
+        (["--cell", "9x9"], "--cell: must be a cell of the run"),
+        (["--format", "kucoin"], "is not one of 'table', 'csv', 'json', '3commas'"),
+    ],
+)
+def test_what_is_typed_wrong_is_one_line(mlab: Shell, arguments: list[str], line: str) -> None:
+    error = mlab(*arguments, status=2)[1]
+    assert line in error
+    assert error.count("\n") == 1
+
+
+def test_orders_are_written_to_a_file(mlab: Shell, tmp_path: Path) -> None:
+    for form in ("table", "csv", "json"):
+        assert mlab("--format", form, "-o", str(tmp_path / form))[0] == ""
+        assert (tmp_path / form).read_text() == mlab("--format", form)[0]
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_the_table_is_cut_nowhere(width: int) -> None:
+    from tests.test_placing import placed as ladder  # noqa: PLC0415
+
+    text = io.StringIO()
+    placement = ladder("sub-cent", "100000")
+    rows = placed.rows(placement)
+    out = terminal.console(text)
+    out.width = width
+    terminal.table(out, placed.COLUMNS, rows)
+    for row in rows:
+        for name in ("price", "quantity", "money", "spent", "average"):
+            assert row[name] in text.getvalue()
+    assert max(map(len, text.getvalue().splitlines())) <= width
