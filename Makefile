@@ -54,6 +54,7 @@ bench: $(READY) ## measure evaluator, search, scale, workers and faults; prints 
 	@$(BIN)/python -m benchmarks.refinement
 	@$(BIN)/python -m benchmarks.scale
 	@$(BIN)/python -m benchmarks.workers
+	@$(BIN)/python -m benchmarks.placing
 	@$(BIN)/python -m benchmarks.faults
 	@$(BIN)/python -m benchmarks.readme
 

@@ -1,4 +1,4 @@
-"""The tables of benchmarks in README.md and docs/search.md, from the results that are stored.
+"""The tables of benchmarks in README.md, docs/search.md and docs/placing.md, from the results that are stored.
 
 ``python -m benchmarks.readme`` writes them; a test fails where they are not fresh.
 """
@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.record import RESULTS
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "search.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "search.md", ROOT / "docs" / "placing.md")
 
 
 def quality() -> list[str]:
@@ -106,11 +107,20 @@ def evaluator() -> list[str]:
     return _table(heads, rows)
 
 
+def _placing(name: str) -> list[str]:
+    """What it costs to place ladders, as it was printed."""
+    rows = _stored("placing")[name]
+    return _table(list(rows[0]), [[_plain(value) for value in row.values()] for row in rows])
+
+
 BLOCKS: dict[str, Callable[[], list[str]]] = {
     "quality": quality,
     "variants": variants,
     "methods": methods,
     "evaluator": evaluator,
+    "rounding": partial(_placing, "rounding"),
+    "small orders": partial(_placing, "small_orders"),
+    "placing time": partial(_placing, "time"),
 }
 
 
@@ -136,6 +146,10 @@ def _percent(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:z.3f} %" if value < 10 else f"{value:.0f} %"
+
+
+def _plain(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _number(value: float | None) -> str:

@@ -13,20 +13,26 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlab.api.ladders import Evaluation, Ladder, Limits, Score, Wave, evaluate, price, scores
+    from mlab.api.orders import Orders
     from mlab.api.runs import Run, open, runs  # noqa: A004 - as in os.open: mlab.open
     from mlab.api.search import search
+    from mlab.market import Market
+    from mlab.placing import PlacementError
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Evaluation", "Ladder", "Limits", "Run", "Score", "Wave", "__version__",
+    "Evaluation", "Ladder", "Limits", "Market", "Orders", "PlacementError", "Run", "Score", "Wave", "__version__",
     "evaluate", "open", "price", "runs", "scores", "search",
 ]  # fmt: skip
 
 _PLACES = {
     "mlab.api.ladders": ("Evaluation", "Ladder", "Limits", "Score", "Wave", "evaluate", "price", "scores"),
+    "mlab.api.orders": ("Orders",),
     "mlab.api.runs": ("Run", "open", "runs"),
     "mlab.api.search": ("search",),
+    "mlab.market": ("Market",),
+    "mlab.placing": ("PlacementError",),
 }
 
 

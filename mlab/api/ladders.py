@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
 
 from mlab import config as configs
+from mlab.api.orders import Orders, Rules, placed_orders
 from mlab.api.shown import Table
 from mlab.core.errors import ConfigError, EvaluationError
 from mlab.core.records import Candidate, Cell, Json
@@ -100,6 +101,55 @@ class Ladder:
         for name, value in {"indent_pct": tuple(indent.tolist()), "volume": tuple(amount.tolist())}.items():
             object.__setattr__(self, name, value)
         object.__setattr__(self, "base_price", price)
+
+    def place(
+        self,
+        market: Rules,
+        budget: object,
+        price: object = None,
+        *,
+        symbol: str | None = None,
+        sizing: Sizing = "quote",
+        take_profit_pct: object = 1,
+        fee_pct: object = 0,
+    ) -> Orders:
+        """Turn it into orders that an exchange takes: on its ticks and steps, none below its least, all in the budget.
+
+        Args:
+            market: the rules: a :class:`mlab.Market`, a mapping such as ``{"tick": "0.01", "step": "0.001"}``, or the
+                path of an exchange's saved answer.
+            budget: the most that all orders cost, in quote currency. Numbers may be texts, and then are exact.
+            price: of the first order; the base price where left out.
+            symbol: which one of the file.
+            sizing: what its volumes are, money (``quote``) or coins (``base``).
+            take_profit_pct: of a sale, above the average entry.
+            fee_pct: of each side, which the rebound to break even then has to cover.
+
+        Raises:
+            ConfigError: an argument is wrong.
+            PlacementError: a rule cannot be kept; says which, by which order, and what would pass.
+
+        Example:
+            >>> import mlab
+            >>> ladder = mlab.Ladder(indent_pct=[0, 5, 10], volume=[1, 1.2, 1.44])
+            >>> placed = ladder.place({"tick": "0.01", "step": "0.00001", "least_money": 5}, budget=500, price=65000)
+            >>> placed
+            <3 orders on market, numbers of your own, 499.7525 money>
+            >>> [order["quantity"] for order in placed.table]
+            ['0.00211', '0.00267', '0.00338']
+        """
+        entry = self.base_price if price is None else price
+        return placed_orders(
+            self.indent_pct,
+            self.volume,
+            sizing,
+            market=market,
+            budget=budget,
+            price=entry,
+            symbol=symbol,
+            take_profit_pct=take_profit_pct,
+            fee_pct=fee_pct,
+        )
 
     def _repr_html_(self) -> str:
         return evaluate(self).orders._repr_html_()

@@ -14,7 +14,7 @@ import orjson
 from rich.console import Console
 
 from mlab import bots, market
-from mlab.bots import Bot, BotOrder, geometric
+from mlab.bots import geometric
 from mlab.cli.browse import cell_of
 from mlab.cli.choice import reading
 from mlab.cli.export import OUTPUT, write
@@ -145,15 +145,7 @@ def _show(out: Console, ladder: Candidate, placement: Placement, take_profit: De
 
 def _settings(ladder: Candidate, placement: Placement, take_profit: Decimal, form: str, config: Config) -> str:
     """The settings of a bot; of one that cannot hold any ladder its nearest, which is told beside the output."""
-    orders = list(placement.orders)
-    entry = orders[0].price
-    bot = Bot(
-        name=f"{ladder.cell.label} {placement.market.symbol}".strip(),
-        maker="Martingale Lab",
-        orders=tuple(BotOrder(100 * (1 - order.price / entry), order.money) for order in orders),
-        take_profit_pct=take_profit,
-        price=entry,
-    )
+    bot = placed.bot(placement, f"{ladder.cell.label} {placement.market.symbol}", take_profit)
     if form not in geometric.FAMILIES:
         return bots.write(bot, form)
     member = geometric.best(bot, form, Objective(config.score, config.limits, "quote"))

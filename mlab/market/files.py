@@ -37,7 +37,7 @@ def read(path: Path, symbol: str | None = None) -> Market:
     tree = _tree(_text(path, source), source)
     shape = shape_of(tree)
     if shape is None:
-        return checked(_yours(tree, source, symbol), source)
+        return yours(tree, source, symbol)
     name, listing = _chosen(shape.symbols(tree), symbol, source)
     entry = Entry(source, name, listing)
     state = listing.get("status", listing.get("state"))
@@ -109,8 +109,12 @@ def _letters(symbol: str) -> str:
     return "".join(filter(str.isalnum, symbol)).upper()
 
 
-def _yours(tree: Any, source: str, symbol: str | None) -> Market:
-    """Rules that a person has written."""
+def yours(tree: Any, source: str, symbol: str | None) -> Market:
+    """Rules that a person has written.
+
+    Raises:
+        ConfigError: as for :func:`read`.
+    """
     if not isinstance(tree, Mapping):
         raise ConfigError(
             source, "", "must be the answer of an exchange, or a mapping such as {tick: 0.01, step: 0.001}"
@@ -125,7 +129,7 @@ def _yours(tree: Any, source: str, symbol: str | None) -> Market:
     inverse = tree.get("inverse", False)
     if inverse not in (True, False, "true", "false"):
         raise entry.wrong("inverse", "must be true or false", inverse)
-    return Market(
+    market = Market(
         symbol=symbol or entry.text("symbol", "market"),
         base=entry.text("base", "coins"),
         quote=entry.text("quote", "money"),
@@ -139,3 +143,4 @@ def _yours(tree: Any, source: str, symbol: str | None) -> Market:
         contract_size=entry.must("contract_size") if "contract_size" in tree else ONE,
         inverse=inverse in (True, "true"),
     )
+    return checked(market, source)

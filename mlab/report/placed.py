@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Context, Decimal, localcontext
 from operator import itemgetter
 
-from mlab.core.records import Json
+from mlab.bots import Bot, BotOrder
+from mlab.config import Config, from_tree
+from mlab.core.records import Candidate, Experiment, Json
 from mlab.market import Market
 from mlab.market.rules import plain
-from mlab.placing import Order, Placement
+from mlab.placing import Order, Placement, PlacementError, place
 from mlab.placing.grid import EXACT
 from mlab.report.columns import PERCENT, Column
+from mlab.report.numbers import exact
 
 NINE = Context(prec=9)
 """Digits of what follows from the orders, such as their average."""
@@ -67,6 +70,61 @@ def _rows(orders: Sequence[Order], take_profit_pct: Decimal, fee: Decimal) -> It
 
 def _percent(share: Decimal) -> float:
     return float(round(100 * share, 6))
+
+
+def bot(placement: Placement, name: str, take_profit_pct: Decimal) -> Bot:
+    """The orders as a bot's."""
+    orders = list(placement.orders)
+    entry = orders[0].price
+    with localcontext(EXACT):
+        buys = tuple(BotOrder(100 * (1 - order.price / entry), order.money) for order in orders)
+    return Bot(name.strip(), "Martingale Lab", buys, take_profit_pct, entry)
+
+
+def by_config(config: Config) -> Callable[[Candidate], Placement] | None:
+    """What places the ladders of a run that was told of its market; None where it was not."""
+    if config.market is None:
+        return None
+    market, sizing = config.market.market(), config.ladder.sizing
+    budget, price = (Decimal(repr(value)) for value in (config.market.budget, config.base_price))
+
+    def placing(ladder: Candidate) -> Placement:
+        schedule = ladder.contract["schedule"]
+        return place(schedule["indent_pct"], schedule["volume_pct"], sizing, market, budget, price)
+
+    return placing
+
+
+def told(run: Experiment) -> list[str]:
+    """What a run was told of its market, and what that has done to its limits; nothing where it was not."""
+    config = from_tree(run.config, f"run {run.run_id}")
+    if config.market is None:
+        return []
+    rules, wanted, kept = config.market.market(), config.ladder.limits, config.limits
+    raised = [
+        f"{name} {getattr(wanted, name):g} -> {getattr(kept, name):g}"
+        for name in ("first_volume_min_pct", "min_indent_step_pct")
+        if getattr(kept, name) != getattr(wanted, name)
+    ]
+    limits = f"; limits raised for it: {', '.join(raised)}" if raised else ""
+    money = f"{exact(config.market.budget)} {rules.quote} from {exact(config.base_price)} down"
+    return [f"Market {rules.symbol or 'of given rules'}: {money}{limits}."]
+
+
+def orders_in_words(run: Experiment, ladder: Candidate) -> list[str]:
+    """The orders of a ladder in money and coins; nothing where the run was not told of its market."""
+    placing = by_config(from_tree(run.config, f"run {run.run_id}"))
+    if placing is None:
+        return []
+    try:
+        placement = placing(ladder)
+    except PlacementError as error:
+        return [f"Cannot be placed: {error}."]
+    market = placement.market
+    texts = (f"{plain(NINE.plus(it.money))} = {plain(it.quantity)} at {plain(it.price)}" for it in placement.orders)
+    unit = "contracts" if market.contract_size != 1 or market.inverse else market.base
+    together = f"Together {plain(placement.spent)} {market.quote}; mlab place has them as a table."
+    return [f"Orders, in {market.quote} = {unit} at a price: {'; '.join(texts)}. {together}"]
 
 
 def origin(market: Market) -> str:

@@ -64,7 +64,7 @@ def show(out: Console, run: Experiment, cells: Sequence[CellResult], results: Se
         ladders = ranked(candidate for candidate in results if candidate.cell == result.cell)
         terminal.table(out, columns.RANKED, ladders[:top])
         out.print()
-        terminal.ladder(out, result.best)
+        terminal.ladder(out, result.best, run)
     out.print()
     terminal.limits(out)
 
@@ -154,4 +154,4 @@ def trace(out: Console, run: Experiment, candidate: Candidate, trial: Trial, eve
     for event in events:
         line(out, f"{str(event.get('ts', ''))[11:23]}  {event.get('event')} {event.get('msg')}")
     out.print()
-    terminal.ladder(out, candidate)
+    terminal.ladder(out, candidate, run)

@@ -20,7 +20,7 @@ from rich.text import Text
 from mlab.core.errors import one_line
 from mlab.core.records import Candidate, CellResult, Experiment
 from mlab.model.front import MEANING
-from mlab.report import columns, words
+from mlab.report import columns, placed, words
 from mlab.report.columns import Column
 from mlab.report.numbers import duration
 
@@ -56,7 +56,7 @@ def final(out: Console, experiment: Experiment, cells: Sequence[CellResult], sta
     for result in cells:
         if result.best is not None:
             out.print()
-            ladder(out, result.best)
+            ladder(out, result.best, experiment)
     out.print()
     table(out, columns.CELLS, columns.cell_rows(cells))
     out.print()
@@ -84,12 +84,17 @@ def header(out: Console, experiment: Experiment) -> None:
     out.print(Text.assemble((name, "bold"), f"  run {experiment.run_id}, experiment {experiment.exp_id}"))
     took = f"{experiment.eval_count:,} ladders evaluated in {duration(experiment.elapsed_s)}"
     line(out, f"{experiment.status}  {took}")
+    for sentence in placed.told(experiment):
+        prose(out, sentence)
     if experiment.status in ("STOPPED", "FAILED"):
         line(out, f"What was found is kept. Go on with   python -m flows.run --resume {experiment.run_id}")
 
 
-def ladder(out: Console, candidate: Candidate) -> None:
-    """Print one ladder: its title, the shape of its needs, a bullet an order, and the risk in plain words."""
+def ladder(out: Console, candidate: Candidate, run: Experiment | None = None) -> None:
+    """Print one ladder: its title, the shape of its needs, a bullet an order, and the risk in plain words.
+
+    Of a run that was told of its market, its orders in money and coins as well.
+    """
     schedule, sanity = candidate.contract["schedule"], words.badges(candidate.contract["sanity"])
     shape = _drawable(out, words.sparkline(schedule["needpct"]))
     out.print(Text.assemble((candidate.cell.label, "bold"), "  ", (candidate.candidate_id, "dim")), soft_wrap=True)
@@ -99,7 +104,7 @@ def ladder(out: Console, candidate: Candidate) -> None:
         line(out, f"  {bullet}")
     if not beside:
         prose(out, f"Prices: {', '.join(words.price_texts(schedule))}", indent="  ")
-    for sentence in words.risk(candidate):
+    for sentence in [*words.risk(candidate), *(placed.orders_in_words(run, candidate) if run else ())]:
         prose(out, sentence, indent="  ")
 
 

@@ -1,0 +1,116 @@
+"""Ladders as orders of an exchange."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from html import escape
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from mlab.api.shown import Table
+from mlab.core.errors import ConfigError
+from mlab.core.records import Json
+from mlab.market import Market, read
+from mlab.market.files import yours
+from mlab.market.rules import decimal, plain
+from mlab.model.ladder import Sizing
+from mlab.placing import Placement, place
+from mlab.report import placed
+
+Rules: TypeAlias = Market | Mapping[str, Any] | str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """A ladder as it is placed. ``str`` tells it in words, a notebook shows the orders.
+
+    Attributes:
+        placement: the orders, what rounding has changed, and the rules that they keep.
+        take_profit_pct: of a sale, above the average entry.
+        fee_pct: of each side.
+    """
+
+    placement: Placement
+    take_profit_pct: Decimal
+    fee_pct: Decimal
+
+    @property
+    def table(self) -> Table[Json]:
+        """A row an order; prices, quantities and money are exact texts."""
+        rows = placed.rows(self.placement, self.take_profit_pct, self.fee_pct)
+        return Table(rows, placed.COLUMNS, rows)
+
+    def to_dict(self) -> Json:
+        """Market, budget, orders, what has changed, and rules, in plain JSON values; numbers are texts."""
+        return self.placement.to_dict()
+
+    def settings(self, form: str) -> str:
+        """The orders as the settings of a bot.
+
+        Args:
+            form: ``3commas``, ``veles``, ``pionex``, ``hummingbot`` or ``gainium``, which take any ladder.
+
+        Raises:
+            ConfigError: no such format, or one that takes ladders of a few numbers only: ``mlab place`` fits those.
+        """
+        from mlab import bots  # noqa: PLC0415 - late, for few need it
+
+        if form not in bots.FORMATS:
+            raise ConfigError("settings", "form", f"must be one of {', '.join(bots.FORMATS)}", form)
+        return bots.write(placed.bot(self.placement, self.placement.market.symbol, self.take_profit_pct), form)
+
+    def __str__(self) -> str:
+        return "\n".join([repr(self.table), "", *self._sentences])
+
+    def __repr__(self) -> str:
+        spent, orders = plain(self.placement.spent), len(self.placement.orders.ticks)
+        return f"<{orders} orders on {placed.origin(self.placement.market)}, {spent} {self.placement.market.quote}>"
+
+    @property
+    def _sentences(self) -> list[str]:
+        return placed.sentences(self.placement, self.take_profit_pct, self.fee_pct)
+
+    def _repr_html_(self) -> str:
+        return self.table._repr_html_() + "".join(f"<p>{escape(sentence)}</p>" for sentence in self._sentences)
+
+
+def placed_orders(  # noqa: PLR0913 - what orders follow from
+    indent_pct: tuple[float, ...],
+    volume: tuple[float, ...],
+    sizing: Sizing,
+    *,
+    market: Rules,
+    budget: object,
+    price: object,
+    symbol: str | None,
+    take_profit_pct: object,
+    fee_pct: object,
+) -> Orders:
+    """The orders of a ladder; arguments as of :meth:`mlab.Ladder.place`."""
+    money, entry, profit = (
+        _above_0(name, value)
+        for name, value in {"budget": budget, "price": price, "take_profit_pct": take_profit_pct}.items()
+    )
+    fee = decimal(fee_pct)
+    if fee is None or not 0 <= fee <= 10:
+        raise ConfigError("place", "fee_pct", "must be a number from 0 to 10", fee_pct)
+    placement = place(indent_pct, volume, sizing, _market(market, symbol), money, entry)
+    return Orders(placement, profit, fee)
+
+
+def _above_0(name: str, value: object) -> Decimal:
+    number = decimal(value)
+    if number is None or number <= 0:
+        raise ConfigError("place", name, "must be a number above 0", value)
+    return number
+
+
+def _market(rules: Rules, symbol: str | None) -> Market:
+    if isinstance(rules, Market):
+        return rules
+    if isinstance(rules, Mapping):
+        return yours(rules, "place", symbol)
+    return read(Path(rules), symbol)
