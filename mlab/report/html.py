@@ -13,7 +13,7 @@ from mlab.core.records import Candidate, CellResult, Experiment, Json
 from mlab.core.urls import Pages
 from mlab.model.front import MEANING
 from mlab.model.ranking import ranked_by_cell
-from mlab.report import columns, plots, words
+from mlab.report import calculator, columns, placed, plots, words
 from mlab.report.numbers import duration, moment, significant
 
 FRONT = "front"
@@ -29,6 +29,7 @@ LADDERS = (columns.CELL, *columns.RANKED)
 templates = Environment(loader=PackageLoader("mlab.report", "."), autoescape=True, undefined=StrictUndefined)
 templates.filters["heights"] = lambda needs: [need / max(*needs, 1e-9) for need in needs]
 templates.globals.update(columns=columns, words=words, LADDERS=LADDERS, MEANING=MEANING, version=mlab.__version__)
+templates.globals.update(calculator=calculator, ORDERS=placed.COLUMNS)
 
 
 def html(
@@ -50,6 +51,7 @@ def html(
         drawn: pictures that exist; what is missing is drawn here, which takes 0.1 s each.
     """
     shown = events[-EVENTS:]
+    config = configs.from_tree(run.config, run.run_id)
     kept = [ladder for cell in ranked_by_cell(results) for ladder in cell]
     return templates.get_template("page.html.j2").render(
         run=run,
@@ -62,7 +64,8 @@ def html(
         trace=shown,
         left_out=len(events) - len(shown),
         event_names=sorted({str(event.get("event")) for event in shown}),
-        config=configs.dump(configs.from_tree(run.config, run.run_id)),
+        config=config,
+        config_text=configs.dump(config),
     )
 
 

@@ -69,7 +69,7 @@ def _rows(orders: Sequence[Order], take_profit_pct: Decimal, fee: Decimal) -> It
 
 
 def _percent(share: Decimal) -> float:
-    return float(round(100 * share, 6))
+    return float(round(100 * share, 6)) + 0.0  # no minus before a zero
 
 
 def bot(placement: Placement, name: str, take_profit_pct: Decimal) -> Bot:
