@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal, getcontext, localcontext
 from fractions import Fraction
 from typing import Any
@@ -32,6 +33,8 @@ MARKETS = {
                        contract_size=D(100), inverse=True), D("65000.5")),
     "step of 3": (Market(tick=D("0.05"), step=D(3), least_quantity=D(6)), D("2.5")),
     "coarse": (Market(tick=D("0.5"), step=D("0.5"), least_money=D("1.5")), D("100")),
+    "no multiples": (Market(quote="USDT", tick=D("0.03"), step=D("0.7"), least_quantity=D(1), least_money=D("4.99"),
+                            lowest_share=D("0.81")), D("10")),
     "free": (Market(), D("0.3141592653589793")),
 }  # fmt: skip
 
@@ -132,6 +135,18 @@ def test_small_orders_are_lifted_and_the_large_ones_pay_in_proportion() -> None:
     assert (first, second) == (D("5.2"), D("5.5575"))
     assert float(fourth / third) == pytest.approx(2.0, abs=0.01)
     assert D("299") < placement.spent <= D("300")
+
+
+def test_a_least_that_is_no_multiple_of_a_step_or_tick_is_kept() -> None:
+    """1 is two steps of 0.7, 5.05 of money are 8, 5 at 9 are 8, and 8.2 is above 273 ticks of 0.03."""
+    market = Market(tick=D("0.03"), step=D("0.7"), least_quantity=D(1), lowest_share=D("0.82"))
+    first, second, _ = place([0.0, 10.0, 15.0], [1.0, 1.0, 1000.0], "quote", market, D(1000), D(10)).orders
+    assert (first.quantity, second.quantity) == (D("1.4"), D("1.4"))
+    dear = replace(market, step=D("0.07"), least_quantity=D(0), least_money=D(5))
+    first, second, _ = place([0.0, 10.0, 15.0], [1.0, 1.0, 1000.0], "quote", dear, D(1000), D(10)).orders
+    assert (first.quantity, second.quantity) == (D("0.56"), D("0.56"))
+    with pytest.raises(PlacementError, match=r"lowest_share: order 2 at 8\.19 is below 0\.82 of"):
+        place([0.0, 18.0], [1.0, 1.0], "quote", market, D(1000), D(10))
 
 
 def test_order_1_leaves_a_margin_for_the_average_price() -> None:

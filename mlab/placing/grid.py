@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
 from fractions import Fraction
+from math import ceil
 
 from mlab.market import Market
 
@@ -59,7 +60,6 @@ class Grid:
             step = market.step or _last_digit(budget / market.money(Decimal(1), price))
             unit = market.money(step, tick)
             entry = Fraction(price) / Fraction(tick)
-            least = market.least_money / unit
             return cls(
                 market=market,
                 tick=tick,
@@ -67,9 +67,9 @@ class Grid:
                 unit=unit,
                 entry=(entry.numerator, entry.denominator),
                 budget=int(budget // unit),
-                lowest=up(market.lowest_share * price / tick),
-                least_quantity=max(1, up(market.least_quantity / step)),
-                least_money=(up(least), up(least * AT_MARKET)),
+                lowest=ceil(market.lowest_share * price / tick),
+                least_quantity=max(1, ceil(market.least_quantity / step)),
+                least_money=(ceil(market.least_money / unit), ceil(market.least_money * AT_MARKET / unit)),
             )
 
     def ticks(self, depth: int) -> int:
@@ -109,11 +109,6 @@ def parts(values: Sequence[float], whole: float) -> list[int]:
 def nearest(dividend: int, divisor: int) -> int:
     """The whole number nearest to a quotient; of halves the larger."""
     return (2 * dividend + divisor) // (2 * divisor)
-
-
-def up(number: Decimal) -> int:
-    """The first whole number that is no less."""
-    return -int(-number // 1)
 
 
 def _last_digit(value: Decimal) -> Decimal:
