@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import random
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -50,15 +51,38 @@ EXTREME = {
 }
 
 
+def market_of(chance: random.Random) -> tuple[Market, Decimal]:
+    """A market of the examples, or one by chance whose grid and least order are about as fine as those of exchanges."""
+    if chance.random() < 0.6:
+        return chance.choice([*MARKETS.values(), *EXTREME.values()])
+    price = 10 ** chance.uniform(-7, 5)
+
+    def number(power: float, digits: int = 2) -> Decimal:
+        return D(repr(float(f"{10 ** (power + chance.uniform(-1.5, 1.5)):.{chance.randint(1, digits)}g}")))
+
+    inverse, size = chance.random() < 0.3, chance.choice([D(1), number(0)])
+    power = 0 if inverse else math.log10(price)
+    market = Market(
+        symbol="X-Y",
+        quote="YEN",
+        tick=number(math.log10(price) - 3.5),
+        step=chance.choice([D(0), number(-power - 0.5)]),
+        least_quantity=chance.choice([D(0), number(-power)]),
+        least_money=chance.choice([D(0), number(0.7)]),
+        contract_size=size,
+        inverse=inverse,
+    )
+    return market, D(repr(price))
+
+
 def case(chance: random.Random) -> tuple[Any, ...]:
     """A ladder, its sizing, a market, a budget, an entry price, take profit and fee."""
-    market, price = chance.choice([*MARKETS.values(), *EXTREME.values()])
-    count = chance.randint(2, 20)
+    market, price = market_of(chance)
     depths, volumes = [0.0], [1.0]
-    for _ in range(count - 1):
+    for _ in range(chance.randint(1, 19)):
         depths.append(depths[-1] + chance.choice([chance.uniform(0.05, 4.0), 2.5]))
         volumes.append(volumes[-1] * chance.choice([chance.uniform(0.5, 2.0), 1.0, 1.5]))
-    if chance.random() < 0.5:
+    if chance.random() < 0.3:
         price = D(repr(float(f"{float(price) * chance.uniform(0.8, 1.2):.6g}")))
     budget = D(f"{10 ** chance.uniform(1, 6):.{chance.randint(0, 2)}f}")
     take_profit, fee = (D(chance.choice(texts)) for texts in (["1", "1.5", "0.37"], ["0", "0.1", "0.075", "10"]))
@@ -73,11 +97,14 @@ def by_python(*case: Any) -> dict[str, Any]:
     except PlacementError as error:
         return {"error": str(error)}
     rows = placed.rows(placement, take_profit, fee)
+    first, _, lifted, *_ = placed.sentences(placement, take_profit, fee)
+    words = first.split(";")[0] + "."
+    if placement.changed["lifted"]:
+        words += f" {lifted.split('.')[0]}."
     return {
         "csv": summary.as_csv(rows),
         "table": [[column.text(row) for column in placed.COLUMNS] for row in rows],
-        "spent": placed.sentences(placement, take_profit, fee)[0].split(";")[0] + ".",
-        "lifted": placement.changed["lifted"],
+        "words": words,
     }
 
 
@@ -92,8 +119,8 @@ def asked(*case: Any) -> dict[str, Any]:
 
 BY_THE_PAGE = """asked => JSON.stringify(JSON.parse(asked).map(({ladder, fields}) => {
   try {
-    const {table, spent, lifted} = place(ladder, fields);
-    return {csv: as_csv(table), table: table.map(shown), spent, lifted};
+    const {table, words} = place(ladder, fields);
+    return {csv: as_csv(table), table: table.map(shown), words};
   } catch (error) {
     return {error: error.message};
   }
@@ -158,7 +185,7 @@ def test_it_places_any_ladder_as_python_does(page: Page) -> None:
     refused = {one["error"].split(":")[0] for one in wanted if "error" in one}
     assert refused == {"least_money", "least_quantity", "tick", "lowest_share", "most_orders", "most_quantity"}
     assert sum("csv" in one for one in wanted) > CASES / 2
-    assert any(one.get("lifted") for one in wanted)
+    assert any("Lifted" in one.get("words", "") for one in wanted)
 
 
 def read(shown: Locator) -> list[list[str]]:

@@ -245,8 +245,9 @@ function place({depths, shares, sizing, market: fixed}, typed) {
   const market = market_of(fixed, typed), budget = number(typed, "budget"), price = number(typed, "price");
   const {orders, lifted} = make(ladder, grid_of(market, budget, price));
   const spent = plain(orders.map(order => order.money).reduce(plus));
+  const raised = lifted.length ? ` Lifted to the least order of the exchange: ${lifted.join(", ")}; the others pay for it.` : "";
   return {
-    table: rows(orders, number(typed, "take_profit"), number(typed, "fee")), lifted,
-    spent: `Spends ${spent} of ${plain(budget)} ${market.quote}.`,
+    table: rows(orders, number(typed, "take_profit"), number(typed, "fee")),
+    words: `Spends ${spent} of ${plain(budget)} ${market.quote}.${raised}`,
   };
 }
