@@ -54,6 +54,8 @@ class Reader(HTMLParser):
         self.tags: list[str] = []
         self.links: list[str] = []
         self.ids: list[str] = []
+        self.fields: list[str | None] = []
+        self.ladders: list[str] = []
         self.text = ""
         self.feed(text)
         assert self.open == []
@@ -63,6 +65,8 @@ class Reader(HTMLParser):
         values = dict(attrs)
         self.links += [value for name in ("href", "src") if (value := values.get(name))]
         self.ids += [value] if (value := values.get("id")) else []
+        self.ladders += [value] if (value := values.get("data-ladder")) else []
+        self.fields += [values.get("value")] if tag == "input" and "name" in values else []
         if tag not in VOID:
             self.open.append(tag)
 
@@ -107,6 +111,26 @@ def test_what_comes_from_outside_is_escaped(whole: tuple[State, str]) -> None:
     assert HOSTILE in Reader(whole[1]).text, "shown as it was written"
     assert "<script>alert" not in whole[1]
     assert Reader(whole[1]).tags.count("script") == 1
+
+
+def test_the_calculators_begin_with_what_the_run_was_told_of_its_market(
+    whole: tuple[State, str], tmp_path: Path
+) -> None:
+    """Fields, rules without a field, and a symbol that would be a script."""
+    told = (f"symbol={json.dumps(HOSTILE[:60])}", "tick=0.01", "least_money=5", "lowest_share=0.2", "budget=500")
+    with Store.open(State(tmp_path).database) as store:
+        run_id = runs.searched(State(tmp_path), store, *(f"market.{rule}" for rule in (*told, "price=65000.5")))
+        run = runs.stored(store, run_id)
+        text = html.html(run, store.cells(run.exp_id), store.results(run.exp_id), [], PAGES)
+    read, other = Reader(text), Reader(whole[1])
+    assert read.tags.count("script") == 1
+    assert [json.loads(ladder)["market"]["symbol"] for ladder in read.ladders] == [HOSTILE[:60]] * 2
+    assert json.loads(read.ladders[0])["market"]["lowest_share"] == "0.2"
+    assert "The run's market has these as well: lowest share 0.2." in read.text
+    assert "The run's market" not in other.text
+    budget_price_and_rules = ["500", "65000.5", "money", "0.01", "", "", "5", "1", "0"]
+    assert read.fields == budget_price_and_rules * 2
+    assert other.fields[:9] == ["", "100", "money", "", "", "", "", "1", "0"]
 
 
 def test_a_run_without_any_ladder_has_a_page(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ const minus = (a, b) => plus(a, {n: -b.n, d: b.d});
 const times = (a, b) => ({n: a.n * b.n, d: a.d * b.d});
 const over = (a, b) => ({n: a.n * b.d, d: a.d * b.n});
 const less = (a, b) => a.n * b.d < b.n * a.d;
+const larger = (a, b) => a > b ? a : b;
 const ten_to = power => power < 0 ? fraction(1n, 10n ** BigInt(-power)) : fraction(10n ** BigInt(power));
 const ZERO = fraction(0n), ONE = fraction(1n), PERCENT = fraction(1n, 100n), AT_MARKET = fraction(101n, 100n);
 
@@ -61,21 +62,19 @@ function grid_of(market, budget, price) {
   const last_digit = value => ten_to(adjusted(value) - FREE_DIGITS + 1);
   const tick = market.tick.n ? market.tick : last_digit(price);
   const step = market.step.n ? market.step : last_digit(over(budget, money(market, ONE, price)));
-  const unit = money(market, step, tick), least = over(market.least_money, unit), enough = over(market.least_quantity, step);
+  const unit = money(market, step, tick), least = over(market.least_money, unit);
   return {
-    market, tick, step, unit,
-    entry: over(price, tick),
+    market, tick, step, unit, entry: over(price, tick),
     budget: down(over(budget, unit)),
     lowest: up(over(times(market.lowest_share, price), tick)),
-    least_quantity: enough.n ? up(enough) : 1n,
+    least_quantity: larger(1n, up(over(market.least_quantity, step))),
     least_money: up(least), least_at_market: up(times(least, AT_MARKET)),
   };
 }
 
 // mlab.placing.grid.Grid.least_steps
 function least_steps(grid, weight, at_market) {
-  const dear = up(fraction(at_market ? grid.least_at_market : grid.least_money, weight));
-  return dear > grid.least_quantity ? dear : grid.least_quantity;
+  return larger(grid.least_quantity, up(fraction(at_market ? grid.least_at_market : grid.least_money, weight)));
 }
 
 // mlab.placing.orders.PlacementError
@@ -97,10 +96,8 @@ function make(ladder, grid) {
   check_budget(floors, weights, grid);
   const worth = ladder.shares.map((share, k) => ladder.sizing === "quote" ? share : share * ticks[k]);
   const {rest, whole, low} = lifted(worth, floors, grid.budget);
-  const steps = least.map((count, k) => {
-    const wanted = low.has(k) ? 0n : nearest(fraction(worth[k] * rest, whole * weights[k]));
-    return wanted > count ? wanted : count;
-  });
+  const wanted = k => nearest(fraction(worth[k] * rest, whole * weights[k]));
+  const steps = least.map((count, k) => low.has(k) ? count : larger(count, wanted(k)));
   take_back(steps, weights, least, grid.budget);
   check_sizes(steps, grid);
   const orders = ticks.map((at, k) => {
@@ -141,13 +138,12 @@ function check_prices(ticks, {market, tick, entry, lowest}) {
     const reason = `is one more than the ${most} open orders that ${market.symbol} takes`;
     throw new PlacementError("most_orders", most + 1, reason, `num_orders=${most} would do`);
   }
+  const coarse = `for a tick is ${plain(tick)}`;
   ticks.slice(1).forEach((below, k) => {
-    if (below <= 0n) {
-      const reason = `would be at 0, for a tick is ${plain(tick)}`;
-      throw new PlacementError("tick", k + 2, reason, "search with a smaller overlap");
-    }
+    if (below <= 0n)
+      throw new PlacementError("tick", k + 2, `would be at 0, ${coarse}`, "search with a smaller overlap");
     if (below >= ticks[k]) {
-      const reason = `would be at ${price(ticks[k])} like the one before it, for a tick is ${plain(tick)}`;
+      const reason = `would be at ${price(ticks[k])} like the one before it, ${coarse}`;
       const remedy = `search with ladder.limits.min_indent_step_pct=${UP(over(fraction(100n), entry))} or more`;
       throw new PlacementError("tick", k + 2, reason, remedy);
     }
@@ -186,8 +182,7 @@ function rows(orders, take_profit, fee) {
   const profit = plus(ONE, times(take_profit, PERCENT)), part = times(fee, PERCENT);
   let spent = ZERO, held = ZERO;
   return orders.map((order, k) => {
-    spent = plus(spent, order.money);
-    held = plus(held, order.coins);
+    [spent, held] = [plus(spent, order.money), plus(held, order.coins)];
     const average = over(spent, held), above = over(average, order.price);
     return {
       order: String(k + 1),
@@ -205,7 +200,8 @@ function rows(orders, take_profit, fee) {
 
 // The texts of mlab.report.placed.COLUMNS: percentages are doubles of two decimals, of ties, odd eighths, the even one.
 function shown(row) {
-  const hundredths = value => Number.isInteger(value * 8) && !Number.isInteger(value * 4) ? 2 * Math.round(value * 50) / 100 : value;
+  const tie = value => Number.isInteger(value * 8) && !Number.isInteger(value * 4);
+  const hundredths = value => tie(value) ? 2 * Math.round(value * 50) / 100 : value;
   return Object.entries(row).map(([key, text]) => key.endsWith("_pct") ? hundredths(Number(text)).toFixed(2) : text);
 }
 
@@ -217,11 +213,12 @@ class FieldError extends Error {
   constructor(field, reason) { super(`${field}: ${reason}`); this.field = field; }
 }
 
-// mlab.cli.place.NUMBER and mlab.market.entry.Entry.may: the number of a field, which may be left out where it is a rule.
+// mlab.cli.place.NUMBER and mlab.market.entry.Entry.may: the number of a field, which may be empty where it is a rule.
 function number(typed, field) {
   const text = typed[field].trim(), value = text ? decimal(text) : ZERO;
   if (["budget", "price", "take_profit"].includes(field)) {
-    if (!value?.n) throw new FieldError(field, text ? `must be a number above 0, was '${text}'` : "must be given to see the orders");
+    const must = text ? `must be a number above 0, was '${text}'` : "must be given to see the orders";
+    if (!value?.n) throw new FieldError(field, must);
   } else if (value === null || (field === "fee" && less(fraction(10n), value))) {
     throw new FieldError(field, `must be a number from 0 ${field === "fee" ? "to 10" : "up"}, was '${text}'`);
   }
@@ -241,13 +238,12 @@ function market_of(fixed, typed) {
 
 // mlab.placing.place, from the data of mlab.report.calculator.ladder and the texts of its fields
 function place({depths, shares, sizing, market: fixed}, typed) {
-  const ladder = {depths: depths.map(BigInt), shares: shares.map(BigInt), sizing};
   const market = market_of(fixed, typed), budget = number(typed, "budget"), price = number(typed, "price");
+  const ladder = {depths: depths.map(BigInt), shares: shares.map(BigInt), sizing};
   const {orders, lifted} = make(ladder, grid_of(market, budget, price));
   const spent = plain(orders.map(order => order.money).reduce(plus));
-  const raised = lifted.length ? ` Lifted to the least order of the exchange: ${lifted.join(", ")}; the others pay for it.` : "";
-  return {
-    table: rows(orders, number(typed, "take_profit"), number(typed, "fee")),
-    words: `Spends ${spent} of ${plain(budget)} ${market.quote}.${raised}`,
-  };
+  const words = [`Spends ${spent} of ${plain(budget)} ${market.quote}.`];
+  const raised = lifted.join(", ");
+  if (raised) words.push(`Lifted to the least order of the exchange: ${raised}; the others pay for it.`);
+  return {table: rows(orders, number(typed, "take_profit"), number(typed, "fee")), words: words.join(" ")};
 }
