@@ -100,7 +100,7 @@ def test_a_run_is_shown_by_id_by_its_end_and_as_the_latest(
         (["show", "latest", "--top", "0"], "'--top'"),
         (["trace", "../../etc/passwd"], "CANDIDATE: must look like"),
         (["trace", "20260131-235959-0a1b2c-c004-b0005-i007"], "RUN: must be the id of one run"),
-        (["export", "latest", "-o", "/nowhere/file"], "--output: cannot be written"),
+        (["export", "latest", "-o", "/proc/nowhere/file"], "--output: cannot be written"),
         (["export", "latest", "--format", "xml"], "'--format'"),
         (["export", "latest", "--format", "json", "--decimal", ","], "--decimal: must be . in JSON"),
         (["restore", "latest"], "RUN: must be the id of one run"),

@@ -203,7 +203,15 @@ def test_the_context_of_the_caller_does_not_matter_and_is_left_alone() -> None:
     with localcontext() as context:
         context.prec = 3
         assert placed("sub-cent", "614").to_dict() == usual
+        with pytest.raises(PlacementError, match=r"a budget of 21\.2225 would do"):
+            placed("BTC", "12")
         assert getcontext().prec == 3
+
+
+def test_numbers_of_any_size_are_exact() -> None:
+    market = Market(tick=D("1e-30"), step=D("1e-30"))
+    first, second = place([0.0, 50.0], [1.0, 1.0], "quote", market, D("1e30"), D("1")).orders
+    assert (first.money, second.money, second.quantity) == (D("5e29"), D("5e29"), D("1e30"))
 
 
 def test_numbers_are_written_out() -> None:

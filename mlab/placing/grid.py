@@ -22,7 +22,7 @@ FREE_DIGITS = 9
 AT_MARKET = Decimal("1.01")
 """Order 1 is judged at an average price beside the price of the moment: its money stays so much above the least."""
 
-EXACT = Context(prec=60)
+EXACT = Context(prec=400)
 """Room for every product of a price, a quantity and a size of a contract, whatever the context of the caller."""
 
 

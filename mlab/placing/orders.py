@@ -76,7 +76,11 @@ def make(indent_pct: Sequence[float], volume: Sequence[float], sizing: Sizing, g
     Raises:
         PlacementError: a rule cannot be kept.
     """
-    depths, shares = parts(indent_pct, 100.0), parts(volume, sum(volume))
+    with localcontext(EXACT):
+        return _made(parts(indent_pct, 100.0), parts(volume, sum(volume)), sizing, grid)
+
+
+def _made(depths: Sequence[int], shares: Sequence[int], sizing: Sizing, grid: Grid) -> Orders:
     ticks = [grid.ticks(depth) for depth in depths]
     _check_prices(ticks, grid)
     weights = [grid.weight(at) for at in ticks]

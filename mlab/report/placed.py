@@ -95,11 +95,11 @@ def by_config(config: Config) -> Callable[[Candidate], Placement] | None:
     return placing
 
 
-def told(run: Experiment) -> list[str]:
-    """What a run was told of its market, and what that has done to its limits; nothing where it was not."""
+def told(run: Experiment) -> str:
+    """What a run was told of its market, and what that has done to its limits; empty where it was not."""
     config = from_tree(run.config, f"run {run.run_id}")
     if config.market is None:
-        return []
+        return ""
     rules, wanted, kept = config.market.market(), config.ladder.limits, config.limits
     raised = [
         f"{name} {getattr(wanted, name):g} -> {getattr(kept, name):g}"
@@ -108,23 +108,23 @@ def told(run: Experiment) -> list[str]:
     ]
     limits = f"; limits raised for it: {', '.join(raised)}" if raised else ""
     money = f"{exact(config.market.budget)} {rules.quote} from {exact(config.base_price)} down"
-    return [f"Market {rules.symbol or 'of given rules'}: {money}{limits}."]
+    return f"Market {rules.symbol or 'of given rules'}: {money}{limits}."
 
 
-def orders_in_words(run: Experiment, ladder: Candidate) -> list[str]:
-    """The orders of a ladder in money and coins; nothing where the run was not told of its market."""
+def orders_in_words(run: Experiment, ladder: Candidate) -> str:
+    """The orders of a ladder in money and coins; empty where the run was not told of its market."""
     placing = by_config(from_tree(run.config, f"run {run.run_id}"))
     if placing is None:
-        return []
+        return ""
     try:
         placement = placing(ladder)
     except PlacementError as error:
-        return [f"Cannot be placed: {error}."]
+        return f"Cannot be placed: {error}."
     market = placement.market
     texts = (f"{plain(NINE.plus(it.money))} = {plain(it.quantity)} at {plain(it.price)}" for it in placement.orders)
     unit = "contracts" if market.contract_size != 1 or market.inverse else market.base
     together = f"Together {plain(placement.spent)} {market.quote}; mlab place has them as a table."
-    return [f"Orders, in {market.quote} = {unit} at a price: {'; '.join(texts)}. {together}"]
+    return f"Orders, in {market.quote} = {unit} at a price: {'; '.join(texts)}. {together}"
 
 
 def origin(market: Market) -> str:

@@ -20,7 +20,7 @@ from rich.text import Text
 from mlab.core.errors import one_line
 from mlab.core.records import Candidate, CellResult, Experiment
 from mlab.model.front import MEANING
-from mlab.report import columns, placed, words
+from mlab.report import columns, words
 from mlab.report.columns import Column
 from mlab.report.numbers import duration
 
@@ -84,8 +84,10 @@ def header(out: Console, experiment: Experiment) -> None:
     out.print(Text.assemble((name, "bold"), f"  run {experiment.run_id}, experiment {experiment.exp_id}"))
     took = f"{experiment.eval_count:,} ladders evaluated in {duration(experiment.elapsed_s)}"
     line(out, f"{experiment.status}  {took}")
-    for sentence in placed.told(experiment):
-        prose(out, sentence)
+    if experiment.config.get("market"):
+        from mlab.report import placed  # noqa: PLC0415 - late, for most runs have none
+
+        prose(out, placed.told(experiment))
     if experiment.status in ("STOPPED", "FAILED"):
         line(out, f"What was found is kept. Go on with   python -m flows.run --resume {experiment.run_id}")
 
@@ -104,8 +106,12 @@ def ladder(out: Console, candidate: Candidate, run: Experiment | None = None) ->
         line(out, f"  {bullet}")
     if not beside:
         prose(out, f"Prices: {', '.join(words.price_texts(schedule))}", indent="  ")
-    for sentence in [*words.risk(candidate), *(placed.orders_in_words(run, candidate) if run else ())]:
+    for sentence in words.risk(candidate):
         prose(out, sentence, indent="  ")
+    if run is not None and run.config.get("market"):
+        from mlab.report import placed  # noqa: PLC0415 - late, for most runs have none
+
+        prose(out, placed.orders_in_words(run, candidate), indent="  ")
 
 
 @dataclass(slots=True)
