@@ -19,10 +19,10 @@ from playwright.sync_api import Locator, Page, expect
 
 from docs.browser import CHROMIUM, browsing
 from mlab import cli
+from mlab.core.decimals import plain
 from mlab.core.state import State
 from mlab.core.urls import Pages
 from mlab.market import Market
-from mlab.market.rules import plain
 from mlab.placing import PlacementError, place
 from mlab.report import calculator, html, placed, summary
 from mlab.report.columns import PERCENT

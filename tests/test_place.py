@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mlab import bots, cli
+from mlab.core.decimals import plain
 from mlab.core.state import State
 from mlab.model.reference import needs
 from mlab.report import placed, terminal
@@ -77,6 +78,12 @@ def test_csv_json_and_table_say_the_same(mlab: Shell) -> None:
     for row in rows:
         assert f"{row['price']:>8}   {row['quantity']}" in table or row["price"] in table
     assert rows[-1]["spent"] == told["spent"]
+
+
+def test_csv_of_a_country_with_decimal_commas(mlab: Shell) -> None:
+    plain_rows, comma = (mlab("--format", "csv", "--decimal", mark)[0] for mark in (".", ","))
+    assert comma == plain_rows.replace(",", ";").replace(".", ",")
+    assert "must be . but for --format csv" in mlab("--decimal", ",", status=2)[1]
 
 
 def test_what_the_run_was_told_need_not_be_told_again(mlab: Shell, stored: tuple[State, str, str], answer: str) -> None:
@@ -172,5 +179,5 @@ def test_the_table_is_cut_nowhere(width: int) -> None:
     terminal.table(out, placed.COLUMNS, rows)
     for row in rows:
         for name in ("price", "quantity", "money", "spent", "average"):
-            assert row[name] in text.getvalue()
+            assert plain(row[name]) in text.getvalue()
     assert max(map(len, text.getvalue().splitlines())) <= width

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlab.core.decimals import plain
 from mlab.market import Market
-from mlab.market.rules import plain
 from mlab.model.reference import needs
 from mlab.placing import Grid, Placement, PlacementError, place
 from mlab.placing.orders import make

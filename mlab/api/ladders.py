@@ -135,7 +135,7 @@ class Ladder:
             >>> placed = ladder.place({"tick": "0.01", "step": "0.00001", "least_money": 5}, budget=500, price=65000)
             >>> placed
             <3 orders on market, numbers of your own, 499.7525 money>
-            >>> [order["quantity"] for order in placed.table]
+            >>> [str(order["quantity"]) for order in placed.table]
             ['0.00211', '0.00267', '0.00338']
         """
         entry = self.base_price if price is None else price

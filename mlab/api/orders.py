@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from mlab.api.shown import Table
+from mlab.core.decimals import plain
 from mlab.core.errors import ConfigError
 from mlab.core.records import Json
 from mlab.market import Market, read
 from mlab.market.files import yours
-from mlab.market.rules import decimal, plain
+from mlab.market.rules import decimal
 from mlab.model.ladder import Sizing
 from mlab.placing import Placement, place
 from mlab.report import placed
@@ -39,7 +40,7 @@ class Orders:
 
     @property
     def table(self) -> Table[Json]:
-        """A row an order; prices, quantities and money are exact texts."""
+        """A row an order; prices, quantities and money are decimals."""
         rows = placed.rows(self.placement, self.take_profit_pct, self.fee_pct)
         return Table(rows, placed.COLUMNS, rows)
 

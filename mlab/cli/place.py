@@ -17,7 +17,7 @@ from mlab import bots, market
 from mlab.bots import geometric
 from mlab.cli.browse import cell_of
 from mlab.cli.choice import reading
-from mlab.cli.export import OUTPUT, write
+from mlab.cli.export import DECIMAL, OUTPUT, write
 from mlab.config import Config, from_tree
 from mlab.core.errors import ConfigError, EvaluationError
 from mlab.core.records import Candidate
@@ -61,6 +61,7 @@ NUMBER = Number()
 @click.option("--take-profit", type=NUMBER, default="1", show_default=True, help="In % above the average entry.")
 @click.option("--fee", type=click.FloatRange(0, 10), default=0.0, show_default=True, help="Of each side, in %.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option("--decimal", "mark", type=click.Choice([".", ","]), default=".", show_default=True, help=DECIMAL)
 @click.option("--output", "-o", type=OUTPUT, default="-", help="A file; standard output where left out.")
 def place_ladder(  # noqa: PLR0913 - its options
     run: str,
@@ -73,6 +74,7 @@ def place_ladder(  # noqa: PLR0913 - its options
     take_profit: Decimal,
     fee: float,
     form: str,
+    mark: str,
     output: Path,
 ) -> None:
     """Turn a found ladder into orders that an exchange takes.
@@ -85,13 +87,15 @@ def place_ladder(  # noqa: PLR0913 - its options
         config = from_tree(experiment.config, f"run {experiment.run_id}")
         ladder = _ladder(store, experiment.exp_id, run, cell)
     placement = _placement(ladder, _traded(config, file, symbol, budget, price), config)
+    if mark != "." and form != "csv":
+        raise ConfigError("command line", "--decimal", "must be . but for --format csv", mark)
     taxed = Decimal(repr(fee))
     if form == "table":
         text = io.StringIO()
         _show(terminal.console(sys.stdout if str(output) == "-" else text), ladder, placement, take_profit, taxed)
         write(output, text.getvalue())
     elif form == "csv":
-        write(output, summary.as_csv(placed.rows(placement, take_profit, taxed)))
+        write(output, summary.as_csv(placed.rows(placement, take_profit, taxed), mark))
     elif form == "json":
         write(output, orjson.dumps(placement.to_dict(), option=orjson.OPT_INDENT_2).decode() + "\n")
     else:

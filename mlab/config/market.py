@@ -9,11 +9,11 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import Field, model_validator
 
 from mlab import market
+from mlab.core.decimals import plain
 from mlab.core.errors import ConfigError
 from mlab.core.records import Cell
 from mlab.core.section import Section, rule
 from mlab.market.files import checked
-from mlab.market.rules import plain
 from mlab.model.limits import ROOM, Limits, conflict, possible_shares_pct
 from mlab.placing.grid import Grid
 from mlab.placing.orders import UP

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal, DecimalException
 
+from mlab.core.decimals import plain
 from mlab.core.records import Json
 
 ZERO, ONE = Decimal(0), Decimal(1)
@@ -75,12 +76,6 @@ class Market:
 
 RULES = ("tick", "step", "least_quantity", "most_quantity", "least_money", "lowest_share", "most_orders")
 """The fields of a market that are rules."""
-
-
-def plain(value: Decimal) -> str:
-    """A decimal as it is typed: without exponent, and without zeros that say nothing."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def decimal(value: object) -> Decimal | None:

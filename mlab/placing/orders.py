@@ -15,8 +15,8 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
 from itertools import pairwise
 from operator import mul
 
+from mlab.core.decimals import plain
 from mlab.core.errors import LabError
-from mlab.market.rules import plain
 from mlab.model.ladder import Sizing
 from mlab.placing.grid import EXACT, Grid, nearest, parts
 

@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from mlab.core.decimals import plain
 from mlab.core.records import Json
 from mlab.market import Market
-from mlab.market.rules import plain
 from mlab.model.ladder import Array, Sizing, prices
 from mlab.placing.figures import Figures
 from mlab.placing.grid import EXACT, Grid

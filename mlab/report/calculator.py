@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from mlab.config import Config
+from mlab.core.decimals import plain
 from mlab.core.records import Candidate, Json
 from mlab.market import Market
-from mlab.market.rules import plain
 from mlab.model.ladder import Sizing
 from mlab.placing.grid import parts
 

@@ -9,21 +9,22 @@ from operator import itemgetter
 
 from mlab.bots import Bot, BotOrder
 from mlab.config import Config, from_tree
+from mlab.core.decimals import exact, plain
 from mlab.core.records import Candidate, Experiment, Json
 from mlab.market import Market
-from mlab.market.rules import plain
 from mlab.placing import Order, Placement, PlacementError, place
 from mlab.placing.grid import EXACT
 from mlab.report.columns import PERCENT, Column
-from mlab.report.numbers import exact
 
 NINE = Context(prec=9)
 """Digits of what follows from the orders, such as their average."""
 
 
 def _column(key: str, head: str, unit: str = "", below: str = "") -> Column:
-    text = key in {"price", "quantity", "money", "spent", "average"}
-    return Column(key, head, itemgetter(key), unit, str if text or key == "order" else PERCENT, below=below)
+    exact_number = key in {"price", "quantity", "money", "spent", "average"}
+    return Column(
+        key, head, itemgetter(key), unit, plain if exact_number else str if key == "order" else PERCENT, below=below
+    )
 
 
 COLUMNS = (
@@ -41,7 +42,7 @@ COLUMNS = (
 
 
 def rows(placement: Placement, take_profit_pct: Decimal = Decimal(1), fee_pct: Decimal = Decimal(0)) -> list[Json]:
-    """One flat row an order: numbers that are placed are texts, percentages are numbers.
+    """One flat row an order: numbers that are placed are exact, percentages are floats.
 
     ``break_even_pct`` is the rebound after which a sale gives back what was paid, with a fee in % on both sides;
     ``take_profit_pct`` that to a sale above the average by as many percent as are given.
@@ -58,11 +59,11 @@ def _rows(orders: Sequence[Order], take_profit_pct: Decimal, fee: Decimal) -> It
         yield {
             "order": number,
             "deviation_pct": _percent(1 - order.price / orders[0].price),
-            "price": plain(order.price),
-            "quantity": plain(order.quantity),
-            "money": plain(NINE.plus(order.money)),
-            "spent": plain(NINE.plus(spent)),
-            "average": plain(NINE.plus(average)),
+            "price": order.price,
+            "quantity": order.quantity,
+            "money": NINE.plus(order.money),
+            "spent": NINE.plus(spent),
+            "average": NINE.plus(average),
             "break_even_pct": _percent(average * (1 + fee) / (1 - fee) / order.price - 1),
             "take_profit_pct": _percent(average * (1 + take_profit_pct / 100) / order.price - 1),
         }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
-from mlab.core.decimals import exact
+from mlab.core.decimals import exact, plain
 from mlab.core.records import Candidate, CellResult, Experiment, Json
 from mlab.model.front import at_fills, on_path
 from mlab.model.ranking import Ranked, ranked_by_cell
@@ -100,6 +101,6 @@ def as_csv(table: Sequence[Json], decimal: str = ".") -> str:
 
 
 def _field(value: object, decimal: str) -> object:
-    if isinstance(value, float):
-        return exact(value).replace(".", decimal)
+    if isinstance(value, float | Decimal):
+        return (exact(value) if isinstance(value, float) else plain(value)).replace(".", decimal)
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")) else value
