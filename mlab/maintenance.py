@@ -213,8 +213,7 @@ class Upkeep:
         return Done(1, f"{_size(free)} given back to the disk")
 
     def _searching(self) -> bool:
-        orphans = {run.exp_id for run in self._store.orphans()}
-        return any(run.status == "RUNNING" and run.exp_id not in orphans for run in self._store.experiments())
+        return any(run.status == "RUNNING" for run in self._store.experiments())
 
     def _completed(self, runs: Iterable[Experiment]) -> list[Experiment]:
         """Those that will not go on, and of which MLflow has all."""

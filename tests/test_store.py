@@ -17,10 +17,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.event import listen, remove
 
-from mlab.core import process, state
+from mlab.core import state
 from mlab.core.errors import LabError, RunBusy, StoreError
 from mlab.core.events import recorder
-from mlab.core.process import Holder
 from mlab.core.records import Batch, Candidate, Cell, CellResult, Experiment, Metric, Trial
 from mlab.store import Saved, Store, database, rows
 from mlab.store.schema import Base
@@ -482,6 +481,7 @@ def another_process_holds(path: Path) -> Iterator[int | None]:
 
 
 def test_a_run_belongs_to_a_living_process_until_that_is_killed(store: Store, run: Experiment, path: Path) -> None:
+    store.claims.let_go(RUN)
     with another_process_holds(path) as pid:
         with pytest.raises(RunBusy, match=rf"{RUN} .* process {pid};"):
             store.claim(RUN)
@@ -490,12 +490,14 @@ def test_a_run_belongs_to_a_living_process_until_that_is_killed(store: Store, ru
         with pytest.raises(RunBusy):
             store.finish(run.exp_id, "FAILED", 0.0)
         assert store.reconcile() == []
+        assert [one.status for one in store.experiments()] == ["RUNNING"]
 
-    assert [one.status for one in store.experiments()] == ["RUNNING"]
+    assert [one.status for one in store.experiments()] == ["STOPPED"]
     assert store.claim(RUN).status == "RUNNING"
 
 
 def test_runs_left_by_the_dead_are_stopped(store: Store, run: Experiment, path: Path) -> None:
+    store.claims.let_go(RUN)
     with another_process_holds(path):
         pass
 
@@ -526,28 +528,6 @@ def test_a_completed_run_stays_completed(store: Store, run: Experiment) -> None:
     assert store.experiment(RUN) == done
 
 
-@pytest.mark.parametrize("proc", ["/proc", "/nowhere"], ids=["linux", "elsewhere"])
-def test_a_process_is_not_mistaken_for_another_with_its_id(proc: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "PROC", Path(proc))
-    here = Holder.here()
-    assert here.alive
-    assert not replace(here, started="1").alive
-    assert not replace(here, boot="another").alive
-
-
-@pytest.mark.parametrize("proc", ["/proc", "/nowhere"], ids=["linux", "elsewhere"])
-def test_the_dead_are_dead_even_before_they_are_buried(proc: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "PROC", Path(proc))
-    gone = PROCESSES.Process(target=int)
-    gone.start()
-    pid = gone.pid or 0
-    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-
-    assert Holder.of(pid) is None
-    gone.join()
-    assert Holder.of(pid) is None
-
-
 # The schema
 
 
@@ -573,7 +553,7 @@ def test_opening_again_keeps_everything(store: Store, run: Experiment, path: Pat
     with Store.open(path) as again:
         assert again.experiment(RUN) is not None
         assert scores(again, run) == [1.0]
-    assert events("DB.INIT")[-1]["revision"] == "0003"
+    assert events("DB.INIT")[-1]["revision"] == "0004"
 
 
 def test_the_schema_of_a_later_program_is_refused(store: Store, path: Path) -> None:
@@ -712,7 +692,8 @@ def test_a_database_that_its_owner_took_out_of_wal_mode_stays_so_and_takes_sever
         run = store.create_experiment(RUN, "dca", CONFIG, "", CELLS)
     assert sql(path, "PRAGMA journal_mode = DELETE") == [("delete",)]
 
-    with Store.open(path) as first, Store.open(path) as second:
+    with Store.open(path) as first, Store.open(path, first.holder) as second:
+        first.claim(RUN)
         for index in range(3):
             first.commit_batch(run.exp_id, batch_of(CELLS[0], index, 2.0 + index), top_k=9, elapsed_s=1.0)
             second.commit_batch(run.exp_id, batch_of(CELLS[1], index, 1.0 + index), top_k=9, elapsed_s=1.0)

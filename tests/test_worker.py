@@ -54,7 +54,7 @@ def test_unfinished_cells_are_handed_out_longest_first(run: Execution) -> None:
     todo = assignments(run, workers=2)
     assert [(task.cell.index, task.cell.num_orders) for task in todo] == [(1, 5), (3, 5), (0, 4), (2, 4)]
     assert {(task.root, task.run_id, task.holder) for task in todo} == {
-        (run.state.root, run.experiment.run_id, Holder.here())
+        (run.state.root, run.experiment.run_id, run.store.holder)
     }
     assert pickle.loads(pickle.dumps(todo)) == todo  # noqa: S301 - our own
 
@@ -111,7 +111,7 @@ def test_a_worker_writes_nothing_once_the_run_has_ended(state: State, store: Sto
 
 
 def test_a_worker_writes_nothing_once_another_process_holds_the_run(store: Store, run: Execution) -> None:
-    task = replace(assignments(run, workers=1)[0], holder=Holder(1, "another boot", "7"))
+    task = replace(assignments(run, workers=1)[0], holder=Holder())
 
     assert "is being executed" in refused(task)
     assert [cell.batches for cell in store.cells(run.experiment.exp_id)] == [0] * 4

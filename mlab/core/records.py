@@ -114,7 +114,7 @@ class CellResult:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """The stored row of one run."""
+    """The stored row of one run; ``machines`` are the kinds of machine on which it was searched."""
 
     exp_id: int
     run_id: str
@@ -128,6 +128,7 @@ class Experiment:
     elapsed_s: float
     mlflow_run_id: str | None
     flow_run_id: str | None
+    machines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,10 @@ class State:
         """Event log of one run, one JSON object a line."""
         return self.root / "events" / f"{run_id}.jsonl"
 
+    def running(self, run_id: str) -> Path:
+        """A file that is there while a run is executed, and locked by who does."""
+        return self.root / "running" / run_id
+
     def files(self, run_id: str) -> list[Path]:
         """The files that belong to one run alone: event log, packed or not, and report."""
         log = self.events(run_id)

@@ -79,6 +79,7 @@ def _facts(run: Experiment, cells: Sequence[CellResult]) -> dict[str, str]:
         "Need counted": run.config["score"]["need"],
         "Seed": str(run.config["seed"]),
         "Experiment": str(run.exp_id),
+        "Searched on": "; ".join(run.machines) or "unknown",
     }
 
 

@@ -88,6 +88,8 @@ def header(out: Console, experiment: Experiment) -> None:
         from mlab.report import placed  # noqa: PLC0415 - late, for most runs have none
 
         prose(out, placed.told(experiment))
+    if len(experiment.machines) > 1:
+        prose(out, f"{words.MACHINES}: {'; '.join(experiment.machines)}.")
     if experiment.status in ("STOPPED", "FAILED"):
         line(out, f"What was found is kept. Go on with   python -m flows.run --resume {experiment.run_id}")
 

@@ -16,6 +16,9 @@ LIMITS = (
 )
 """What no result of a search can promise."""
 
+MACHINES = "Searched on several kinds of machine, so none of them alone gives these numbers bit for bit"
+"""What stands beside a run that was resumed on another processor, or in other versions."""
+
 RANK = "A score ranks ladders within one cell only; the table goes by cell."
 """What stands beside every table that shows scores of several cells."""
 

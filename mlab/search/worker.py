@@ -44,7 +44,7 @@ def assignments(run: Execution, workers: int) -> list[Assignment]:
     """The unfinished cells of a run that this process holds, for so many workers; the longest first."""
     cells = [result.cell for result in run.store.cells(run.experiment.exp_id) if not result.finished]
     cells.sort(key=lambda cell: cell.num_orders, reverse=True)
-    holder, began = Holder.here(), time.time() - run.elapsed_s
+    holder, began = run.store.holder, time.time() - run.elapsed_s
     return [
         Assignment(run.state.root, run.experiment.run_id, holder, cell, began, math.ceil((len(cells) - i) / workers))
         for i, cell in enumerate(cells)
@@ -66,6 +66,7 @@ def search_cell(task: Assignment) -> None:
             began = time.monotonic() - (time.time() - task.began - experiment.elapsed_s)
             run = Execution(state, store, experiment, config, began)
             with events.bound(exp_id=experiment.exp_id):
+                engine.note_machine(store, experiment.exp_id)
                 run.search(task.cell, Watcher(), task.turns)  # whoever holds the run looks into the database
     except Exception as error:
         # A traceback does not travel; a note does.

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from mlab.core.records import Candidate, CellResult, Experiment, Trial
 from mlab.store import rows, runs
+from mlab.store.claims import Alive
 from mlab.store.schema import RANK, CellRow, ExperimentRow, ResultRow, TrialRow
 
 BEST = (
@@ -31,16 +32,16 @@ PROGRESS = (
 """Cells, the id of the best result of each, and sums over its trials."""
 
 
-def experiment(session: Session, run_id: str) -> Experiment | None:
-    """A run by its id."""
+def experiment(session: Session, alive: Alive, run_id: str) -> Experiment | None:
+    """A run by its id, as :func:`mlab.store.runs.seen`."""
     row = session.scalar(select(ExperimentRow).where(ExperimentRow.run_id == run_id))
-    return rows.experiment(row) if row else None
+    return runs.seen(row, alive) if row else None
 
 
-def experiments(session: Session, limit: int | None = None, *, deleted: bool = False) -> list[Experiment]:
+def experiments(session: Session, alive: Alive, limit: int | None = None, *, deleted: bool = False) -> list[Experiment]:
     """The runs that are not deleted, or those that are; newest first."""
     query = select(ExperimentRow).where(ExperimentRow.deleted == deleted)
-    return [rows.experiment(row) for row in session.scalars(query.order_by(ExperimentRow.id.desc()).limit(limit))]
+    return [runs.seen(row, alive) for row in session.scalars(query.order_by(ExperimentRow.id.desc()).limit(limit))]
 
 
 def run_of_flow(session: Session, flow_run_id: str) -> str | None:

@@ -66,7 +66,12 @@ def outbox_rows(exp_id: int, batch: Batch) -> list[Json]:
 def experiment(row: ExperimentRow) -> Experiment:
     """The record of a row of ``experiments``."""
     config = orjson.loads(row.config_json)
-    return Experiment(exp_id=row.id, config=config, **_alike(Experiment, ExperimentRow, row))
+    return Experiment(exp_id=row.id, config=config, machines=machines(row), **_alike(Experiment, ExperimentRow, row))
+
+
+def machines(row: ExperimentRow) -> tuple[str, ...]:
+    """The kinds of machine on which a run was searched, in the order in which they came."""
+    return tuple(orjson.loads(row.machines_json))
 
 
 def cell(row: CellRow | ResultRow) -> Cell:

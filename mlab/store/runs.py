@@ -1,21 +1,26 @@
-"""The life of a run's row: created, claimed by one process, ended, removed."""
+"""The life of a run's row: created and claimed by one process, ended, removed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from mlab.core.errors import RunBusy, StoreError
-from mlab.core.process import Holder
 from mlab.core.records import Cell, Experiment, Json, Status
 from mlab.store import rows
+from mlab.store.claims import Alive, Holder
 from mlab.store.schema import CellRow, ExperimentRow, OutboxRow, ResultRow, TrialRow
 
+GOING = ("PENDING", "RUNNING")
 
-def create(session: Session, run_id: str, adapter: str, config: Json, notes: str, cells: Sequence[Cell]) -> Experiment:
-    """Add a run that nobody executes yet."""
+
+def create(
+    session: Session, holder: Holder, run_id: str, adapter: str, config: Json, notes: str, cells: Sequence[Cell]
+) -> Experiment:
+    """Add a run that its holder is about to execute."""
     texts = {"run_id": run_id, "adapter": adapter, "notes": notes}
     rows.check(texts, "experiment")
     created = rows.now()
@@ -28,6 +33,8 @@ def create(session: Session, run_id: str, adapter: str, config: Json, notes: str
         eval_count=0,
         elapsed_s=0.0,
         deleted=False,
+        holder=str(holder),
+        machines_json="[]",
     )
     session.add(row)
     session.flush()
@@ -64,54 +71,52 @@ def no_cell(exp_id: int, cell_index: int) -> StoreError:
     return StoreError(f"run {exp_id} has no cell {cell_index}; resume it with the config it began with")
 
 
-def free(session: Session, run_id: str) -> ExperimentRow:
+def free(session: Session, alive: Alive, run_id: str) -> ExperimentRow:
     """The row of a run that may be executed; RunBusy where a living process, this one included, holds it."""
     row = by_run_id(session, run_id)
-    holder = _holder(row)
-    if holder and holder.alive:
-        raise _busy(row)
+    if row.status in GOING and alive(run_id):
+        raise busy(row)
     return row
 
 
-def check_free(session: Session, run_id: str) -> None:
+def check_free(session: Session, alive: Alive, run_id: str) -> None:
     """See that a run may be executed: StoreError where there is none, RunBusy where a living process executes it."""
-    free(session, run_id)
+    free(session, alive, run_id)
 
 
-def claim(session: Session, run_id: str) -> Experiment:
-    """Make this process the holder of a run, unless it is COMPLETED; RunBusy as in :func:`free`."""
-    row = free(session, run_id)
-    if row.status != "COMPLETED":
-        if row.status == "PENDING":
-            row.started_at = rows.now()
-        here = Holder.here()
-        row.holder_pid, row.holder_boot, row.holder_started = here.pid, here.boot, here.started
-        row.status, row.finished_at, row.delivered_status = "RUNNING", None, None
-    return rows.experiment(row)
+def claim(row: ExperimentRow, holder: Holder) -> None:
+    """Make somebody the holder of a run, which goes on."""
+    if row.status == "PENDING":
+        row.started_at = rows.now()
+    row.status, row.finished_at, row.delivered_status, row.holder = "RUNNING", None, None, str(holder)
+    if not row.eval_count:
+        row.machines_json = "[]"  # where it was cut before its first batch is of no account
 
 
-def writable(session: Session, exp_id: int, holder: Holder | None) -> ExperimentRow:
-    """The row of a run that may be written; RunBusy where another process has taken the run over.
-
-    ``holder`` is the process on whose behalf a worker writes, which has to hold the run; None where this process
-    writes for itself: then it holds the run, or nobody does.
-    """
+def writable(session: Session, exp_id: int, holders: Sequence[Holder | None]) -> ExperimentRow:
+    """The row of a run that one of these may write; RunBusy where somebody else has taken the run over."""
     row = by_id(session, exp_id)
-    if _holder(row) not in ({None, Holder.here()} if holder is None else {holder}):
-        raise _busy(row)
+    if Holder.of(row.holder) not in holders:
+        raise busy(row)
     return row
+
+
+def seen(row: ExperimentRow, alive: Alive) -> Experiment:
+    """The record of a run; one that goes on by name only is STOPPED, as the next start will mark it."""
+    run = rows.experiment(row)
+    return replace(run, status="STOPPED") if row.status in GOING and not alive(row.run_id) else run
 
 
 def end(row: ExperimentRow, status: Status) -> Experiment:
     """Close a run and let go of it."""
     row.status, row.finished_at = status, rows.now()
-    row.holder_pid = row.holder_boot = row.holder_started = None
+    row.holder = None
     return rows.experiment(row)
 
 
-def set_deleted(session: Session, run_id: str, *, deleted: bool) -> None:
+def set_deleted(session: Session, alive: Alive, run_id: str, *, deleted: bool) -> None:
     """Take a run off the lists, or bring it back; RunBusy where a living process executes it."""
-    row = free(session, run_id) if deleted else by_run_id(session, run_id)
+    row = free(session, alive, run_id) if deleted else by_run_id(session, run_id)
     row.deleted = deleted
 
 
@@ -135,28 +140,24 @@ def set_mlflow_run(session: Session, exp_id: int, mlflow_run_id: str) -> None:
     by_id(session, exp_id).mlflow_run_id = mlflow_run_id
 
 
-def orphans(session: Session) -> list[Experiment]:
-    """The runs that are RUNNING by name only: their process is gone."""
-    return [rows.experiment(row) for row in _orphans(session)]
+def orphans(session: Session, alive: Alive) -> list[Experiment]:
+    """The runs that go on by name only: their process is gone."""
+    return [rows.experiment(row) for row in _orphans(session, alive)]
 
 
-def reconcile(session: Session) -> list[Experiment]:
+def reconcile(session: Session, alive: Alive) -> list[Experiment]:
     """Mark as STOPPED the runs whose process died without a word; those runs."""
-    return [end(row, "STOPPED") for row in _orphans(session)]
+    return [end(row, "STOPPED") for row in _orphans(session, alive)]
 
 
-def _orphans(session: Session) -> list[ExperimentRow]:
-    running = session.scalars(select(ExperimentRow).where(ExperimentRow.status == "RUNNING")).all()
-    return [row for row in running if not ((holder := _holder(row)) and holder.alive)]
+def _orphans(session: Session, alive: Alive) -> list[ExperimentRow]:
+    going = session.scalars(select(ExperimentRow).where(ExperimentRow.status.in_(GOING))).all()
+    return [row for row in going if not alive(row.run_id)]
 
 
-def _holder(row: ExperimentRow) -> Holder | None:
-    if row.holder_pid is None or row.holder_boot is None or row.holder_started is None:
-        return None
-    return Holder(row.holder_pid, row.holder_boot, row.holder_started)
-
-
-def _busy(row: ExperimentRow) -> RunBusy:
-    if row.holder_pid is None:
+def busy(row: ExperimentRow) -> RunBusy:
+    """The error where somebody else holds a run, or nobody may write it any longer."""
+    holder = Holder.of(row.holder)
+    if holder is None:
         return RunBusy(f"run {row.run_id} is {row.status}, and takes nothing more")
-    return RunBusy(f"run {row.run_id} is being executed by process {row.holder_pid}; wait for it, or stop it")
+    return RunBusy(f"run {row.run_id} is being executed by {holder.name}; wait for it, or stop it")

@@ -32,8 +32,9 @@ def _of_cell() -> ForeignKeyConstraint:
 class ExperimentRow(Base):
     """One run.
 
-    Times are UTC in ISO 8601. The holder is the process that executes it, null where none does. ``delivered_status``
-    is the ending that MLflow has been told of, null before.
+    Times are UTC in ISO 8601. ``holder`` is who executes it (:class:`mlab.store.claims.Holder`), null where nobody
+    does. ``delivered_status`` is the ending that MLflow has been told of, null before. ``machines_json`` lists the
+    kinds of machine on which it was searched, in the order in which they came.
     """
 
     __tablename__ = "experiments"
@@ -56,10 +57,9 @@ class ExperimentRow(Base):
     elapsed_s: Mapped[float]
     mlflow_run_id: Mapped[str | None]
     flow_run_id: Mapped[str | None]
-    holder_pid: Mapped[int | None]
-    holder_boot: Mapped[str | None]
-    holder_started: Mapped[str | None]
     delivered_status: Mapped[str | None]
+    holder: Mapped[str | None] = mapped_column(sort_order=2)
+    machines_json: Mapped[str] = mapped_column(sort_order=2, server_default="[]")
 
 
 class CellRow(Base):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
@@ -14,11 +14,12 @@ from sqlalchemy.orm import Session
 
 from mlab.core import state
 from mlab.core.events import emit
-from mlab.core.process import Holder
 from mlab.core.records import Batch, Cell, Experiment, Json, Status
 from mlab.store import audit, commit, outbox, queries, rows, runs
+from mlab.store.claims import Alive, Claims, Holder
 from mlab.store.commit import Saved
 from mlab.store.database import Database
+from mlab.store.schema import ExperimentRow
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,6 +38,20 @@ def _method(
     return method
 
 
+def _seeing(
+    operation: Callable[Concatenate[Session, Alive, P], R], *, writes: bool = False
+) -> Callable[Concatenate[Store, P], R]:
+    """The same of an operation that asks which runs are executed while it reads."""
+
+    @wraps(operation)
+    def method(store: Store, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        alive = store.claims.alive()
+        with store.database.writing() if writes else store.database.reading() as session:
+            return operation(session, alive, *args, **kwargs)
+
+    return method
+
+
 class Store(AbstractContextManager["Store"]):
     """One path to the database. Every method is one transaction, and raises StoreError where it fails.
 
@@ -44,13 +59,17 @@ class Store(AbstractContextManager["Store"]):
     """
 
     def __init__(self, database: Database, holder: Holder | None = None) -> None:
-        self.database, self._holder = database, holder
+        self.database, self.claims = database, Claims(database.path)
+        self.holder = holder or Holder()
+        self._holders = (
+            [self.holder] if holder else [self.holder, None]
+        )  # for itself it writes to what nobody holds, too
 
     @classmethod
     def open(cls, path: Path, holder: Holder | None = None) -> Store:
         """Open the database, created or brought up to date where needed; closed at the end of a ``with`` block.
 
-        ``holder`` is the process that holds the run on whose behalf a worker opens it.
+        ``holder`` is who holds the run on whose behalf a worker opens it.
         """
         database = Database(path)
         revision = database.migrate()
@@ -58,16 +77,17 @@ class Store(AbstractContextManager["Store"]):
         return cls(database, holder)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, and leave the runs that it holds to others."""
         self.database.close()
+        self.claims.close()
 
     def __exit__(self, *_error: object) -> None:
         self.close()
 
     # What is stored
 
-    experiment = _method(queries.experiment)
-    experiments = _method(queries.experiments)
+    experiment = _seeing(queries.experiment)
+    experiments = _seeing(queries.experiments)
     run_of_flow = _method(queries.run_of_flow)
     kept = _method(queries.kept)
     cell = _method(queries.cell)
@@ -79,49 +99,77 @@ class Store(AbstractContextManager["Store"]):
 
     # The life of a run
 
-    check_free = _method(runs.check_free)
-    orphans = _method(runs.orphans)
+    check_free = _seeing(runs.check_free)
+    orphans = _seeing(runs.orphans)
     set_flow_run = _method(runs.set_flow_run, writes=True)
     set_mlflow_run = _method(runs.set_mlflow_run, writes=True)
 
     def create_experiment(
         self, run_id: str, adapter: str, config: Json, notes: str, cells: Sequence[Cell]
     ) -> Experiment:
-        """Add a run, PENDING: nobody executes it yet."""
+        """Add a run, PENDING, that this store is about to execute."""
         with self.database.writing() as session:
-            experiment = runs.create(session, run_id, adapter, config, notes, cells)
+            self.claims.take(run_id)
+            experiment = runs.create(session, self.holder, run_id, adapter, config, notes, cells)
         _emit_status(experiment, adapter=adapter, cells=len(cells))
         return experiment
 
     def claim(self, run_id: str) -> Experiment:
-        """Make this process the one that executes a run; a COMPLETED run is returned as it is.
+        """Make this store the one that executes a run; a COMPLETED run is returned as it is.
 
         Raises:
-            RunBusy: a living process, this one included, executes it.
+            RunBusy: another, or this one already, executes it.
         """
         with self.database.writing() as session:
-            experiment = runs.claim(session, run_id)
+            row = runs.by_run_id(session, run_id)
+            if row.status != "COMPLETED":
+                if (row.status, row.holder) == ("RUNNING", str(self.holder)) or not self.claims.take(run_id):
+                    raise runs.busy(row)
+                runs.claim(row, self.holder)
+            experiment = rows.experiment(row)
         if experiment.status == "RUNNING":
             _emit_status(experiment)
         return experiment
 
+    def note_machine(self, exp_id: int, kind: str) -> tuple[str, ...]:
+        """Keep on what kind of machine a run is searched from now on; the other kinds on which it was, in order."""
+        with self.database.reading() as session:
+            known = rows.machines(runs.by_id(session, exp_id))
+        if kind not in known:
+            with self._writing(exp_id) as (_, row):
+                known = rows.machines(row)
+                row.machines_json = rows.encoded([*known, kind], "machines")
+        return tuple(one for one in known if one != kind)
+
     def finish(self, exp_id: int, status: Status, elapsed_s: float) -> Experiment:
         """Say how a run ended, after how many seconds in all, and let go of it."""
-        with self.database.writing() as session:
+        with self._writing(exp_id) as (_, row):
             rows.check(elapsed_s, "elapsed_s")
-            row = runs.writable(session, exp_id, self._holder)
             row.elapsed_s = elapsed_s
             experiment = runs.end(row, status)
+        self.claims.let_go(experiment.run_id)
         _emit_status(experiment)
         return experiment
 
     def reconcile(self) -> list[Experiment]:
         """Mark as STOPPED the runs whose process died without a word; those runs."""
+        if not self.orphans():
+            return []
         with self.database.writing() as session:
-            ended = runs.reconcile(session)
+            ended = runs.reconcile(session, self.claims.alive())
+            for experiment in ended:
+                self.claims.tidy(experiment.run_id)
         for experiment in ended:
             _emit_status(experiment)
         return ended
+
+    @contextmanager
+    def _writing(self, exp_id: int) -> Iterator[tuple[Session, ExperimentRow]]:
+        """A transaction on a run that may be written by this store, and its row."""
+        with self.database.writing() as session:
+            row = runs.writable(session, exp_id, self._holders)
+            self.claims.keep(row.run_id)
+            yield session, row
 
     # The search
 
@@ -133,8 +181,8 @@ class Store(AbstractContextManager["Store"]):
         processes that write, the latest counts.
         """
         begun = perf_counter()
-        with self.database.writing() as session:
-            saved = commit.save(session, runs.writable(session, exp_id, self._holder), batch, top_k, elapsed_s)
+        with self._writing(exp_id) as (session, row):
+            saved = commit.save(session, row, batch, top_k, elapsed_s)
         _emit_batch("DB.UPSERT_RES", exp_id, batch, begun, **asdict(saved))
         return saved
 
@@ -148,8 +196,7 @@ class Store(AbstractContextManager["Store"]):
 
     def finish_cell(self, exp_id: int, cell_index: int, *, stopped_early: bool) -> None:
         """Say that the search of a cell has ended."""
-        with self.database.writing() as session:
-            runs.writable(session, exp_id, self._holder)
+        with self._writing(exp_id) as (session, _):
             row = runs.cell(session, exp_id, cell_index)
             row.finished, row.stopped_early = True, stopped_early
 
@@ -163,7 +210,7 @@ class Store(AbstractContextManager["Store"]):
 
     # What leaves the database
 
-    set_deleted = _method(runs.set_deleted, writes=True)
+    set_deleted = _seeing(runs.set_deleted, writes=True)
     purge = _method(runs.purge, writes=True)
     surplus = _method(commit.surplus)
     prune = _method(commit.prune, writes=True)

@@ -79,7 +79,7 @@ class Delivery:
     def end(self) -> None:
         """Deliver what is left of a run that has ended: the last numbers, the summary, the artifacts, the status."""
         run = stored_run(self._store, self._run_id)
-        if run.status not in MLFLOW_STATUS:
+        if run.finished_at is None:
             return  # resumed since
         self.progress()
         status, cells = MLFLOW_STATUS[run.status], self._store.cells(run.exp_id)

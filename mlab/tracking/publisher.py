@@ -89,7 +89,7 @@ class Follower:
             if self._delivery is None:
                 self._delivery = Delivery(self._state, self._store, self._client, self._run_id)
             self._delivery.progress()
-            if run.status != "RUNNING":
+            if run.finished_at is not None:
                 self._delivery.end()
                 self._delivery, self._ended = None, self._seen
         except Exception:
@@ -98,8 +98,7 @@ class Follower:
 
     def _ended_or_abandoned(self) -> bool:
         """Whether the run is not RUNNING; it is stopped where its process is gone."""
-        if stored_run(self._store, self._run_id).status == "RUNNING":
-            self._store.reconcile()
+        self._store.reconcile()
         return stored_run(self._store, self._run_id).status != "RUNNING"
 
 

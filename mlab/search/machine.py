@@ -1,0 +1,22 @@
+"""On what a search computes: two kinds of machine may differ in the last bit of a number, and then in all that follows.
+
+numpy chooses its loops by what the processor can do; with AVX-512 some exponentials end in another bit than without.
+"""
+
+from __future__ import annotations
+
+import platform
+from functools import cache
+from importlib.metadata import version
+
+import numpy as np
+
+
+@cache
+def kind() -> str:
+    """Architecture, the extensions of the processor that numpy uses, and the versions that count, in one line."""
+    extensions = np.show_config(mode="dicts")["SIMD Extensions"]
+    used = " ".join([*extensions["baseline"], *extensions["found"]])
+    versions = [f"{name} {version(name)}" for name in ("numpy", "optuna")]
+    python = ".".join(platform.python_version_tuple()[:2])
+    return f"{platform.machine()} with {used}, {', '.join(versions)}, Python {python}"
