@@ -92,6 +92,7 @@ class Prefect:
     def orphan(self, store: Store) -> str:
         """A flow run that Prefect takes for a running one; the process that held its run is dead."""
         experiment, _ = runs.opened(self.state, store)
+        store.claims.let_go(experiment.run_id)
         recorder.close()
         with runs.python("-c", CLAIM, experiment.run_id, state=self.state.root) as process:
             assert process.wait(SECONDS) == 0

@@ -382,13 +382,15 @@ def test_a_run_killed_with_its_publisher_is_killed_in_mlflow_by_the_next_run_whi
     state: State, store: Store, patient: None
 ) -> None:
     orphan, _ = runs.opened(state, store)
+    store.claims.let_go(orphan.run_id)
     code = f"""if True:
         import time
         from mlab.core.state import State
         from mlab.store import Store
         from mlab.tracking import Sidecar
         state = State.here()
-        Store.open(state.database).claim({orphan.run_id!r})
+        store = Store.open(state.database)
+        store.claim({orphan.run_id!r})
         with Sidecar(state, {orphan.run_id!r}):
             time.sleep(600)"""
     with runs.python("-c", code, state=state.root):

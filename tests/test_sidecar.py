@@ -93,6 +93,7 @@ def test_who_wants_to_stop_does_not_wait_for_long(
 
 def test_a_run_killed_without_a_word_is_killed_in_mlflow_too(state: State, store: Store) -> None:
     experiment, _ = runs.opened(state, store)
+    store.claims.let_go(experiment.run_id)
     code = f"""if True:
         import time
         from mlab.core.state import State
