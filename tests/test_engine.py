@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -12,15 +15,17 @@ import numpy as np
 import pytest
 
 from benchmarks.workers import fingerprint
+from mlab import cli
 from mlab.config import Config, load
 from mlab.core import crash, events
 from mlab.core.errors import EvaluationError, RunBusy, StoreError
 from mlab.core.records import Cell, CellResult, Experiment
 from mlab.core.state import State
 from mlab.model.scoring import Evaluation
-from mlab.search import batch, engine, run
+from mlab.search import batch, engine, machine, run
 from mlab.search.watcher import Watcher
 from mlab.store import Store
+from tests import runs
 from tests.scalar import Settings
 from tests.scalar import contract as scalar_contract
 
@@ -391,3 +396,52 @@ def test_numbers_for_mlflow_are_owed_by_batch(state: State) -> None:
     assert sorted({metric.step for metric in of_first_cell}) == [0, 1, 2]
     best = [metric.value for metric in of_first_cell if metric.key == "best_score"]
     assert best == sorted(best, reverse=True)
+
+
+# Kinds of machine
+
+
+def kinds(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """What each process that searches computes on, one after another."""
+    left = iter(names)
+    monkeypatch.setattr(machine, "kind", lambda: next(left))
+
+
+def test_a_run_that_goes_on_with_another_kind_of_processor_says_so_and_keeps_it(
+    state: State, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds(monkeypatch, "x86_64 with AVX2", "x86_64 with AVX512", "x86_64 with AVX512")
+    run_id = runs.stopped(state, store, after=1)
+    for end in (runs.interrupt, lambda: None):
+        events.recorder.recent.clear()
+        assert runs.resumed(state, store, run_id, runs.Watch(1, end)) in {0, 130}
+        (said,) = [one["msg"] for one in events.recorder.recent if one["event"] == "ORCH.START"]
+        assert said.startswith(
+            "began on x86_64 with AVX2 and goes on with x86_64 with AVX512: what it finds is not bit"
+        )
+        assert runs.stored(store, run_id).machines == ("x86_64 with AVX2", "x86_64 with AVX512")
+    monkeypatch.setenv("MLAB_STATE_DIR", str(state.root))
+    assert cli.main(["show"]) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert "none of them alone gives these numbers bit for bit: x86_64 with AVX2; x86_64 with AVX512." in words
+
+
+def test_where_a_run_was_cut_before_its_first_batch_is_of_no_account(
+    state: State, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds(monkeypatch, "one", "another")
+    experiment, settings = runs.opened(state, store)
+    with pytest.raises(KeyboardInterrupt), engine.execution(state, store, experiment, settings):
+        raise KeyboardInterrupt
+    assert runs.resumed(state, store, experiment.run_id) == 0
+    assert runs.stored(store, experiment.run_id).machines == ("another",)
+
+
+def test_the_kind_of_a_machine_tells_what_numpy_uses_of_its_processor() -> None:
+    used = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    code = "from mlab.search.machine import kind; print(kind())"
+    fewer = os.environ | {"NPY_DISABLE_CPU_FEATURES": " ".join(used), "PYTHONPATH": str(runs.ROOT)}
+    told = subprocess.run([sys.executable, "-c", code], env=fewer, capture_output=True, text=True, check=True).stdout  # noqa: S603
+    assert f"numpy {np.__version__}" in machine.kind()
+    assert all(name in machine.kind() for name in used)
+    assert not any(name in told for name in used)

@@ -15,8 +15,8 @@ import numpy as np
 @cache
 def kind() -> str:
     """Architecture, the extensions of the processor that numpy uses, and the versions that count, in one line."""
-    extensions = np.show_config(mode="dicts")["SIMD Extensions"]
-    used = " ".join([*extensions["baseline"], *extensions["found"]])
+    extensions = np.show_config(mode="dicts").get("SIMD Extensions", {})  # what is empty is left out there
+    used = " ".join([*extensions.get("baseline", []), *extensions.get("found", [])])
     versions = [f"{name} {version(name)}" for name in ("numpy", "optuna")]
     python = ".".join(platform.python_version_tuple()[:2])
     return f"{platform.machine()} with {used}, {', '.join(versions)}, Python {python}"
