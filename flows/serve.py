@@ -75,7 +75,7 @@ def _show_pages(state: State, wanted: Mapping[str, int | None]) -> None:
     servers: list[subprocess.Popen[bytes]] = []
     print(f"Starting the servers over {state.root}; this takes about ten seconds.", flush=True)
     try:
-        services.tell(services.open_pages(state, ports, lambda _, process: servers.append(process)))
+        services.tell(services.open_pages(state, ports, lambda _, process: servers.append(process), os.getpid()))
         if not servers:
             print("make serve has started both; make stop-serve ends them.")
             return
@@ -118,7 +118,9 @@ def end(state: State) -> None:
     with alone(state.services / "lock"):
         found = {name: one for name in pidfiles.NAMES if (one := pidfiles.running(state, name))}
         for name, one in found.items():
-            services.end(one.process.pid)
+            if not pidfiles.is_seen(state, name, one.pid):
+                raise LabError(f"{name} is process {one.pid} of {one.host}, not seen from here: make stop-serve there")
+            services.end(one.pid)
             print(f"ended {name}", flush=True)
         for name in pidfiles.NAMES:
             pidfiles.forget(state, name)

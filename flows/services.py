@@ -19,7 +19,6 @@ import psutil
 from mlab.core import pidfiles
 from mlab.core.errors import LabError
 from mlab.core.probe import answers, bypass_proxies, leave_out_socks, wait_until
-from mlab.core.process import Holder
 from mlab.core.state import State
 from mlab.core.urls import Pages
 
@@ -67,15 +66,15 @@ class Program:
     health: str
     port: int = 0
 
-    def start(self, state: State) -> subprocess.Popen[bytes]:
-        """Start it; it outlives this process."""
+    def start(self, state: State, *keeper: str) -> subprocess.Popen[bytes]:
+        """Start it, by a keeper where there is one; it outlives this process."""
         from mlab.tracking import absolute_addresses
 
         log = _log(state, self.name)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as told:
             return subprocess.Popen(  # noqa: S603 - programs of our own environment
-                [sys.executable, *self.command],
+                [sys.executable, *keeper, *self.command],
                 cwd=HOME,
                 env={**os.environ, **absolute_addresses(), **self.settings, **state.environment()},
                 stdin=subprocess.DEVNULL,
@@ -84,15 +83,15 @@ class Program:
                 start_new_session=True,
             )
 
-    def wait(self, state: State, process: Holder | None) -> None:
-        """Wait until it is up.
+    def wait(self, state: State, process: subprocess.Popen[bytes] | None) -> None:
+        """Wait until it is up; the process is known where it was started here.
 
         Raises:
             LabError: it has ended, or does not answer.
         """
 
         def dead() -> bool:
-            return process is None or not process.alive
+            return process.poll() is not None if process else not pidfiles.alive(state, self.name)
 
         wait_until(lambda: answers(self.health) or dead(), STARTUP_S)
         if not answers(self.health):
@@ -166,8 +165,10 @@ def chosen_ports(state: State, wanted: Mapping[str, int | None]) -> dict[str, in
     return {name: _port(state, name, wanted[name.lower()]) for name in PORTS}
 
 
-def open_pages(state: State, ports: dict[str, int], started: Started) -> Pages:
+def open_pages(state: State, ports: dict[str, int], started: Started, parent: int = 0) -> Pages:
     """Start the servers that do not run, wait until both are up, and note where they are.
+
+    They end with their parent where its process id is given.
 
     Raises:
         LabError: one of them does not start.
@@ -182,7 +183,7 @@ def open_pages(state: State, ports: dict[str, int], started: Started) -> Pages:
         # Made whole before anybody uses it: a run that begins now might.
         made = ("-m", "mlab.tracking.client")
         Program("MLflow", made, {"MLFLOW_TRACKING_URI": ""}, "").start(state).wait()
-    ensure(state, started, prefect(state, ports["Prefect"]), mlflow(state, ports["MLflow"]))
+    ensure(state, started, prefect(state, ports["Prefect"]), mlflow(state, ports["MLflow"]), parent=parent)
     pages = Pages.local(ports["Prefect"], ports["MLflow"])
     pages.serve(state)
     address_file(state).write_text(f"{pages.prefect}/api")
@@ -195,24 +196,24 @@ def tell(pages: Pages) -> None:
     print(f"MLflow   {pages.home()}   results side by side")
 
 
-def ensure(state: State, started: Started, *programs: Program) -> None:
+def ensure(state: State, started: Started, *programs: Program, parent: int = 0) -> None:
     """Start those that do not run in the background, and wait until all are up.
 
     Args:
-        state: the folder that they are over.
+        state: the folder that they are over, with which they end.
         started: told of each that was started.
         programs: what has to run.
+        parent: the process with which they end, too; 0 = with none.
     """
-    waiting: list[tuple[Program, Holder | None]] = []
+    waiting: list[tuple[Program, subprocess.Popen[bytes] | None]] = []
     for program in programs:
-        if found := pidfiles.running(state, program.name):
-            waiting.append((program, found.process))
-        else:
-            process = program.start(state)
+        process = None
+        if not pidfiles.running(state, program.name):
+            process = program.start(state, "-m", "mlab.core.kept", program.name, str(parent))
             started(program, process)
-            waiting.append((program, Holder.of(process.pid)))
-    for program, holder in waiting:
-        program.wait(state, holder)
+        waiting.append((program, process))
+    for program, process in waiting:
+        program.wait(state, process)
 
 
 def _port(state: State, name: str, wanted: int | None) -> int:
@@ -221,8 +222,10 @@ def _port(state: State, name: str, wanted: int | None) -> int:
     if found is not None and wanted not in {None, found.port}:
         raise LabError(f"{name} listens on port {found.port} already: make stop-serve ends it")
     port = found.port if found else PORTS[name] if wanted is None else wanted
-    if found is None or not found.alive:
+    if not pidfiles.alive(state, name):
         _check_free(_option(name), port)
+    elif found is None:
+        raise LabError(f"{name} runs over {state.root} already: end the mlab ui that has started it")
     return port
 
 

@@ -5,7 +5,6 @@ With USERS, a file on which everyone who uses it has a shared lock, it ends with
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 import threading
@@ -14,6 +13,8 @@ from pathlib import Path
 
 import uvicorn
 from prefect.server.api.server import create_app
+
+from mlab.core.lock import locked
 
 
 def main(port: int, users: Path | None) -> None:
@@ -33,12 +34,12 @@ def main(port: int, users: Path | None) -> None:
 
 
 def unused(users: Path) -> bool:
-    with users.open("r+b") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
+    """Whether nobody shares the file any longer, or it is gone with its folder."""
+    try:
+        with users.open("r+b") as lock:
+            return locked(lock, shared=False) is not False
+    except FileNotFoundError:
+        return True
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ class Served:
 
     def processes(self) -> dict[str, int]:
         found = {name: pidfiles.running(self.state, name) for name in pidfiles.NAMES}
-        return {name: one.process.pid for name, one in found.items() if one}
+        return {name: one.pid for name, one in found.items() if one}
 
 
 @contextmanager

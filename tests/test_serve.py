@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
 import shutil
+import socket
+import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,6 @@ from flows.services import Program, address_file
 from mlab.cli import doctor
 from mlab.core import pidfiles
 from mlab.core.errors import LabError
-from mlab.core.process import Holder
 from mlab.core.state import State
 from mlab.store import Store
 from tests import runs
@@ -37,49 +39,105 @@ TINY: dict[str, Any] = {
 # What can be said without starting a server
 
 
-def sleeper(name: str = "MLflow") -> Program:
-    """A program that is up as soon as it runs."""
-    return Program(name, ("-c", "import time; time.sleep(600)"), {}, "", port=1)
-
-
-def test_what_runs_in_the_background_is_known_by_its_process_and_ended_with_it(tmp_path: Path) -> None:
-    state = State(tmp_path)
-    process = sleeper().start(state)
-    pidfiles.remember(state, "MLflow", process.pid, 1)
-    found = pidfiles.running(state, "MLflow")
-    assert found is not None
-    assert (found.process.pid, found.port) == (process.pid, 1)
-    assert pidfiles.running(state, "Prefect") is None
-
-    services.end(process.pid)
-    process.wait(10)
-
-    assert pidfiles.running(state, "MLflow") is None
-
-
-def test_a_process_that_has_the_id_of_one_that_died_is_another(tmp_path: Path) -> None:
-    state = State(tmp_path)
-    process = sleeper().start(state)
+@contextmanager
+def background(state: State, name: str = "MLflow", port: int = 1, parent: int = 0) -> Iterator[subprocess.Popen[bytes]]:
+    """A server that runs in the background as make serve has left it, with a child of its own."""
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-m', 'http.server', '--bind', '127.0.0.1', '0'])"
+    (state.root / "code").mkdir(parents=True, exist_ok=True)
+    (state.root / "code/server_of_test.py").write_text(code)
+    program = Program(name, ("-m", "server_of_test"), {"PYTHONPATH": f"{state.root / 'code'}:{runs.ROOT}"}, "", port)
+    process = program.start(state, "-m", "mlab.core.kept", name, str(parent))
+    family = [psutil.Process(process.pid)]
     try:
-        pidfiles.remember(state, "MLflow", process.pid, 1)
-        record = state.services / "mlflow.json"
-        noted = json.loads(record.read_text())
-        noted["process"]["started"] += "0"
-        record.write_text(json.dumps(noted))
-        assert pidfiles.running(state, "MLflow") is None
+        pidfiles.remember(state, name, process.pid, port)
+        runs.wait_until(lambda: pidfiles.alive(state, name) and bool(family[0].children()))
+        family += family[0].children()
+        yield process
+        runs.wait_until(lambda: not any(runs.alive(one.pid) for one in family), 60.0)
     finally:
+        for one in family:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        process.wait()
+
+
+def test_what_runs_in_the_background_is_known_by_its_lock_and_ended_with_all_of_it(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    with background(state) as process:
+        found = pidfiles.running(state, "MLflow")
+        assert found is not None
+        assert (found.pid, found.port) == (process.pid, 1)
+        assert pidfiles.running(state, "Prefect") is None
+        assert pidfiles.is_seen(state, "MLflow", process.pid)
+        assert not pidfiles.is_seen(state, "MLflow", os.getpid()), "nor is anybody else taken for it"
+
+        services.end(process.pid)
+        process.wait(10)
+        assert pidfiles.running(state, "MLflow") is None
+
+
+@pytest.mark.parametrize("how", ["removed", "moved", "replaced"])
+def test_a_server_ends_when_its_folder_is_gone(how: str, tmp_path: Path) -> None:
+    state = State(tmp_path / "state")
+    with background(state):
+        state.root.rename(tmp_path / "elsewhere")
+        if how == "removed":
+            shutil.rmtree(tmp_path / "elsewhere")
+        if how == "replaced":
+            state.root.mkdir()
+
+
+def test_a_server_of_mlab_ui_ends_when_that_is_killed_with_its_terminal(tmp_path: Path) -> None:
+    code = """if True:
+        import os, time
+        from flows.services import Program
+        from mlab.core.state import State
+        server = Program("MLflow", ("-m", "http.server", "--bind", "127.0.0.1", "0"), {}, "")
+        server.start(State.here(), "-m", "mlab.core.kept", "MLflow", str(os.getpid()))
+        time.sleep(600)"""
+    with runs.python("-c", code, state=tmp_path) as process:
+        runs.wait_until(lambda: pidfiles.alive(State(tmp_path), "MLflow"))
         process.kill()
         process.wait()
+        runs.wait_until(lambda: not pidfiles.alive(State(tmp_path), "MLflow"))
+
+
+def test_a_server_of_another_container_is_neither_taken_for_dead_nor_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = State(tmp_path)
+    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path))
+    with background(state) as process, subprocess.Popen(["sleep", "60"]) as bystander:  # noqa: S607
+        pidfiles.remember(state, "MLflow", bystander.pid, 1)  # the id that it has there is another's here
+        assert app.main(["stop"]) == 1
+        assert bystander.poll() is None
+        assert process.poll() is None
+        said = f"error: MLflow is process {bystander.pid} of {socket.gethostname()}, not seen from here: "
+        assert capsys.readouterr().err == f"{said}make stop-serve there\n"
+        assert pidfiles.running(state, "MLflow") is not None
+        bystander.kill()
+        services.end(process.pid)
+
+
+def test_a_server_of_mlab_ui_is_no_second_time_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = State(tmp_path)
+    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path))
+    with background(state) as process:
+        (state.services / "mlflow.json").write_bytes(b"")  # nothing was noted, for nobody else is to end it
+        assert app.main(["serve", "--prefect-port", str(runs.free_port()), "--mlflow-port", str(runs.free_port())]) == 1
+        services.end(process.pid)
+    said = f"error: MLflow runs over {tmp_path} already: end the mlab ui that has started it\n"
+    assert capsys.readouterr().err == said
 
 
 def test_the_doctor_says_what_has_died(tmp_path: Path) -> None:
     state = State(tmp_path)
     assert [found for found in doctor.examine(state) if found.name == "make serve"] == []
-    process = sleeper().start(state)
-    pidfiles.remember(state, "MLflow", process.pid, 1)
-    (alive,) = [found for found in doctor.examine(state) if found.name == "make serve"]
-    process.kill()
-    process.wait()
+    with background(state) as process:
+        (alive,) = [found for found in doctor.examine(state) if found.name == "make serve"]
+        services.end(process.pid)
     (dead,) = [found for found in doctor.examine(state) if found.name == "make serve"]
 
     assert (alive.found, alive.remedy) == ("running: MLflow", "")
@@ -88,34 +146,27 @@ def test_the_doctor_says_what_has_died(tmp_path: Path) -> None:
 
 def test_a_server_that_died_comes_back_where_it_was(tmp_path: Path) -> None:
     state, port = State(tmp_path), runs.free_port()
-    process = sleeper().start(state)
-    pidfiles.remember(state, "MLflow", process.pid, port)
-    process.kill()
-    process.wait()
+    with background(state, port=port) as process:
+        services.end(process.pid)
     wanted = {"prefect": runs.free_port(), "mlflow": None}
     assert services.chosen_ports(state, wanted)["MLflow"] == port
 
 
 def test_a_copy_of_the_folder_does_not_take_what_is_served_for_its_own(tmp_path: Path) -> None:
-    state, copy, moved = (State(tmp_path / name) for name in ("state", "copy", "moved"))
-    process = sleeper().start(state)
-    try:
-        pidfiles.remember(state, "MLflow", process.pid, 1)
+    state, copy = (State(tmp_path / name) for name in ("state", "copy"))
+    with background(state) as process:
         shutil.copytree(state.root, copy.root)
         assert pidfiles.running(copy, "MLflow") is None
-        state.root.rename(moved.root)
-        assert pidfiles.running(moved, "MLflow") is not None
-    finally:
-        process.kill()
-        process.wait()
+        assert pidfiles.known(copy, "MLflow") is None
+        services.end(process.pid)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"process": {}, "port": 1}', "null"])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"pid": null, "host": "", "port": 1}', "null"])
 def test_a_damaged_record_is_none(content: str, tmp_path: Path) -> None:
     state = State(tmp_path)
     state.services.mkdir(parents=True)
     (state.services / "prefect.json").write_text(content)
-    assert pidfiles.running(state, "Prefect") is None
+    assert pidfiles.known(state, "Prefect") is None
 
 
 def test_to_stop_where_nothing_is_served_says_so(
@@ -130,14 +181,10 @@ def test_a_server_is_not_moved_to_another_port(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path))
-    process = sleeper().start(State(tmp_path))
-    try:
-        pidfiles.remember(State(tmp_path), "MLflow", process.pid, 1)
+    with background(State(tmp_path)) as process:
         free = str(runs.free_port())
         assert app.main(["serve", "--prefect-port", free, "--mlflow-port", free]) == 1
-    finally:
-        process.kill()
-        process.wait()
+        services.end(process.pid)
     assert capsys.readouterr().err == "error: MLflow listens on port 1 already: make stop-serve ends it\n"
 
 
@@ -145,7 +192,7 @@ def test_a_program_that_ends_at_once_is_told_with_its_log(tmp_path: Path) -> Non
     broken = Program("Prefect", ("-c", "print('no such module')"), {}, "http://127.0.0.1:9/health")
     process = broken.start(State(tmp_path))
     with pytest.raises(LabError, match=r"Prefect does not answer; see .*prefect\.log"):
-        broken.wait(State(tmp_path), Holder.of(process.pid))
+        broken.wait(State(tmp_path), process)
     process.wait()
     assert (tmp_path / "services" / "prefect.log").read_text() == "no such module\n"
 

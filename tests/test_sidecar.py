@@ -116,3 +116,16 @@ def test_a_run_killed_without_a_word_is_killed_in_mlflow_too(state: State, store
 
     assert store.reconcile() == []  # its publisher has seen to that
     assert runs.stored(store, experiment.run_id).status == "STOPPED"
+
+
+def test_a_publisher_whose_folder_is_gone_ends(tmp_path: Path) -> None:
+    state = runs.furnish(State(tmp_path / "state"))
+    with Store.open(state.database) as store:
+        experiment, _ = runs.opened(state, store)
+        store.claim(experiment.run_id)
+        own = Sidecar(state, experiment.run_id)
+        own.__enter__()
+        assert own._process is not None
+        runs.wait_until(lambda: bool(runs.stored(store, experiment.run_id).mlflow_run_id))
+        state.root.rename(tmp_path / "elsewhere")
+        runs.wait_until(lambda: own._process is not None and own._process.poll() is not None)

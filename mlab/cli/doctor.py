@@ -223,8 +223,8 @@ def _own_mlflow(state: State) -> Iterator[Finding]:
 
 def _background(state: State) -> Iterator[Finding]:
     """What ``make serve`` has started, where it has."""
-    known = {name: found for name in pidfiles.NAMES if (found := pidfiles.known(state, name))}
-    dead = [name for name, found in known.items() if not found.alive]
+    known = [name for name in pidfiles.NAMES if pidfiles.known(state, name)]
+    dead = [name for name in known if not pidfiles.alive(state, name)]
     if dead:
         yield Finding("make serve", f"died: {', '.join(dead)}; searches on a schedule need all", "make serve")
     elif known:

@@ -7,8 +7,10 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from mlab.core.errors import LabError
+from mlab.core.kept import end_without
 from mlab.core.redaction import RedactedStream
 from mlab.core.state import State
 from mlab.store import Store
@@ -30,6 +32,8 @@ def main(run_ids: Sequence[str]) -> None:
 
     logging.getLogger("mlab").setLevel(logging.CRITICAL)  # what goes wrong is said here, once
     caller, faults = Caller(), Faults()
+    if state.root.exists():
+        end_without(state.root, partial(os._exit, 1))  # there is nothing left to deliver
     try:
         for run_id in run_ids:
             caller.answer(follow(state, run_id, caller.gone))
