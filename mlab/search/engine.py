@@ -173,17 +173,6 @@ class Execution:
         return time.monotonic() + max(0.0, limit - self.elapsed_s) / turns
 
 
-def note_machine(store: Store, exp_id: int) -> None:
-    """Keep on what this process computes, and say so where the run has been searched on something else."""
-    here = machine.kind()
-    others = store.note_machine(exp_id, here)
-    if others:
-        words = (
-            f"began on {others[0]} and goes on with {here}: what it finds is not bit for bit what either finds alone"
-        )
-        emit("ORCH.START", words, level="warning", machine=here)
-
-
 @contextmanager
 def execution(state: State, store: Store, experiment: Experiment, config: Config) -> Iterator[Execution]:
     """Take a run into this process's hands; however the block ends, the run's row and log say so.
@@ -200,7 +189,7 @@ def execution(state: State, store: Store, experiment: Experiment, config: Config
         events.recorder.open(state.events(experiment.run_id))
         try:
             _audit(run)
-            note_machine(store, experiment.exp_id)
+            machine.note(store, experiment.exp_id)
             yield run
             store.check_run(experiment.exp_id)
         except RunBusy:

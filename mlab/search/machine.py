@@ -11,6 +11,9 @@ from importlib.metadata import version
 
 import numpy as np
 
+from mlab.core.events import emit
+from mlab.store import Store
+
 
 @cache
 def kind() -> str:
@@ -20,3 +23,14 @@ def kind() -> str:
     versions = [f"{name} {version(name)}" for name in ("numpy", "optuna")]
     python = ".".join(platform.python_version_tuple()[:2])
     return f"{platform.machine()} with {used}, {', '.join(versions)}, Python {python}"
+
+
+def note(store: Store, exp_id: int) -> None:
+    """Keep on what this process computes, and say so where the run has been searched on something else."""
+    here = kind()
+    others = store.note_machine(exp_id, here)
+    if others:
+        words = (
+            f"began on {others[0]} and goes on with {here}: what it finds is not bit for bit what either finds alone"
+        )
+        emit("ORCH.START", words, level="warning", machine=here)

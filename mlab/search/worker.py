@@ -18,7 +18,7 @@ from mlab.core import events
 from mlab.core.records import Cell
 from mlab.core.redaction import redacted
 from mlab.core.state import State
-from mlab.search import engine
+from mlab.search import engine, machine
 from mlab.search.engine import Execution
 from mlab.search.watcher import Watcher
 from mlab.store import Holder, Store
@@ -66,7 +66,7 @@ def search_cell(task: Assignment) -> None:
             began = time.monotonic() - (time.time() - task.began - experiment.elapsed_s)
             run = Execution(state, store, experiment, config, began)
             with events.bound(exp_id=experiment.exp_id):
-                engine.note_machine(store, experiment.exp_id)
+                machine.note(store, experiment.exp_id)
                 run.search(task.cell, Watcher(), task.turns)  # whoever holds the run looks into the database
     except Exception as error:
         # A traceback does not travel; a note does.
