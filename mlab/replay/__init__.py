@@ -1,0 +1,9 @@
+"""What a ladder would have done on the prices of the past, as docs/replay.md describes it. Pure: arrays in, arrays out."""
+
+from mlab.replay.deals import Deal, deals
+from mlab.replay.exits import ExitRule, Fees, Levels
+from mlab.replay.outcome import Outcome
+from mlab.replay.path import Convention, Path
+from mlab.replay.replay import replay
+
+__all__ = ["Convention", "Deal", "ExitRule", "Fees", "Levels", "Outcome", "Path", "deals", "replay"]

@@ -1,0 +1,122 @@
+"""Thousands of ladders on one path of prices: what :mod:`mlab.replay.deals` does for one, deal for deal.
+
+All ladders walk through the candles together. A candle in which none has an event is passed over by two comparisons,
+a block of them by two more; where one does, it is the ladders concerned that act, in a few calls of numpy. Every number
+of a ladder comes from its own column by comparisons, products and quotients, so that its deals do not depend on the
+ladders beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf
+
+import numpy as np
+
+from mlab.model.ladder import Array
+from mlab.replay.events import Events, Flat, Log, Open
+from mlab.replay.exits import Levels
+from mlab.replay.path import BLOCK, Path
+
+EVENTS = 500_000  # that are kept before they are handed on
+
+
+class Walk:
+    """One walk of many ladders: :meth:`events` takes it, and :meth:`open` tells what is open after it.
+
+    Ladders without a deal have nan for all their prices: nothing compares with it.
+    """
+
+    def __init__(self, path: Path, levels: Levels) -> None:
+        orders, self.ladders = levels.order.shape
+        self.path, self.at_once = path, path.convention.next_deal == "at once"
+        self.last = (orders - 1) * self.ladders  # the first flat position of last orders
+        self.down, self.up = levels.below.ravel(), levels.exit.ravel()
+        self.at = np.arange(self.ladders)  # flat position of the last order that has filled
+        self.entry, self.low, self.below, self.above = np.full((4, self.ladders), np.nan)
+        self.passed = inf  # lowest price since ``low`` was last brought up to date
+        self.waiting = [np.arange(self.ladders)]  # for the next open
+        self.log = Log()
+
+    def events(self) -> Iterator[Events]:
+        """Everything that happens, in portions."""
+        lows, highs, rows = self.path.lows, self.path.highs, self.path.rows
+        highest, lowest = inf, inf  # of the prices below, and above, that ladders wait for
+        for block, block_low, block_high in self.path.blocks:
+            if block_low > highest and block_high < lowest:
+                self.passed = min(self.passed, block_low)
+                continue
+            for candle in range(block, min(block + BLOCK, len(lows))):
+                if lows[candle] > highest and highs[candle] < lowest:
+                    self.passed = min(self.passed, lows[candle])
+                else:
+                    highest, lowest = self._trade(candle, rows[candle])
+            if self.log.count > EVENTS:
+                yield self.log.taken()
+        yield self.log.taken()
+
+    def open(self) -> Open:
+        """The deals that are open after the last candle."""
+        self._catch_up()
+        depth = self.at // self.ladders + 1
+        return Open(np.where(np.isnan(self.entry), 0, depth), self.entry, self.low)
+
+    def _trade(self, candle: int, points: list[float]) -> tuple[float, float]:
+        """One candle; returns the highest price below and the lowest above that any ladder waits for."""
+        if self.waiting:
+            self._begin(np.concatenate(self.waiting), points[0])
+            self.waiting = []
+        highest, lowest = self._next()
+        for price in points:
+            while price <= highest:
+                self._fill(candle, price)
+                highest, lowest = self._next()
+            while price >= lowest:
+                taken = (self.above <= price).nonzero()[0]
+                self._end(candle, taken, self.at.take(taken), self.above.take(taken))
+                highest, lowest = self._next()
+            self.passed = min(self.passed, price)
+        return (inf, inf) if self.waiting else (highest, lowest)
+
+    def _next(self) -> tuple[float, float]:
+        return np.fmax.reduce(self.below).item(), np.fmin.reduce(self.above).item()
+
+    def _fill(self, candle: int, price: float) -> None:
+        ladders = (self.below >= price).nonzero()[0]
+        at = self.at.take(ladders)
+        full = at >= self.last
+        if full.any():
+            stopped = ladders[full]
+            self._end(candle, stopped, at[full] + self.ladders, self.below.take(stopped))
+            ladders, at = ladders[~full], at[~full]
+        at += self.ladders
+        self.log.fill(candle, at)
+        self._stand(ladders, at, self.entry.take(ladders))
+
+    def _end(self, candle: int, ladders: Flat, at: Flat, price: Array) -> None:
+        self._catch_up()
+        low = np.minimum(self.low.take(ladders), price)
+        low /= self.entry.take(ladders)
+        self.log.end(candle, at, low)
+        if self.at_once:
+            self._begin(ladders, price)
+        else:
+            for prices in (self.entry, self.low, self.below, self.above):
+                prices[ladders] = np.nan
+            self.waiting.append(ladders)
+
+    def _begin(self, ladders: Flat, price: Array | float) -> None:
+        self._catch_up()
+        self.entry[ladders] = self.low[ladders] = price
+        self._stand(ladders, ladders, price)
+
+    def _stand(self, ladders: Flat, at: Flat, entry: Array | float) -> None:
+        """Place the orders that are next after those at these positions have filled."""
+        self.at[ladders] = at
+        self.below[ladders] = entry * self.down.take(at)
+        self.above[ladders] = entry * self.up.take(at)
+
+    def _catch_up(self) -> None:
+        if self.passed < inf:
+            np.minimum(self.low, self.passed, out=self.low)
+            self.passed = inf

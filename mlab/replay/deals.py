@@ -1,0 +1,124 @@
+"""One ladder on a path of prices, deal by deal: what :mod:`mlab.replay.batch` does for thousands, as it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import nan
+from typing import NamedTuple
+
+import numpy as np
+
+from mlab.replay.events import Events, Open
+from mlab.replay.exits import Levels
+from mlab.replay.path import BLOCK, Path
+
+
+class Deal(NamedTuple):
+    """One deal, from its first order until it ends.
+
+    Attributes:
+        entry: price of order 1.
+        fills: candle in which each order filled, order 1 first.
+        low: lowest price until it ended.
+        end: candle in which it ended; None where it is open after the last candle.
+        exit: price at which it ended; the last close where it is open.
+        stopped: whether it ended by the stop.
+    """
+
+    entry: float
+    fills: list[int]
+    low: float
+    end: int | None
+    exit: float
+    stopped: bool = False
+
+
+def deals(path: Path, levels: Levels, ladder: int = 0) -> list[Deal]:
+    """All deals of one ladder, of which the last may be open.
+
+    Order 1 fills at market at the first open, the others rest at their levels and fill at their own price, never a
+    better one. At every point of the path all orders at or above it fill, and then the take-profit at or below it does;
+    a stop below the last order is met as an order is. The next deal begins at once, at that price, or at the next open.
+
+    Example:
+        Half of the money at 100 and half at 90; the price falls to 90 and comes back.
+
+        >>> import numpy as np
+        >>> from mlab.prices import Candles
+        >>> from mlab.replay.exits import ExitRule
+        >>> levels = Levels.of(np.array([[0.0, 10.0]]).T, np.ones((2, 1)), ExitRule(take_profit_pct=1))
+        >>> candles = Candles.of("two", [0, 3_600_000], open=[100, 91], high=[100, 96], low=[90, 91], close=[91, 96])
+        >>> first, second = deals(Path(candles), levels)
+        >>> first.fills, first.low, first.end, round(first.exit, 3), second.end
+        ([0, 0], 90.0, 1, 95.684, None)
+    """
+    down, up = levels.below[:, ladder].tolist(), levels.exit[:, ladder].tolist()
+    at_once, last = path.convention.next_deal == "at once", len(up) - 1
+    lows, highs, rows = path.lows, path.highs, path.rows
+    closed: list[tuple[object, ...]] = []
+    fills: list[int] = []
+    entry = low = below = above = nan  # no deal is open, and no candle passed over: nothing compares with nan
+    for block, block_low, block_high in path.blocks:
+        if block_low > below and block_high < above:
+            if block_low < low:
+                low = block_low
+            continue
+        candle = block - 1
+        for candle_low, candle_high in zip(lows[block : block + BLOCK], highs[block : block + BLOCK]):
+            candle += 1
+            if candle_low > below and candle_high < above:
+                if candle_low < low:
+                    low = candle_low
+                continue
+            if entry != entry:
+                entry = low = rows[candle][0]
+                depth, fills, below, above = 0, [candle], entry * down[0], entry * up[0]
+            for price in rows[candle]:
+                while True:
+                    if price <= below:
+                        if depth < last:
+                            depth += 1
+                            fills.append(candle)
+                            below, above = entry * down[depth], entry * up[depth]
+                            continue
+                        end = low = below
+                    elif price >= above:
+                        end = above
+                    else:
+                        break
+                    closed.append((entry, fills, low, candle, end, end == below))
+                    entry = low = end if at_once else nan
+                    depth, fills, below, above = 0, [candle], entry * down[0], entry * up[0]
+                if price < low:
+                    low = price
+    if entry == entry:
+        closed.append((entry, fills, low, None, path.points[-1, 3].item(), False))
+    return list(map(Deal._make, closed))
+
+
+def events(found: Sequence[Sequence[Deal]]) -> tuple[Events, Open]:
+    """The deals of each ladder, as :mod:`mlab.replay.batch` tells them."""
+    ladders = len(found)
+    fills = [
+        (order * ladders + ladder, candle)
+        for ladder, of_ladder in enumerate(found)
+        for deal in of_ladder
+        for order, candle in enumerate(deal.fills)
+        if order
+    ]
+    ends = [
+        ((len(deal.fills) - 1 + deal.stopped) * ladders + ladder, deal.end, deal.low / deal.entry)
+        for ladder, of_ladder in enumerate(found)
+        for deal in of_ladder
+        if deal.end is not None
+    ]
+    last = [of_ladder[-1] for of_ladder in found]
+    is_open = np.array([deal.end is None for deal in last])
+    depth = np.array([len(deal.fills) for deal in last])
+    entry, low = np.array([(deal.entry, deal.low) for deal in last]).T
+    at, candle, lowest = zip(*ends, strict=True) if ends else ((), (), ())
+    fill, fill_candle = zip(*fills, strict=True) if fills else ((), ())
+    return (
+        Events(*(np.array(part, dtype=np.int64) for part in (fill, fill_candle, at, candle)), low=np.array(lowest)),
+        Open(depth * is_open, np.where(is_open, entry, np.nan), np.where(is_open, low, np.nan)),
+    )

@@ -1,0 +1,87 @@
+"""What happens in a replay, event by event, as arrays: what the replays hand to :mod:`mlab.replay.outcome`.
+
+Positions in tables of (orders, ladders) are flat, ``order * ladders + ladder``, orders counted from 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlab.model.ladder import Array
+
+Flat = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Orders that filled, but for the first of deals, and deals that ended; those of each ladder in order of time.
+
+    Attributes:
+        fill: flat position of each order that filled.
+        fill_candle: the candle in which it did.
+        end: flat position of the last order that had filled when a deal ended; a row further down if by the stop.
+        end_candle: the candle in which it did.
+        low: lowest price of that deal, over its entry.
+    """
+
+    fill: Flat
+    fill_candle: Flat
+    end: Flat
+    end_candle: Flat
+    low: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """The deals open after the last candle, one a ladder.
+
+    Attributes:
+        depth: orders that have filled, 0 where no deal is open.
+        entry: price of order 1, nan where none is.
+        low: lowest price so far, likewise.
+    """
+
+    depth: Flat
+    entry: Array
+    low: Array
+
+
+@dataclass(slots=True)
+class Log:
+    """Events as they come: for each candle, and within one for each price, those of the ladders concerned."""
+
+    count: int = 0
+    fills: list[tuple[int, Flat]] = field(default_factory=list)
+    ends: list[tuple[int, Flat, Array]] = field(default_factory=list)
+
+    def fill(self, candle: int, at: Flat) -> None:
+        """Orders that filled."""
+        self.fills.append((candle, at))
+        self.count += len(at)
+
+    def end(self, candle: int, at: Flat, low: Array) -> None:
+        """Deals that ended."""
+        self.ends.append((candle, at, low))
+        self.count += len(at)
+
+    def taken(self) -> Events:
+        """All events so far, which are forgotten here."""
+        fill_candles, fills = zip(*self.fills, strict=True) if self.fills else ((), ())
+        end_candles, ends, lows = zip(*self.ends, strict=True) if self.ends else ((), (), ())
+        events = Events(
+            fill=_joined(fills, np.int64),
+            fill_candle=np.repeat(np.array(fill_candles, dtype=np.int64), [len(part) for part in fills]),
+            end=_joined(ends, np.int64),
+            end_candle=np.repeat(np.array(end_candles, dtype=np.int64), [len(part) for part in ends]),
+            low=_joined(lows, np.float64),
+        )
+        self.count, self.fills, self.ends = 0, [], []
+        return events
+
+
+def _joined(parts: Sequence[NDArray[np.generic]], kind: type) -> NDArray[np.generic]:
+    return np.concatenate(parts) if parts else np.empty(0, dtype=kind)

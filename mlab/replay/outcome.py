@@ -1,0 +1,197 @@
+"""What a replay comes to, ladder by ladder: counted as events come in, told once all have.
+
+Formulas are numbered as in ``docs/replay.md``. Counts and times are whole numbers, so that their sums are exact and do
+not depend on how many ladders are counted together. Shapes are (B,), a number a ladder, unless said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlab.model.ladder import Array, accumulate
+from mlab.replay.events import Events, Flat, Open
+from mlab.replay.exits import Fees, Levels
+from mlab.replay.path import Path
+
+EXACT, PER_OCTAVE = 32, 16  # spans that are counted one by one; from there on to a sixteenth
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What ladders have done on prices; percents are of the budget, which is spent anew by every deal.
+
+    Attributes:
+        total_pct: profit, the open deal marked at the last close, fees in.
+        max_drawdown_pct: most that the equity was below the highest that closed deals had brought it to.
+        longest_deal_candles: longest deal, the open one among them.
+        all_filled_share: share of the candles that closed with all orders filled.
+        deployed_share: mean money at work, as a share of the budget.
+        same_exposure_pct: what holding as much as was at work on average would have earned.
+        deals: deals that ended.
+        realised_pct: their profit.
+        median_deal_candles: half of them took no longer; exact up to 32 candles, from there on to a sixteenth.
+        slow_deal_candles: 95 % of them took no longer.
+        depth_counts: deals that took their profit after k orders, (M, B).
+        stops: deals that ended by the stop.
+        worst_deal_pct: least that any deal was ever worth, fees of its orders in.
+        open_depth: orders of the open deal that have filled, 0 for none.
+        open_marked_pct: what it is worth at the last close.
+        within_candle_share: share of the deals that began and ended in one candle.
+    """
+
+    total_pct: Array
+    max_drawdown_pct: Array
+    longest_deal_candles: Flat
+    all_filled_share: Array
+    deployed_share: Array
+    same_exposure_pct: Array
+    deals: Flat
+    realised_pct: Array
+    median_deal_candles: Flat
+    slow_deal_candles: Flat
+    depth_counts: Flat
+    stops: Flat
+    worst_deal_pct: Array
+    open_depth: Flat
+    open_marked_pct: Array
+    within_candle_share: Array
+
+
+class Tally:
+    """Counts the events of one replay."""
+
+    def __init__(self, path: Path, levels: Levels, fees: Fees, *, compounding: bool = False) -> None:
+        self.path, self.levels, self.compounding = path, levels, compounding
+        self.orders, self.ladders = levels.order.shape
+        self.bought, self.profits = levels.bought(fees), levels.profits(fees)
+        self.delay = int(path.convention.next_deal == "next open")
+        rows = (self.orders + 1) * self.ladders
+        self.ended, self.end_candles, self.fill_candles = np.zeros((3, rows))  # whole numbers, exact up to 2 ** 53
+        self.lowest = np.full(rows, np.inf)  # price over the entry of any deal that ended after k orders
+        self.began = np.zeros(self.ladders, dtype=np.int64)  # candle of the deal that is open
+        self.longest = np.zeros(self.ladders, dtype=np.int64)
+        self.edges = _edges(len(path))
+        self.bins = np.searchsorted(self.edges, np.arange(len(path) + 1), side="right") - 1
+        self.spans = np.zeros(self.ladders * len(self.edges), dtype=np.int64)
+        self.in_turn = compounding or bool(levels.below[-1].any() or self.profits[:-1].min() < 0.0)
+        self.equity = np.full(self.ladders, float(compounding))  # of closed deals in turn: a factor, or a sum
+        self.peak, self.drawdown = self.equity.copy(), np.zeros(self.ladders)
+
+    def add(self, events: Events) -> None:
+        """Count some events, which follow those before."""
+        rows = len(self.ended)
+        self.ended += np.bincount(events.end, minlength=rows)
+        self.end_candles += np.bincount(events.end, events.end_candle, rows)
+        self.fill_candles += np.bincount(events.fill, events.fill_candle, rows)
+        np.minimum.at(self.lowest, events.end, events.low)
+        if len(events.end):
+            self._add_deals(events)
+
+    def _add_deals(self, events: Events) -> None:
+        """Count what needs the deals of each ladder one after the other."""
+        ladder = (events.end % self.ladders).astype(np.uint16 if self.ladders < 65_536 else np.int64)
+        by_ladder = np.argsort(ladder, kind="stable")
+        ladder, end = ladder[by_ladder], events.end_candle[by_ladder]
+        first = np.flatnonzero(np.append(True, ladder[1:] != ladder[:-1]))
+        concerned, last = ladder[first], np.append(first[1:], len(ladder)) - 1
+        began = np.append(0, end[:-1]) + self.delay
+        began[first] = self.began[concerned]
+        self.began[concerned] = end[last] + self.delay
+        span = end - began
+        self.longest[concerned] = np.maximum(self.longest[concerned], np.maximum.reduceat(span, first))
+        self.spans += np.bincount(ladder * np.int64(len(self.edges)) + self.bins[span], minlength=len(self.spans))
+        if self.in_turn:  # else closed equity never falls, and the worst deal is the largest drawdown
+            self._add_equity(events.end[by_ladder], events.low[by_ladder], concerned, first, last - first + 1)
+
+    def _add_equity(self, at: Flat, low: Array, ladder: NDArray[np.integer], first: Flat, count: Flat) -> None:
+        worst, profit = self._worst(at, low), self.profits.ravel()[at]
+        most_first = np.argsort(-count, kind="stable")
+        ladder, first, count = ladder[most_first], first[most_first], count[most_first]
+        for nth in range(count[0]):
+            among = np.searchsorted(-count, -nth, side="left")  # ladders with more than ``nth`` deals
+            some, deal = ladder[:among], first[:among] + nth
+            self._draw(some, worst[deal])
+            equity = self.equity[some]
+            equity = equity * (1.0 + profit[deal]) if self.compounding else equity + profit[deal]
+            self.equity[some] = equity
+            self.peak[some] = np.maximum(self.peak[some], equity)
+
+    def _draw(self, some: NDArray[np.integer] | slice, worst: Array) -> None:
+        """Take in the worst moment of one deal of some ladders. F29."""
+        equity, peak = self.equity[some], self.peak[some]
+        share = equity / peak if self.compounding else 1.0
+        below = 1.0 - share if self.compounding else peak - equity
+        self.drawdown[some] = np.maximum(self.drawdown[some], below - share * worst)  # F29
+
+    def _worst(self, at: Flat, low: Array) -> Array:
+        """Value of deals at their lowest price, over the entry, after the orders at flat positions. F28."""
+        row = np.minimum(at, at % self.ladders + (self.orders - 1) * self.ladders)  # stopped deals had all orders
+        coins, money, bought = (table.ravel()[row] for table in (self.levels.coins, self.levels.money, self.bought))
+        return coins * low - money - bought  # F28
+
+    def outcome(self, open_: Open) -> Outcome:
+        """All numbers, once all events are counted."""
+        shape = (self.orders + 1, self.ladders)
+        ended, candles, depth = self.ended.reshape(shape), len(self.path), open_.depth
+        deals, is_open = ended.sum(axis=0), depth > 0
+        held = self._held(depth, deals)
+        deployed = accumulate(np.diff(self.levels.money, axis=0, prepend=0.0) * held)[-1] / candles  # F29
+        close = self.path.points[-1, -1]
+        marked, worst_open = (
+            np.where(is_open, self._worst(self._flat(depth), price / open_.entry), 0.0) for price in (close, open_.low)
+        )
+        worst_closed = self._worst(np.arange(self.ended.size), self.lowest).reshape(shape).min(axis=0)
+        if not self.in_turn:
+            self._draw(slice(None), worst_closed)
+        self._draw(slice(None), worst_open)
+        realised = self.equity - 1.0 if self.compounding else accumulate(ended * self.profits)[-1]  # F27
+        total = self.equity * (1.0 + marked) - 1.0 if self.compounding else realised + marked  # F29
+        move = close / self.path.points[0, 0] - 1.0
+        return Outcome(
+            total_pct=total * 100.0,
+            max_drawdown_pct=self.drawdown * 100.0,
+            longest_deal_candles=np.maximum(self.longest, np.where(is_open, candles - self.began, 0)),
+            all_filled_share=held[-1] / candles,
+            deployed_share=deployed,
+            same_exposure_pct=deployed * move * 100.0,  # F29
+            deals=deals.astype(np.int64),
+            realised_pct=realised * 100.0,
+            median_deal_candles=self._span(0.5),
+            slow_deal_candles=self._span(0.95),
+            depth_counts=ended[:-1].astype(np.int64),
+            stops=ended[-1].astype(np.int64),
+            worst_deal_pct=np.minimum(worst_closed, np.where(is_open, worst_open, np.inf)) * 100.0,
+            open_depth=depth,
+            open_marked_pct=marked * 100.0,
+            within_candle_share=self.spans.reshape(self.ladders, -1)[:, 0] / np.maximum(deals, 1.0),
+        )
+
+    def _held(self, depth: Flat, deals: Array) -> Array:
+        """Candles that closed with order k filled, (M, B): those before deals ended less those before it filled."""
+        candles, shape = len(self.path), (self.orders + 1, self.ladders)
+        left = self.end_candles.reshape(shape)[::-1].copy()
+        left = accumulate(left)[::-1][:-1]  # a stopped deal, in the last row, had all orders
+        held = left - self.fill_candles.reshape(shape)[:-1]
+        held += candles * (depth > np.arange(self.orders)[:, None])
+        held[0] = candles - self.delay * deals
+        return held
+
+    def _flat(self, depth: Flat) -> Flat:
+        return np.maximum(depth - 1, 0) * self.ladders + np.arange(self.ladders)
+
+    def _span(self, share: float) -> Flat:
+        """The least span that this share of the deals did not exceed, 0 where none ended."""
+        reached = np.cumsum(self.spans.reshape(self.ladders, -1), axis=1)
+        return self.edges[np.argmax(reached >= share * reached[:, -1:], axis=1)]
+
+
+def _edges(candles: int) -> Flat:
+    """Spans in candles from which they are counted together, from 0 to that of all candles."""
+    edges, octave = list(range(EXACT)), EXACT
+    while octave <= candles:
+        edges += range(octave, 2 * octave, octave // PER_OCTAVE)
+        octave *= 2
+    return np.array(edges)

@@ -1,0 +1,46 @@
+"""What ladders would have done on prices: the one way in."""
+
+from __future__ import annotations
+
+from mlab.replay.batch import Walk
+from mlab.replay.deals import deals, events
+from mlab.replay.exits import Fees, Levels
+from mlab.replay.outcome import Outcome, Tally
+from mlab.replay.path import Path
+
+FEW = 40  # ladders up to which one after the other is as quick
+
+
+def replay(path: Path, levels: Levels, fees: Fees | None = None, *, compounding: bool = False) -> Outcome:
+    """Replay ladders on a path of prices.
+
+    A ladder's numbers do not depend on those replayed with it.
+
+    Args:
+        path: the candles, and the order of prices in them.
+        levels: the ladders and their exit rule.
+        fees: what the exchange takes; those of the config's defaults where left out.
+        compounding: whether each deal has what the one before left, instead of the same budget; percents are then of the
+            budget of the first, and the drawdown is one of what had been reached.
+
+    Example:
+        A year of prices that were made, and an order each 1 % lower:
+
+        >>> import numpy as np
+        >>> from mlab.prices import made
+        >>> from mlab.replay import ExitRule, Path
+        >>> levels = Levels.of(np.arange(10.0)[:, None], np.ones((10, 1)), ExitRule(take_profit_pct=1))
+        >>> outcome = replay(Path(made(24 * 365, seed=1)), levels)
+        >>> outcome.deals.item(), outcome.open_depth.item()
+        (0, 0)
+    """
+    tally = Tally(path, levels, fees or Fees(), compounding=compounding)
+    ladders = levels.order.shape[1]
+    if ladders <= FEW:
+        counted, still_open = events([deals(path, levels, ladder) for ladder in range(ladders)])
+        tally.add(counted)
+        return tally.outcome(still_open)
+    walk = Walk(path, levels)
+    for portion in walk.events():
+        tally.add(portion)
+    return tally.outcome(walk.open())
