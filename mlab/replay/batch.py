@@ -33,6 +33,7 @@ class Walk:
         self.last = (orders - 1) * self.ladders  # the first flat position of last orders
         self.down, self.up = levels.below.ravel(), levels.exit.ravel()
         self.at = np.arange(self.ladders)  # flat position of the last order that has filled
+        self.began = np.zeros(self.ladders, dtype=np.int64)  # candle in which the deal did
         self.entry, self.low, self.below, self.above = np.full((4, self.ladders), np.nan)
         self.passed = inf  # lowest price since ``low`` was last brought up to date
         self.waiting = [np.arange(self.ladders)]  # for the next open
@@ -59,12 +60,12 @@ class Walk:
         """The deals that are open after the last candle."""
         self._catch_up()
         depth = self.at // self.ladders + 1
-        return Open(np.where(np.isnan(self.entry), 0, depth), self.entry, self.low)
+        return Open(np.where(np.isnan(self.entry), 0, depth), self.began, self.entry, self.low)
 
     def _trade(self, candle: int, points: list[float]) -> tuple[float, float]:
         """One candle; returns the highest price below and the lowest above that any ladder waits for."""
         if self.waiting:
-            self._begin(np.concatenate(self.waiting), points[0])
+            self._begin(candle, np.concatenate(self.waiting), points[0])
             self.waiting = []
         highest, lowest = self._next()
         for price in points:
@@ -97,16 +98,17 @@ class Walk:
         self._catch_up()
         low = np.minimum(self.low.take(ladders), price)
         low /= self.entry.take(ladders)
-        self.log.end(candle, at, low)
+        self.log.end(candle, at, candle - self.began.take(ladders), low)
         if self.at_once:
-            self._begin(ladders, price)
+            self._begin(candle, ladders, price)
         else:
             for prices in (self.entry, self.low, self.below, self.above):
                 prices[ladders] = np.nan
             self.waiting.append(ladders)
 
-    def _begin(self, ladders: Flat, price: Array | float) -> None:
+    def _begin(self, candle: int, ladders: Flat, price: Array | float) -> None:
         self._catch_up()
+        self.began[ladders] = candle
         self.entry[ladders] = self.low[ladders] = price
         self._stand(ladders, ladders, price)
 

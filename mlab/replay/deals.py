@@ -107,18 +107,18 @@ def events(found: Sequence[Sequence[Deal]]) -> tuple[Events, Open]:
         if order
     ]
     ends = [
-        ((len(deal.fills) - 1 + deal.stopped) * ladders + ladder, deal.end, deal.low / deal.entry)
+        ((len(deal.fills) - 1 + deal.stopped) * ladders + ladder, deal.end, deal.end - deal.fills[0], deal.low / deal.entry)
         for ladder, of_ladder in enumerate(found)
         for deal in of_ladder
         if deal.end is not None
     ]
     last = [of_ladder[-1] for of_ladder in found]
     is_open = np.array([deal.end is None for deal in last])
-    depth = np.array([len(deal.fills) for deal in last])
+    depth, began = np.array([(len(deal.fills), deal.fills[0]) for deal in last]).T
     entry, low = np.array([(deal.entry, deal.low) for deal in last]).T
-    at, candle, lowest = zip(*ends, strict=True) if ends else ((), (), ())
+    at, candle, span, lowest = zip(*ends, strict=True) if ends else ((), (), (), ())
     fill, fill_candle = zip(*fills, strict=True) if fills else ((), ())
     return (
-        Events(*(np.array(part, dtype=np.int64) for part in (fill, fill_candle, at, candle)), low=np.array(lowest)),
-        Open(depth * is_open, np.where(is_open, entry, np.nan), np.where(is_open, low, np.nan)),
+        Events(*(np.array(part, dtype=np.int64) for part in (fill, fill_candle, at, candle, span)), low=np.array(lowest)),
+        Open(depth * is_open, began, np.where(is_open, entry, np.nan), np.where(is_open, low, np.nan)),
     )

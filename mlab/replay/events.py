@@ -25,13 +25,15 @@ class Events:
         fill_candle: the candle in which it did.
         end: flat position of the last order that had filled when a deal ended; a row further down if by the stop.
         end_candle: the candle in which it did.
-        low: lowest price of that deal, over its entry.
+        span: candles that the deal took, 0 where it began and ended in one.
+        low: lowest price of the deal, over its entry.
     """
 
     fill: Flat
     fill_candle: Flat
     end: Flat
     end_candle: Flat
+    span: Flat
     low: Array
 
 
@@ -41,11 +43,13 @@ class Open:
 
     Attributes:
         depth: orders that have filled, 0 where no deal is open.
-        entry: price of order 1, nan where none is.
+        began: candle in which order 1 filled.
+        entry: price of order 1, nan where none is open.
         low: lowest price so far, likewise.
     """
 
     depth: Flat
+    began: Flat
     entry: Array
     low: Array
 
@@ -56,27 +60,28 @@ class Log:
 
     count: int = 0
     fills: list[tuple[int, Flat]] = field(default_factory=list)
-    ends: list[tuple[int, Flat, Array]] = field(default_factory=list)
+    ends: list[tuple[int, Flat, Flat, Array]] = field(default_factory=list)
 
     def fill(self, candle: int, at: Flat) -> None:
         """Orders that filled."""
         self.fills.append((candle, at))
         self.count += len(at)
 
-    def end(self, candle: int, at: Flat, low: Array) -> None:
+    def end(self, candle: int, at: Flat, span: Flat, low: Array) -> None:
         """Deals that ended."""
-        self.ends.append((candle, at, low))
+        self.ends.append((candle, at, span, low))
         self.count += len(at)
 
     def taken(self) -> Events:
         """All events so far, which are forgotten here."""
         fill_candles, fills = zip(*self.fills, strict=True) if self.fills else ((), ())
-        end_candles, ends, lows = zip(*self.ends, strict=True) if self.ends else ((), (), ())
+        end_candles, ends, spans, lows = zip(*self.ends, strict=True) if self.ends else ((), (), (), ())
         events = Events(
             fill=_joined(fills, np.int64),
             fill_candle=np.repeat(np.array(fill_candles, dtype=np.int64), [len(part) for part in fills]),
             end=_joined(ends, np.int64),
             end_candle=np.repeat(np.array(end_candles, dtype=np.int64), [len(part) for part in ends]),
+            span=_joined(spans, np.int64),
             low=_joined(lows, np.float64),
         )
         self.count, self.fills, self.ends = 0, [], []

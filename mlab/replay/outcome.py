@@ -67,11 +67,9 @@ class Tally:
         self.path, self.levels, self.compounding = path, levels, compounding
         self.orders, self.ladders = levels.order.shape
         self.bought, self.profits = levels.bought(fees), levels.profits(fees)
-        self.delay = int(path.convention.next_deal == "next open")
         rows = (self.orders + 1) * self.ladders
         self.ended, self.end_candles, self.fill_candles = np.zeros((3, rows))  # whole numbers, exact up to 2 ** 53
         self.lowest = np.full(rows, np.inf)  # price over the entry of any deal that ended after k orders
-        self.began = np.zeros(self.ladders, dtype=np.int64)  # candle of the deal that is open
         self.longest = np.zeros(self.ladders, dtype=np.int64)
         self.edges = _edges(len(path))
         self.bins = np.searchsorted(self.edges, np.arange(len(path) + 1), side="right") - 1
@@ -87,29 +85,21 @@ class Tally:
         self.end_candles += np.bincount(events.end, events.end_candle, rows)
         self.fill_candles += np.bincount(events.fill, events.fill_candle, rows)
         np.minimum.at(self.lowest, events.end, events.low)
-        if len(events.end):
-            self._add_deals(events)
+        ladder = events.end % self.ladders
+        np.maximum.at(self.longest, ladder, events.span)
+        self.spans += np.bincount(ladder * len(self.edges) + self.bins[events.span], minlength=len(self.spans))
+        if self.in_turn and ladder.size:  # else closed equity never falls, and the worst deal is the largest drawdown
+            self._add_equity(events, ladder)
 
-    def _add_deals(self, events: Events) -> None:
-        """Count what needs the deals of each ladder one after the other."""
-        ladder = (events.end % self.ladders).astype(np.uint16 if self.ladders < 65_536 else np.int64)
-        by_ladder = np.argsort(ladder, kind="stable")
-        ladder, end = ladder[by_ladder], events.end_candle[by_ladder]
+    def _add_equity(self, events: Events, ladder: Flat) -> None:
+        """Go through the deals of each ladder in turn, those of all ladders side by side."""
+        by_ladder = np.argsort(ladder.astype(np.uint16 if self.ladders < 65_536 else np.int64), kind="stable")
+        ladder, at = ladder[by_ladder], events.end[by_ladder]
+        worst, profit = self._worst(at, events.low[by_ladder]), self.profits.ravel()[at]
         first = np.flatnonzero(np.append(True, ladder[1:] != ladder[:-1]))
-        concerned, last = ladder[first], np.append(first[1:], len(ladder)) - 1
-        began = np.append(0, end[:-1]) + self.delay
-        began[first] = self.began[concerned]
-        self.began[concerned] = end[last] + self.delay
-        span = end - began
-        self.longest[concerned] = np.maximum(self.longest[concerned], np.maximum.reduceat(span, first))
-        self.spans += np.bincount(ladder * np.int64(len(self.edges)) + self.bins[span], minlength=len(self.spans))
-        if self.in_turn:  # else closed equity never falls, and the worst deal is the largest drawdown
-            self._add_equity(events.end[by_ladder], events.low[by_ladder], concerned, first, last - first + 1)
-
-    def _add_equity(self, at: Flat, low: Array, ladder: NDArray[np.integer], first: Flat, count: Flat) -> None:
-        worst, profit = self._worst(at, low), self.profits.ravel()[at]
+        count = np.diff(np.append(first, len(ladder)))
         most_first = np.argsort(-count, kind="stable")
-        ladder, first, count = ladder[most_first], first[most_first], count[most_first]
+        ladder, first, count = ladder[first[most_first]], first[most_first], count[most_first]
         for nth in range(count[0]):
             among = np.searchsorted(-count, -nth, side="left")  # ladders with more than ``nth`` deals
             some, deal = ladder[:among], first[:among] + nth
@@ -149,24 +139,25 @@ class Tally:
         self._draw(slice(None), worst_open)
         realised = self.equity - 1.0 if self.compounding else accumulate(ended * self.profits)[-1]  # F27
         total = self.equity * (1.0 + marked) - 1.0 if self.compounding else realised + marked  # F29
+        reached = np.cumsum(self.spans.reshape(self.ladders, -1), axis=1)
         move = close / self.path.points[0, 0] - 1.0
         return Outcome(
             total_pct=total * 100.0,
             max_drawdown_pct=self.drawdown * 100.0,
-            longest_deal_candles=np.maximum(self.longest, np.where(is_open, candles - self.began, 0)),
+            longest_deal_candles=np.maximum(self.longest, np.where(is_open, candles - open_.began, 0)),
             all_filled_share=held[-1] / candles,
             deployed_share=deployed,
             same_exposure_pct=deployed * move * 100.0,  # F29
             deals=deals.astype(np.int64),
             realised_pct=realised * 100.0,
-            median_deal_candles=self._span(0.5),
-            slow_deal_candles=self._span(0.95),
+            median_deal_candles=self.edges[np.argmax(reached >= 0.5 * reached[:, -1:], axis=1)],
+            slow_deal_candles=self.edges[np.argmax(reached >= 0.95 * reached[:, -1:], axis=1)],
             depth_counts=ended[:-1].astype(np.int64),
             stops=ended[-1].astype(np.int64),
             worst_deal_pct=np.minimum(worst_closed, np.where(is_open, worst_open, np.inf)) * 100.0,
             open_depth=depth,
             open_marked_pct=marked * 100.0,
-            within_candle_share=self.spans.reshape(self.ladders, -1)[:, 0] / np.maximum(deals, 1.0),
+            within_candle_share=reached[:, 0] / np.maximum(deals, 1.0),
         )
 
     def _held(self, depth: Flat, deals: Array) -> Array:
@@ -176,16 +167,11 @@ class Tally:
         left = accumulate(left)[::-1][:-1]  # a stopped deal, in the last row, had all orders
         held = left - self.fill_candles.reshape(shape)[:-1]
         held += candles * (depth > np.arange(self.orders)[:, None])
-        held[0] = candles - self.delay * deals
+        held[0] = candles - deals * (self.path.convention.next_deal == "next open")
         return held
 
     def _flat(self, depth: Flat) -> Flat:
         return np.maximum(depth - 1, 0) * self.ladders + np.arange(self.ladders)
-
-    def _span(self, share: float) -> Flat:
-        """The least span that this share of the deals did not exceed, 0 where none ended."""
-        reached = np.cumsum(self.spans.reshape(self.ladders, -1), axis=1)
-        return self.edges[np.argmax(reached >= share * reached[:, -1:], axis=1)]
 
 
 def _edges(candles: int) -> Flat:
