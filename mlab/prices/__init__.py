@@ -1,6 +1,8 @@
-"""Prices of the past: read from files of many formats, embedded, or made."""
+"""Prices of the past: read from files of many formats, embedded, or made. Arrays, judged once, named by their hash."""
 
 from mlab.prices.candles import Candles, PricesError
+from mlab.prices.embedded import msft
+from mlab.prices.files import read
 from mlab.prices.made import made
 
-__all__ = ["Candles", "PricesError", "made"]
+__all__ = ["Candles", "PricesError", "made", "msft", "read"]

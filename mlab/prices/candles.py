@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -48,7 +48,14 @@ class Candles:
 
     @classmethod
     def of(
-        cls, name: str, time: ArrayLike, *, open: ArrayLike, high: ArrayLike, low: ArrayLike, close: ArrayLike  # noqa: A002
+        cls,
+        name: str,
+        time: ArrayLike,
+        *,
+        open: ArrayLike,
+        high: ArrayLike,
+        low: ArrayLike,
+        close: ArrayLike,  # noqa: A002
     ) -> Candles:
         """Candles of one's own; times are milliseconds since 1970 or ``datetime64``.
 
@@ -72,8 +79,8 @@ class Candles:
 
     def __getitem__(self, part: slice) -> Candles:
         """A stretch of them, such as a window."""
-        cut = [column[part] for column in (self.time, self.open, self.high, self.low, self.close)]
-        return Candles(self.name, *cut, made=self.made)
+        prices = (column[part] for column in (self.open, self.high, self.low, self.close))
+        return Candles(self.name, self.time[part], *prices, self.made)
 
     @property
     def step(self) -> np.timedelta64:
@@ -93,22 +100,21 @@ class Candles:
         """Steps without a candle."""
         return int((self.time[-1] - self.time[0]) // self.step) + 1 - len(self)
 
-    @cached_property
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What is odd about them, and no reason to refuse them."""
         found = []
         if self.missing:
-            longest = np.diff(self.time).max()
-            found.append(f"{self.missing:,} steps of {duration(self.step)} have no candle, the longest gap is {duration(longest)}")
-        change = np.append(self.open[1:], self.close[-1]) / self.close - 1.0
-        inside = self.close / self.open - 1.0
-        for kind, share in (("to the next open", change), ("within a candle", inside)):
-            jumps = np.flatnonzero(np.abs(share) > JUMP)
+            gap = duration(np.diff(self.time).max())
+            found.append(f"{self.missing:,} steps of {duration(self.step)} have no candle, the longest gap is {gap}")
+        after = np.append(self.open[1:], self.close[-1])
+        for place, change in (("within a candle", self.close / self.open), ("to the next", after / self.close)):
+            jumps = np.flatnonzero(np.abs(change - 1.0) > JUMP)
             if jumps.size:
-                first = jumps[0]
+                day, share = self.time[jumps[0]].astype("datetime64[D]"), change[jumps[0]] - 1.0
                 found.append(
-                    f"{jumps.size} jumps of more than {JUMP:.0%} {kind}, the first {share[first]:+.0%} on "
-                    f"{self.time[first].astype('datetime64[D]')}: a split, or a wrong file?"
+                    f"{jumps.size:,} jumps of more than {JUMP:.0%} {place}, the first of {share:+.0%} on {day}: "
+                    "a split, or a wrong file?"
                 )
         return tuple(found)
 
@@ -119,58 +125,57 @@ def judged(
     time: Times,
     prices: Sequence[ArrayLike],
     *,
-    row: Callable[[int], object] = lambda index: index + 1,
+    row: Callable[[int], str] | None = None,
     made: bool = False,
 ) -> Candles:
-    """Candles of columns as they were read, open, high, low, close.
+    """Candles of columns as they were read, prices being open, high, low, close.
 
-    Newest first is turned round. ``row`` says where the candle of an index stands in its source.
+    ``row`` says in words where the candle of an index stands, for the error; the source and its number where left out.
 
     Raises:
-        PricesError: source, row and what is wrong there.
+        PricesError: where, and what is wrong there.
     """
     columns = [np.array(column, dtype=np.float64) for column in prices]
     if any(column.shape != time.shape for column in columns) or time.ndim != 1:
-        raise PricesError(f"{source}: times and prices differ in length: {[len(time), *map(np.size, columns)]}")
+        raise PricesError(f"{source}: times and prices must be as many, are {[time.size, *(c.size for c in columns)]}")
     if len(time) < 2:
-        raise PricesError(f"{source}: {len(time)} candles are too few, at least 2 are needed")
-    backwards = time[0] > time[-1]
-    if backwards:
-        time, columns = time[::-1], [column[::-1] for column in columns]
-
-    def refuse(bad: NDArray[np.bool_], reason: Callable[[int], str]) -> None:
+        raise PricesError(f"{source}: at least 2 candles are needed, has {len(time)}")
+    for bad, reason in _faults(time, *columns):
         if bad.any():
             index = int(np.argmax(bad))
-            place = row(len(time) - 1 - index if backwards else index)
-            raise PricesError(f"{source}: row {place}: {reason(index)}")
-
-    _judge(time, columns, refuse)
-    columns = [np.ascontiguousarray(column) for column in (time, *columns)]
-    for column in columns:
+            raise PricesError(f"{row(index) if row else f'{source}: row {index + 1}'}: {reason(index)}")
+    time = time.copy()
+    for column in (time, *columns):
         column.setflags(write=False)
-    return Candles(name, *columns, made=made)
-
-
-def _judge(time: Times, columns: list[Array], refuse: Callable[[NDArray[np.bool_], Callable[[int], str]], None]) -> None:
     open_, high, low, close = columns
-    for title, column in zip(("open", "high", "low", "close"), columns, strict=True):
-        bad = ~(np.isfinite(column) & (column > 0))
-        refuse(bad, lambda index, title=title, column=column: f"{title} must be a finite number above 0, was {column[index]}")
-    refuse(low > np.minimum(open_, close), lambda index: f"low {low[index]} is above open {open_[index]} or close {close[index]}")
-    refuse(high < np.maximum(open_, close), lambda index: f"high {high[index]} is below open {open_[index]} or close {close[index]}")
-    apart = np.diff(time)
-    zero = np.timedelta64(0, "ms")
-    refuse(np.append(False, apart <= zero), lambda index: f"time {time[index]} does not come after {time[index - 1]}")
+    return Candles(name, time, open_, high, low, close, made)
+
+
+def _faults(
+    time: Times, open_: Array, high: Array, low: Array, close: Array
+) -> Iterator[tuple[NDArray[np.bool_], Callable[[int], str]]]:
+    """What would be wrong, each as a flag a candle and a reason for the first that is set."""
+    for title, price in (("open", open_), ("high", high), ("low", low), ("close", close)):
+        yield ~(np.isfinite(price) & (price > 0)), partial(_not_positive, title, price)
+    yield low > np.minimum(open_, close), lambda i: f"low {low[i]} is above open {open_[i]} or close {close[i]}"
+    yield high < np.maximum(open_, close), lambda i: f"high {high[i]} is below open {open_[i]} or close {close[i]}"
+    apart, zero = np.diff(time), np.timedelta64(0, "ms")
+    yield np.append(False, apart <= zero), lambda i: f"time {time[i]} does not come after {time[i - 1]}"
     step = _step(time)
-    refuse(
+    yield (
         np.append(False, apart % step != zero),
-        lambda index: f"time {time[index]} is no whole number of steps of {duration(step)} after {time[index - 1]}",
+        lambda i: f"time {time[i]} is no whole number of steps of {duration(step)} after {time[i - 1]}",
     )
+
+
+def _not_positive(title: str, price: Array, index: int) -> str:
+    return f"{title} must be finite and above 0, was {price[index]}"
 
 
 def _step(time: Times) -> np.timedelta64:
     steps, counts = np.unique(np.diff(time), return_counts=True)
-    return steps[np.argmax(counts)]
+    step: np.timedelta64 = steps[np.argmax(counts)]
+    return step
 
 
 def duration(span: np.timedelta64) -> str:

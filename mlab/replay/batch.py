@@ -24,17 +24,19 @@ EVENTS = 500_000  # that are kept before they are handed on
 class Walk:
     """One walk of many ladders: :meth:`events` takes it, and :meth:`open` tells what is open after it.
 
-    Ladders without a deal have nan for all their prices: nothing compares with it.
+    Ladders without a deal have nan for an entry, and wait for no price.
     """
 
     def __init__(self, path: Path, levels: Levels) -> None:
         orders, self.ladders = levels.order.shape
         self.path, self.at_once = path, path.convention.next_deal == "at once"
+        self.stops = bool(levels.below[-1].any())
         self.last = (orders - 1) * self.ladders  # the first flat position of last orders
         self.down, self.up = levels.below.ravel(), levels.exit.ravel()
         self.at = np.arange(self.ladders)  # flat position of the last order that has filled
         self.began = np.zeros(self.ladders, dtype=np.int64)  # candle in which the deal did
-        self.entry, self.low, self.below, self.above = np.full((4, self.ladders), np.nan)
+        self.entry, self.low = np.full((2, self.ladders), np.nan)
+        self.below, self.above = np.full(self.ladders, -inf), np.full(self.ladders, inf)
         self.passed = inf  # lowest price since ``low`` was last brought up to date
         self.waiting = [np.arange(self.ladders)]  # for the next open
         self.log = Log()
@@ -51,7 +53,7 @@ class Walk:
                 if lows[candle] > highest and highs[candle] < lowest:
                     self.passed = min(self.passed, lows[candle])
                 else:
-                    highest, lowest = self._trade(candle, rows[candle])
+                    highest, lowest = self._trade(candle, rows[candle], highest, lowest)
             if self.log.count > EVENTS:
                 yield self.log.taken()
         yield self.log.taken()
@@ -62,12 +64,12 @@ class Walk:
         depth = self.at // self.ladders + 1
         return Open(np.where(np.isnan(self.entry), 0, depth), self.began, self.entry, self.low)
 
-    def _trade(self, candle: int, points: list[float]) -> tuple[float, float]:
-        """One candle; returns the highest price below and the lowest above that any ladder waits for."""
+    def _trade(self, candle: int, points: list[float], highest: float, lowest: float) -> tuple[float, float]:
+        """One candle; takes and returns the highest price below and the lowest above that any ladder waits for."""
         if self.waiting:
             self._begin(candle, np.concatenate(self.waiting), points[0])
             self.waiting = []
-        highest, lowest = self._next()
+            highest, lowest = self._next()
         for price in points:
             while price <= highest:
                 self._fill(candle, price)
@@ -80,13 +82,12 @@ class Walk:
         return (inf, inf) if self.waiting else (highest, lowest)
 
     def _next(self) -> tuple[float, float]:
-        return np.fmax.reduce(self.below).item(), np.fmin.reduce(self.above).item()
+        return np.maximum.reduce(self.below).item(), np.minimum.reduce(self.above).item()
 
     def _fill(self, candle: int, price: float) -> None:
         ladders = (self.below >= price).nonzero()[0]
         at = self.at.take(ladders)
-        full = at >= self.last
-        if full.any():
+        if self.stops and (full := at >= self.last).any():
             stopped = ladders[full]
             self._end(candle, stopped, at[full] + self.ladders, self.below.take(stopped))
             ladders, at = ladders[~full], at[~full]
@@ -102,8 +103,8 @@ class Walk:
         if self.at_once:
             self._begin(candle, ladders, price)
         else:
-            for prices in (self.entry, self.low, self.below, self.above):
-                prices[ladders] = np.nan
+            self.entry[ladders] = np.nan
+            self.below[ladders], self.above[ladders] = -inf, inf
             self.waiting.append(ladders)
 
     def _begin(self, candle: int, ladders: Flat, price: Array | float) -> None:

@@ -60,15 +60,13 @@ def deals(path: Path, levels: Levels, ladder: int = 0) -> list[Deal]:
     entry = low = below = above = nan  # no deal is open, and no candle passed over: nothing compares with nan
     for block, block_low, block_high in path.blocks:
         if block_low > below and block_high < above:
-            if block_low < low:
-                low = block_low
+            low = min(low, block_low)
             continue
         candle = block - 1
         for candle_low, candle_high in zip(lows[block : block + BLOCK], highs[block : block + BLOCK]):
             candle += 1
             if candle_low > below and candle_high < above:
-                if candle_low < low:
-                    low = candle_low
+                low = min(low, candle_low)
                 continue
             if entry != entry:
                 entry = low = rows[candle][0]
@@ -89,8 +87,7 @@ def deals(path: Path, levels: Levels, ladder: int = 0) -> list[Deal]:
                     closed.append((entry, fills, low, candle, end, end == below))
                     entry = low = end if at_once else nan
                     depth, fills, below, above = 0, [candle], entry * down[0], entry * up[0]
-                if price < low:
-                    low = price
+                low = min(low, price)
     if entry == entry:
         closed.append((entry, fills, low, None, path.points[-1, 3].item(), False))
     return list(map(Deal._make, closed))
@@ -98,27 +95,20 @@ def deals(path: Path, levels: Levels, ladder: int = 0) -> list[Deal]:
 
 def events(found: Sequence[Sequence[Deal]]) -> tuple[Events, Open]:
     """The deals of each ladder, as :mod:`mlab.replay.batch` tells them."""
-    ladders = len(found)
-    fills = [
-        (order * ladders + ladder, candle)
-        for ladder, of_ladder in enumerate(found)
-        for deal in of_ladder
-        for order, candle in enumerate(deal.fills)
-        if order
-    ]
-    ends = [
-        ((len(deal.fills) - 1 + deal.stopped) * ladders + ladder, deal.end, deal.end - deal.fills[0], deal.low / deal.entry)
-        for ladder, of_ladder in enumerate(found)
-        for deal in of_ladder
-        if deal.end is not None
-    ]
+    ladders, fills, ends = len(found), [], []
+    for ladder, of_ladder in enumerate(found):
+        for deal in of_ladder:
+            fills += [(order * ladders + ladder, candle) for order, candle in enumerate(deal.fills) if order]
+            if deal.end is not None:
+                row, span = len(deal.fills) - 1 + deal.stopped, deal.end - deal.fills[0]
+                ends.append((row * ladders + ladder, deal.end, span, deal.low / deal.entry))
+    fill, fill_candle = np.array(fills, dtype=np.int64).reshape(-1, 2).T
+    end, end_candle, span, low = zip(*ends, strict=True) if ends else ((), (), (), ())
     last = [of_ladder[-1] for of_ladder in found]
     is_open = np.array([deal.end is None for deal in last])
     depth, began = np.array([(len(deal.fills), deal.fills[0]) for deal in last]).T
-    entry, low = np.array([(deal.entry, deal.low) for deal in last]).T
-    at, candle, span, lowest = zip(*ends, strict=True) if ends else ((), (), (), ())
-    fill, fill_candle = zip(*fills, strict=True) if fills else ((), ())
+    entry, lowest = np.array([(deal.entry, deal.low) for deal in last]).T
     return (
-        Events(*(np.array(part, dtype=np.int64) for part in (fill, fill_candle, at, candle, span)), low=np.array(lowest)),
-        Open(depth * is_open, began, np.where(is_open, entry, np.nan), np.where(is_open, low, np.nan)),
+        Events(fill, fill_candle, *(np.array(part, dtype=np.int64) for part in (end, end_candle, span)), np.array(low)),
+        Open(depth * is_open, began, np.where(is_open, entry, np.nan), np.where(is_open, lowest, np.nan)),
     )

@@ -77,16 +77,16 @@ class Log:
         fill_candles, fills = zip(*self.fills, strict=True) if self.fills else ((), ())
         end_candles, ends, spans, lows = zip(*self.ends, strict=True) if self.ends else ((), (), (), ())
         events = Events(
-            fill=_joined(fills, np.int64),
+            fill=_whole(fills),
             fill_candle=np.repeat(np.array(fill_candles, dtype=np.int64), [len(part) for part in fills]),
-            end=_joined(ends, np.int64),
+            end=_whole(ends),
             end_candle=np.repeat(np.array(end_candles, dtype=np.int64), [len(part) for part in ends]),
-            span=_joined(spans, np.int64),
-            low=_joined(lows, np.float64),
+            span=_whole(spans),
+            low=np.concatenate(lows or [np.empty(0)]),
         )
         self.count, self.fills, self.ends = 0, [], []
         return events
 
 
-def _joined(parts: Sequence[NDArray[np.generic]], kind: type) -> NDArray[np.generic]:
-    return np.concatenate(parts) if parts else np.empty(0, dtype=kind)
+def _whole(parts: Sequence[Flat]) -> Flat:
+    return np.concatenate(parts or [np.empty(0, dtype=np.int64)])

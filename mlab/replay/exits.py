@@ -86,11 +86,12 @@ class Levels:
 
     def bought(self, fees: Fees) -> Array:
         """Fees of the buys of a deal that has filled k orders, (M, B): order 1 at market, the others rest."""
-        first, maker, taker = self.money[0], fees.maker_pct / 100.0, fees.taker_pct / 100.0
-        return taker * first + maker * (self.money - first)
+        maker, taker = fees.maker_pct / 100.0, fees.taker_pct / 100.0
+        paid: Array = taker * self.money[0] + maker * (self.money - self.money[0])
+        return paid
 
     def profits(self, fees: Fees) -> Array:
-        """Profit of a deal that took its profit at depth k, and in the last row of one that was stopped, (M + 1, B). F27.
+        """Profit of a deal that took it at depth k, and in the last row of one that was stopped, (M + 1, B). F27.
 
         Example:
             >>> levels = Levels.of(np.array([[0.0, 50.0]]).T, np.ones((2, 1)), ExitRule(take_profit_pct=1))

@@ -120,7 +120,8 @@ class Tally:
         """Value of deals at their lowest price, over the entry, after the orders at flat positions. F28."""
         row = np.minimum(at, at % self.ladders + (self.orders - 1) * self.ladders)  # stopped deals had all orders
         coins, money, bought = (table.ravel()[row] for table in (self.levels.coins, self.levels.money, self.bought))
-        return coins * low - money - bought  # F28
+        worst: Array = coins * low - money - bought  # F28
+        return worst
 
     def outcome(self, open_: Open) -> Outcome:
         """All numbers, once all events are counted."""
@@ -163,15 +164,14 @@ class Tally:
     def _held(self, depth: Flat, deals: Array) -> Array:
         """Candles that closed with order k filled, (M, B): those before deals ended less those before it filled."""
         candles, shape = len(self.path), (self.orders + 1, self.ladders)
-        left = self.end_candles.reshape(shape)[::-1].copy()
-        left = accumulate(left)[::-1][:-1]  # a stopped deal, in the last row, had all orders
-        held = left - self.fill_candles.reshape(shape)[:-1]
+        left = accumulate(self.end_candles.reshape(shape)[::-1].copy())[::-1]  # deals that were stopped had all orders
+        held: Array = left[:-1] - self.fill_candles.reshape(shape)[:-1]
         held += candles * (depth > np.arange(self.orders)[:, None])
         held[0] = candles - deals * (self.path.convention.next_deal == "next open")
         return held
 
     def _flat(self, depth: Flat) -> Flat:
-        return np.maximum(depth - 1, 0) * self.ladders + np.arange(self.ladders)
+        return np.asarray(np.maximum(depth - 1, 0) * self.ladders + np.arange(self.ladders))
 
 
 def _edges(candles: int) -> Flat:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias
@@ -51,17 +50,19 @@ class Path:
     @cached_property
     def lows(self) -> list[float]:
         """Lowest price of each candle."""
-        return self.candles.low.tolist()
+        lows: list[float] = self.candles.low.tolist()
+        return lows
 
     @cached_property
     def highs(self) -> list[float]:
         """Highest price of each candle."""
-        return self.candles.high.tolist()
+        highs: list[float] = self.candles.high.tolist()
+        return highs
 
     @cached_property
-    def rows(self) -> Sequence[list[float]]:
+    def rows(self) -> list[list[float]] | Rows:
         """The points of each candle; those of a long path are made when they are asked for."""
-        return self.points.tolist() if len(self) <= LISTED else _Rows(self.points)
+        return self.points.tolist() if len(self) <= LISTED else Rows(self.points)
 
     @cached_property
     def blocks(self) -> list[tuple[int, float, float]]:
@@ -81,11 +82,12 @@ def _points(candles: Candles, first: First) -> Array:
     return np.stack((candles.open, near, far, candles.close), axis=1)
 
 
-class _Rows:
+class Rows:
     """The rows of an array as lists of floats."""
 
     def __init__(self, array: Array) -> None:
         self.array = array
 
     def __getitem__(self, row: int) -> list[float]:
-        return self.array[row].tolist()
+        points: list[float] = self.array[row].tolist()
+        return points

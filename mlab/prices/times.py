@@ -1,0 +1,101 @@
+"""Times as files write them, to UTC in milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Times: TypeAlias = NDArray[np.datetime64]
+Column: TypeAlias = Any  # pyarrow.ChunkedArray
+
+SECONDS, MILLIS, MICROS = 10**11, 10**14, 10**17  # numbers below are of that unit, from the last on nanoseconds
+
+
+def from_epoch(numbers: NDArray[np.int64]) -> Times:
+    """Times from whole numbers since 1970, each in seconds, milli-, micro- or nanoseconds by its size.
+
+    Example:
+        >>> from_epoch(np.array([1_735_689_600, 1_735_689_600_000, 1_735_689_600_000_000])).astype(str).tolist()
+        ['2025-01-01T00:00:00.000', '2025-01-01T00:00:00.000', '2025-01-01T00:00:00.000']
+    """
+    size = np.abs(numbers)
+    millis = np.select(
+        [size < SECONDS, size < MILLIS, size < MICROS],
+        [numbers * 1_000, numbers, numbers // 1_000],
+        numbers // 1_000_000,
+    )
+    return millis.astype("datetime64[ms]")
+
+
+def from_column(column: Column) -> Times:
+    """Times from a column of a table: numbers, times, or texts of either.
+
+    Raises:
+        BadTime: a text is no time.
+    """
+    import pyarrow as pa
+
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return _from_texts(column)
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        zone = getattr(column.type, "tz", None)
+        times: Times = column.cast(pa.timestamp("ms", tz=zone), safe=False).to_numpy().astype("datetime64[ms]")
+        return times
+    return from_epoch(column.cast(pa.int64(), safe=False).to_numpy())
+
+
+class BadTime(ValueError):
+    """The text at an index is no time."""
+
+    def __init__(self, index: int, text: object) -> None:
+        self.index, self.text = index, text
+        super().__init__(f"{text!r} is no time")
+
+
+def _from_texts(column: Column) -> Times:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    texts = pc.utf8_trim_whitespace(column)
+    dashed = pc.replace_substring(texts, ".", "-")  # of MetaTrader
+    ways = (
+        lambda: from_epoch(texts.cast(pa.int64()).to_numpy()),
+        lambda: texts.cast(pa.timestamp("ms")).to_numpy(),
+        lambda: texts.cast(pa.timestamp("ms", tz="UTC")).to_numpy(),
+        lambda: dashed.cast(pa.timestamp("ms")).to_numpy(),
+    )
+    for way in ways:
+        try:
+            times: Times = way().astype("datetime64[ms]")
+        except pa.ArrowInvalid:
+            continue
+        return times
+    return _one_by_one(texts.to_pylist())
+
+
+def _one_by_one(texts: Iterable[str]) -> Times:
+    millis = [round(_moment(index, text).timestamp() * 1_000) for index, text in enumerate(texts)]
+    return np.array(millis, dtype="datetime64[ms]")
+
+
+def _moment(index: int, text: str) -> datetime:
+    for reader in (datetime.fromisoformat, _from_number, _of_crypto_data_download):
+        try:
+            moment = reader(text)
+        except (ValueError, OverflowError):
+            continue
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    raise BadTime(index, text)
+
+
+def _from_number(text: str) -> datetime:
+    millis: int = from_epoch(np.array([int(float(text))])).astype(np.int64).item()
+    return datetime.fromtimestamp(millis / 1_000, tz=UTC)
+
+
+def _of_crypto_data_download(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%d %I-%p").replace(tzinfo=UTC)
