@@ -52,10 +52,10 @@ class Candles:
         name: str,
         time: ArrayLike,
         *,
-        open: ArrayLike,
+        open: ArrayLike,  # noqa: A002
         high: ArrayLike,
         low: ArrayLike,
-        close: ArrayLike,  # noqa: A002
+        close: ArrayLike,
     ) -> Candles:
         """Candles of one's own; times are milliseconds since 1970 or ``datetime64``.
 
@@ -79,8 +79,8 @@ class Candles:
 
     def __getitem__(self, part: slice) -> Candles:
         """A stretch of them, such as a window."""
-        prices = (column[part] for column in (self.open, self.high, self.low, self.close))
-        return Candles(self.name, self.time[part], *prices, self.made)
+        open_, high, low, close = (column[part] for column in (self.open, self.high, self.low, self.close))
+        return Candles(self.name, self.time[part], open_, high, low, close, self.made)
 
     @property
     def step(self) -> np.timedelta64:

@@ -27,9 +27,9 @@ READERS: dict[str, Callable[[bytes], Columns]] = {
 def read(path: Path | str) -> Candles:
     """Candles of a file.
 
-    CSV (exchanges' dumps without a header, or any with columns named time or date, open, high, low and close), JSON arrays
-    of CCXT and freqtrade, feather, parquet; also in a zip, of which all members are read, or gzipped. Newest first is turned
-    round, and prices are adjusted where there is a column ``adj close``. Times without a zone are UTC.
+    CSV (exchanges' dumps without a header, or any with columns named time or date, open, high, low and close), JSON
+    arrays of CCXT and freqtrade, feather, parquet; also in a zip, of which all members are read, or gzipped. Newest
+    first is turned round, and prices are adjusted where there is a column ``adj close``. Times without a zone are UTC.
 
     Raises:
         PricesError: the file cannot be read, or holds what is no candle: file, row and reason.

@@ -1,4 +1,4 @@
-"""What a ladder would have done on the prices of the past, as docs/replay.md describes it. Pure: arrays in, arrays out."""
+"""What ladders would have done on the prices of the past, as docs/replay.md describes it. Pure: no files, no clock."""
 
 from mlab.replay.deals import Deal, deals
 from mlab.replay.exits import ExitRule, Fees, Levels

@@ -6,6 +6,8 @@ of a ladder comes from its own column by comparisons, products and quotients, so
 ladders beside it.
 """
 
+# ruff: noqa: PLR1730 - a call of min for each candle costs more than the comparison
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ import numpy as np
 from mlab.model.ladder import Array
 from mlab.replay.events import Events, Flat, Log, Open
 from mlab.replay.exits import Levels
-from mlab.replay.path import BLOCK, Path
+from mlab.replay.path import Path
 
 EVENTS = 500_000  # that are kept before they are handed on
 
@@ -43,15 +45,17 @@ class Walk:
 
     def events(self) -> Iterator[Events]:
         """Everything that happens, in portions."""
-        lows, highs, rows = self.path.lows, self.path.highs, self.path.rows
+        stretches, rows = self.path.stretches, self.path.rows
         highest, lowest = inf, inf  # of the prices below, and above, that ladders wait for
         for block, block_low, block_high in self.path.blocks:
             if block_low > highest and block_high < lowest:
-                self.passed = min(self.passed, block_low)
+                if block_low < self.passed:
+                    self.passed = block_low
                 continue
-            for candle in range(block, min(block + BLOCK, len(lows))):
-                if lows[candle] > highest and highs[candle] < lowest:
-                    self.passed = min(self.passed, lows[candle])
+            for candle, low, high in stretches[block]:
+                if low > highest and high < lowest:
+                    if low < self.passed:
+                        self.passed = low
                 else:
                     highest, lowest = self._trade(candle, rows[candle], highest, lowest)
             if self.log.count > EVENTS:
@@ -78,7 +82,8 @@ class Walk:
                 taken = (self.above <= price).nonzero()[0]
                 self._end(candle, taken, self.at.take(taken), self.above.take(taken))
                 highest, lowest = self._next()
-            self.passed = min(self.passed, price)
+            if price < self.passed:
+                self.passed = price
         return (inf, inf) if self.waiting else (highest, lowest)
 
     def _next(self) -> tuple[float, float]:

@@ -1,16 +1,18 @@
 """One ladder on a path of prices, deal by deal: what :mod:`mlab.replay.batch` does for thousands, as it reads."""
 
+# ruff: noqa: PLR1730 - a call of min for each candle takes longer than all else
+
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import nan
+from math import isnan, nan
 from typing import NamedTuple
 
 import numpy as np
 
 from mlab.replay.events import Events, Open
 from mlab.replay.exits import Levels
-from mlab.replay.path import BLOCK, Path
+from mlab.replay.path import Path
 
 
 class Deal(NamedTuple):
@@ -22,7 +24,6 @@ class Deal(NamedTuple):
         low: lowest price until it ended.
         end: candle in which it ended; None where it is open after the last candle.
         exit: price at which it ended; the last close where it is open.
-        stopped: whether it ended by the stop.
     """
 
     entry: float
@@ -30,10 +31,14 @@ class Deal(NamedTuple):
     low: float
     end: int | None
     exit: float
-    stopped: bool = False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the stop ended it, which is below all that it bought at."""
+        return self.end is not None and self.exit <= self.low
 
 
-def deals(path: Path, levels: Levels, ladder: int = 0) -> list[Deal]:
+def deals(path: Path, levels: Levels, ladder: int = 0) -> list[Deal]:  # noqa: C901, PLR0912 - one loop
     """All deals of one ladder, of which the last may be open.
 
     Order 1 fills at market at the first open, the others rest at their levels and fill at their own price, never a
@@ -54,25 +59,25 @@ def deals(path: Path, levels: Levels, ladder: int = 0) -> list[Deal]:
     """
     down, up = levels.below[:, ladder].tolist(), levels.exit[:, ladder].tolist()
     at_once, last = path.convention.next_deal == "at once", len(up) - 1
-    lows, highs, rows = path.lows, path.highs, path.rows
+    stretches, rows = path.stretches, path.rows
     closed: list[tuple[object, ...]] = []
     fills: list[int] = []
-    entry = low = below = above = nan  # no deal is open, and no candle passed over: nothing compares with nan
+    depth, entry, low, below, above = 0, nan, nan, nan, nan  # no deal is open: nothing compares with nan, nor is passed
     for block, block_low, block_high in path.blocks:
         if block_low > below and block_high < above:
-            low = min(low, block_low)
+            if block_low < low:
+                low = block_low
             continue
-        candle = block - 1
-        for candle_low, candle_high in zip(lows[block : block + BLOCK], highs[block : block + BLOCK]):
-            candle += 1
+        for candle, candle_low, candle_high in stretches[block]:
             if candle_low > below and candle_high < above:
-                low = min(low, candle_low)
+                if candle_low < low:
+                    low = candle_low
                 continue
-            if entry != entry:
+            if isnan(entry):
                 entry = low = rows[candle][0]
                 depth, fills, below, above = 0, [candle], entry * down[0], entry * up[0]
             for price in rows[candle]:
-                while True:
+                while not below < price < above:
                     if price <= below:
                         if depth < last:
                             depth += 1
@@ -83,13 +88,14 @@ def deals(path: Path, levels: Levels, ladder: int = 0) -> list[Deal]:
                     elif price >= above:
                         end = above
                     else:
-                        break
-                    closed.append((entry, fills, low, candle, end, end == below))
+                        break  # no deal is open
+                    closed.append((entry, fills, low, candle, end))
                     entry = low = end if at_once else nan
                     depth, fills, below, above = 0, [candle], entry * down[0], entry * up[0]
-                low = min(low, price)
-    if entry == entry:
-        closed.append((entry, fills, low, None, path.points[-1, 3].item(), False))
+                if price < low:
+                    low = price
+    if not isnan(entry):
+        closed.append((entry, fills, low, None, path.points[-1, 3].item()))
     return list(map(Deal._make, closed))
 
 
@@ -103,12 +109,13 @@ def events(found: Sequence[Sequence[Deal]]) -> tuple[Events, Open]:
                 row, span = len(deal.fills) - 1 + deal.stopped, deal.end - deal.fills[0]
                 ends.append((row * ladders + ladder, deal.end, span, deal.low / deal.entry))
     fill, fill_candle = np.array(fills, dtype=np.int64).reshape(-1, 2).T
-    end, end_candle, span, low = zip(*ends, strict=True) if ends else ((), (), (), ())
+    end, end_candle, spans = np.array([event[:3] for event in ends], dtype=np.int64).reshape(-1, 3).T
+    low = np.array([event[3] for event in ends], dtype=np.float64)
     last = [of_ladder[-1] for of_ladder in found]
     is_open = np.array([deal.end is None for deal in last])
     depth, began = np.array([(len(deal.fills), deal.fills[0]) for deal in last]).T
     entry, lowest = np.array([(deal.entry, deal.low) for deal in last]).T
     return (
-        Events(fill, fill_candle, *(np.array(part, dtype=np.int64) for part in (end, end_candle, span)), np.array(low)),
+        Events(fill, fill_candle, end, end_candle, spans, low),
         Open(depth * is_open, began, np.where(is_open, entry, np.nan), np.where(is_open, lowest, np.nan)),
     )

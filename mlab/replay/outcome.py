@@ -16,8 +16,6 @@ from mlab.replay.events import Events, Flat, Open
 from mlab.replay.exits import Fees, Levels
 from mlab.replay.path import Path
 
-EXACT, PER_OCTAVE = 32, 16  # spans that are counted one by one; from there on to a sixteenth
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -71,9 +69,7 @@ class Tally:
         self.ended, self.end_candles, self.fill_candles = np.zeros((3, rows))  # whole numbers, exact up to 2 ** 53
         self.lowest = np.full(rows, np.inf)  # price over the entry of any deal that ended after k orders
         self.longest = np.zeros(self.ladders, dtype=np.int64)
-        self.edges = _edges(len(path))
-        self.bins = np.searchsorted(self.edges, np.arange(len(path) + 1), side="right") - 1
-        self.spans = np.zeros(self.ladders * len(self.edges), dtype=np.int64)
+        self.spans = np.zeros(self.ladders * len(path.spans.edges), dtype=np.int64)
         self.in_turn = compounding or bool(levels.below[-1].any() or self.profits[:-1].min() < 0.0)
         self.equity = np.full(self.ladders, float(compounding))  # of closed deals in turn: a factor, or a sum
         self.peak, self.drawdown = self.equity.copy(), np.zeros(self.ladders)
@@ -87,7 +83,8 @@ class Tally:
         np.minimum.at(self.lowest, events.end, events.low)
         ladder = events.end % self.ladders
         np.maximum.at(self.longest, ladder, events.span)
-        self.spans += np.bincount(ladder * len(self.edges) + self.bins[events.span], minlength=len(self.spans))
+        spans = self.path.spans
+        self.spans += np.bincount(ladder * len(spans.edges) + spans.bins[events.span], minlength=len(self.spans))
         if self.in_turn and ladder.size:  # else closed equity never falls, and the worst deal is the largest drawdown
             self._add_equity(events, ladder)
 
@@ -151,8 +148,8 @@ class Tally:
             same_exposure_pct=deployed * move * 100.0,  # F29
             deals=deals.astype(np.int64),
             realised_pct=realised * 100.0,
-            median_deal_candles=self.edges[np.argmax(reached >= 0.5 * reached[:, -1:], axis=1)],
-            slow_deal_candles=self.edges[np.argmax(reached >= 0.95 * reached[:, -1:], axis=1)],
+            median_deal_candles=self.path.spans.edges[np.argmax(reached >= 0.5 * reached[:, -1:], axis=1)],
+            slow_deal_candles=self.path.spans.edges[np.argmax(reached >= 0.95 * reached[:, -1:], axis=1)],
             depth_counts=ended[:-1].astype(np.int64),
             stops=ended[-1].astype(np.int64),
             worst_deal_pct=np.minimum(worst_closed, np.where(is_open, worst_open, np.inf)) * 100.0,
@@ -172,12 +169,3 @@ class Tally:
 
     def _flat(self, depth: Flat) -> Flat:
         return np.asarray(np.maximum(depth - 1, 0) * self.ladders + np.arange(self.ladders))
-
-
-def _edges(candles: int) -> Flat:
-    """Spans in candles from which they are counted together, from 0 to that of all candles."""
-    edges, octave = list(range(EXACT)), EXACT
-    while octave <= candles:
-        edges += range(octave, 2 * octave, octave // PER_OCTAVE)
-        octave *= 2
-    return np.array(edges)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -13,8 +14,10 @@ from mlab.prices.candles import Candles
 
 BLOCK = 16  # candles that are passed over by one comparison where nothing happens in them
 
-LISTED = 200_000  # candles whose points are kept as lists, 200 bytes a candle
+LISTED = 100_000  # candles up to which lists are kept, of 400 bytes a candle
+EXACT, PER_OCTAVE = 32, 16
 
+T_co = TypeVar("T_co", covariant=True)
 First: TypeAlias = Literal["nearer", "high", "low"]
 Next: TypeAlias = Literal["at once", "next open"]
 
@@ -32,10 +35,38 @@ class Convention:
     next_deal: Next = "at once"
 
 
+class Kept(Protocol[T_co]):
+    """Items by their number."""
+
+    def __getitem__(self, number: int, /) -> T_co: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Made(Generic[T_co]):
+    """Items that are made when they are asked for."""
+
+    make: Callable[[int], T_co]
+
+    def __getitem__(self, number: int, /) -> T_co:
+        return self.make(number)
+
+
+class Spans:
+    """Counts of candles in bins: one by one up to 32, from there on 16 for each doubling."""
+
+    def __init__(self, most: int) -> None:
+        edges, octave = list(range(EXACT)), EXACT
+        while octave <= most:
+            edges += range(octave, 2 * octave, octave // PER_OCTAVE)
+            octave *= 2
+        self.edges = np.array(edges)  # the least span of each bin
+        self.bins = np.searchsorted(self.edges, np.arange(most + 1), side="right") - 1  # that each span falls into
+
+
 class Path:
     """The points of candles in the order in which the price is taken to pass them, (n, 4): open, extremes, close.
 
-    Lists hold plain floats: the replays compare them one by one.
+    What is looked at candle by candle stands in lists of plain floats, those of a long path block by block.
     """
 
     def __init__(self, candles: Candles, convention: Convention | None = None) -> None:
@@ -48,29 +79,39 @@ class Path:
         return len(self.points)
 
     @cached_property
-    def lows(self) -> list[float]:
-        """Lowest price of each candle."""
-        lows: list[float] = self.candles.low.tolist()
-        return lows
-
-    @cached_property
-    def highs(self) -> list[float]:
-        """Highest price of each candle."""
-        highs: list[float] = self.candles.high.tolist()
-        return highs
-
-    @cached_property
-    def rows(self) -> list[list[float]] | Rows:
-        """The points of each candle; those of a long path are made when they are asked for."""
-        return self.points.tolist() if len(self) <= LISTED else Rows(self.points)
-
-    @cached_property
     def blocks(self) -> list[tuple[int, float, float]]:
-        """First candle, lowest and highest price of each block of candles."""
+        """Number, lowest and highest price of each block of candles."""
         firsts = np.arange(0, len(self), BLOCK)
         low = np.minimum.reduceat(self.candles.low, firsts)
         high = np.maximum.reduceat(self.candles.high, firsts)
-        return list(zip(firsts.tolist(), low.tolist(), high.tolist(), strict=True))
+        return list(zip(range(len(firsts)), low.tolist(), high.tolist(), strict=True))
+
+    @cached_property
+    def stretches(self) -> Kept[list[tuple[int, float, float]]]:
+        """For each block its candles: number, lowest and highest price."""
+        return self._kept(self._stretch, len(self.blocks))
+
+    @cached_property
+    def rows(self) -> Kept[list[float]]:
+        """The points of each candle."""
+        return self._kept(self._row, len(self))
+
+    @cached_property
+    def spans(self) -> Spans:
+        """How spans of time on this path are counted."""
+        return Spans(len(self))
+
+    def _kept(self, make: Callable[[int], T_co], count: int) -> Kept[T_co]:
+        return list(map(make, range(count))) if len(self) <= LISTED else _Made(make)
+
+    def _stretch(self, block: int) -> list[tuple[int, float, float]]:
+        part = slice(block * BLOCK, (block + 1) * BLOCK)
+        low, high = self.candles.low[part].tolist(), self.candles.high[part].tolist()
+        return list(zip(range(part.start, part.start + len(low)), low, high, strict=True))
+
+    def _row(self, candle: int) -> list[float]:
+        row: list[float] = self.points[candle].tolist()
+        return row
 
 
 def _points(candles: Candles, first: First) -> Array:
@@ -80,14 +121,3 @@ def _points(candles: Candles, first: First) -> Array:
     near = np.where(low_first, candles.low, candles.high)
     far = np.where(low_first, candles.high, candles.low)
     return np.stack((candles.open, near, far, candles.close), axis=1)
-
-
-class Rows:
-    """The rows of an array as lists of floats."""
-
-    def __init__(self, array: Array) -> None:
-        self.array = array
-
-    def __getitem__(self, row: int) -> list[float]:
-        points: list[float] = self.array[row].tolist()
-        return points

@@ -20,8 +20,8 @@ def replay(path: Path, levels: Levels, fees: Fees | None = None, *, compounding:
         path: the candles, and the order of prices in them.
         levels: the ladders and their exit rule.
         fees: what the exchange takes; those of the config's defaults where left out.
-        compounding: whether each deal has what the one before left, instead of the same budget; percents are then of the
-            budget of the first, and the drawdown is one of what had been reached.
+        compounding: whether each deal has what the one before left, instead of the same budget; percents are then of
+            the budget of the first, and the drawdown is one of what had been reached.
 
     Example:
         A year of prices that were made, and an order each 1 % lower:
