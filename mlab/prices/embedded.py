@@ -13,7 +13,7 @@ def msft() -> Candles:
 
     Example:
         >>> msft()
-        <msft: 3,270 candles of 1 day, 2000-03-01 to 2013-03-01, 0f1c9a6f2a4b>
+        <msft: 3,270 candles of 1 day, 2000-03-01 to 2013-03-01, c34af161f7fd>
     """
     name = "msft.csv.gz"
     return candles(resources.files("mlab.prices").joinpath("data", name).read_bytes(), name)
