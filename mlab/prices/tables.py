@@ -40,7 +40,7 @@ class Columns:
 class Layout:
     """How a CSV file is laid out."""
 
-    skipped: int  # lines, of those that are not empty, before the first candle
+    skipped: int  # lines before the candles
     delimiter: str
     names: list[str]  # of its columns
 
@@ -50,9 +50,11 @@ def from_csv(content: bytes) -> Columns:
     import pyarrow as pa
     from pyarrow import csv
 
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        content = content.decode("utf-16").encode()
+    content = _plain(content)
     layout = _layout(content)
+    rows = content.split(b"\n", layout.skipped)[-1]
+    if not rows.strip():
+        raise BadRow(None, "holds no candles")
     ragged: list[Any] = []
 
     def refuse(row: Any) -> str:
@@ -61,8 +63,8 @@ def from_csv(content: bytes) -> Columns:
 
     try:
         table = csv.read_csv(
-            pa.BufferReader(content),
-            csv.ReadOptions(use_threads=False, skip_rows=layout.skipped, column_names=layout.names),
+            pa.BufferReader(rows),
+            csv.ReadOptions(use_threads=False, column_names=layout.names),
             csv.ParseOptions(delimiter=layout.delimiter, invalid_row_handler=refuse),
             csv.ConvertOptions(column_types=dict.fromkeys(layout.names, pa.string()), strings_can_be_null=False),
         )
@@ -70,21 +72,28 @@ def from_csv(content: bytes) -> Columns:
         if ragged:
             row = ragged[0]
             reason = f"must have {row.expected_columns} columns, has {row.actual_columns}"
-            raise BadRow(row.number - 1 - layout.skipped, reason) from error
+            raise BadRow(row.number - 1, reason) from error
         raise BadRow(None, f"is no CSV: {error}") from error
     return from_table(table)
 
 
 def line_of(content: bytes, index: int) -> int:
     """The line, counted from 1, in which the candle of an index stands in a CSV file."""
-    full = [number for number, line in enumerate(content.splitlines(), start=1) if line.strip()]
-    return full[_layout(content).skipped + index]
+    content = _plain(content)
+    skipped = _layout(content).skipped
+    lines = enumerate(content.split(b"\n"), start=1)
+    return [number for number, line in lines if number > skipped and line.strip()][index]
+
+
+def _plain(content: bytes) -> bytes:
+    """UTF-8 without a mark that says so."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16", errors="replace").encode()
+    return content.removeprefix(b"\xef\xbb\xbf")
 
 
 def _layout(content: bytes) -> Layout:
-    head = content[:65_536].decode("utf-8-sig", errors="replace")
-    lines = [line for line in head.splitlines() if line.strip()]
-    for skipped, line in enumerate(lines):
+    for skipped, line in enumerate(content[:65_536].decode(errors="replace").split("\n")):
         delimiter = max(DELIMITERS, key=line.count)
         cells = [cell.strip().strip('"<>').lower().replace(" ", "_") for cell in line.split(delimiter)]
         if "open" in cells:
