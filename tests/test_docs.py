@@ -50,8 +50,11 @@ def cited(source: str) -> Iterator[int]:
         yield from range(int(first), int(last or first) + 1)
 
 
+FORMULAS = ("docs/model.md", "docs/replay.md")
+
+
 def test_formulas_of_the_code_are_those_of_the_model() -> None:
-    defined = [int(number) for number in re.findall(r"\*\*F(\d+)\*\*", text("docs/model.md"))]
+    defined = [int(number) for page in FORMULAS for number in re.findall(r"\*\*F(\d+)\*\*", text(page))]
     in_code = {number for source in SOURCES for number in cited(source.read_text(encoding="utf-8"))}
     assert defined == sorted(set(defined)) == list(range(1, len(defined) + 1))
     assert in_code == set(defined)
@@ -60,12 +63,12 @@ def test_formulas_of_the_code_are_those_of_the_model() -> None:
 def test_every_formula_has_its_number_on_the_line_that_computes_it() -> None:
     lines = [line for source in SOURCES for line in source.read_text(encoding="utf-8").splitlines()]
     numbered = {number for line in lines for number in cited(line.partition("  # ")[2])}
-    assert numbered == set(cited(text("docs/model.md")))
+    assert numbered == {number for page in FORMULAS for number in cited(text(page))}
 
 
 @each_page
 def test_formulas_that_a_page_names_exist(page: Path) -> None:
-    assert set(cited(text(page))) <= set(cited(text("docs/model.md")))
+    assert set(cited(text(page))) <= {number for defining in FORMULAS for number in cited(text(defining))}
 
 
 @each_page

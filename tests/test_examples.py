@@ -8,10 +8,12 @@ import pkgutil
 
 import pytest
 
-from mlab import api, model
+from mlab import api, model, prices, replay
 
 MODULES = [
-    f"{package.__name__}.{module.name}" for package in (api, model) for module in pkgutil.iter_modules(package.__path__)
+    f"{package.__name__}.{module.name}"
+    for package in (api, model, prices, replay)
+    for module in pkgutil.iter_modules(package.__path__)
 ]
 SHOWN = {
     "mlab.api.ladders.Ladder",

@@ -46,7 +46,7 @@ def chance(price: Array, average: Array, money: Array, take_profit: float) -> Ch
         >>> average = np.array([[1.0, 2.0 / (1.0 + 1.0 / 0.9)]]).T
         >>> found = chance(price, average, np.array([[0.5, 1.0]]).T, 0.01)
         >>> found.reach[:, 0].round(4).tolist(), found.time.round(5).tolist(), found.deployed.round(3).tolist()
-        ([1.0, 0.0863], [0.00223, 0.766])
+        ([1.0, 0.0863], [0.00223], [0.765])
     """
     up = np.log(average * (1.0 + take_profit) / price)  # F30
     down = np.empty_like(up)

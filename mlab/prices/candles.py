@@ -66,7 +66,7 @@ class Candles:
             >>> hours = np.arange(3) * 3_600_000
             >>> candles = Candles.of("mine", hours, open=[1, 2, 3], high=[2, 3, 3], low=[1, 2, 3], close=[2, 3, 3])
             >>> candles
-            <mine: 3 candles of 1 hour, 1970-01-01 to 1970-01-01, 81573b7d3ded>
+            <mine: 3 candles of 1 hour, 1970-01-01 to 1970-01-01, e38d877c3435>
         """
         return judged(name, name, np.asarray(time).astype("datetime64[ms]"), (open, high, low, close))
 

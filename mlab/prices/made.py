@@ -64,8 +64,8 @@ def _prices(seed: int, hours: int, volatility: float) -> Iterator[Array]:
         step_now = np.repeat(step[first : first + AT_ONCE // COINS_AN_HOUR], COINS_AN_HOUR)
         change = 1.0 + (2.0 * heads[: len(step_now)] - 1.0) * step_now  # F32
         change[0] *= price
-        prices: Array = np.cumprod(change)
-        price = prices[-1]
+        prices: Array = np.asarray(np.cumprod(change), dtype=np.float64)
+        price = float(prices[-1])
         yield prices
 
 

@@ -32,7 +32,7 @@ def replay(path: Path, levels: Levels, fees: Fees | None = None, *, compounding:
         >>> levels = Levels.of(np.arange(10.0)[:, None], np.ones((10, 1)), ExitRule(take_profit_pct=1))
         >>> outcome = replay(Path(made(24 * 365, seed=1)), levels)
         >>> outcome.deals.item(), outcome.open_depth.item()
-        (0, 0)
+        (32, 10)
     """
     tally = Tally(path, levels, fees or Fees(), compounding=compounding)
     ladders = levels.order.shape[1]
