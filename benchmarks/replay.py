@@ -123,7 +123,7 @@ def by_events(hours: Candles, minutes: Candles) -> list[dict[str, Any]]:
 def five_years() -> dict[str, Any]:
     """Five years of minutes with all ladders, in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.replay", "--five-years"]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
     told: dict[str, Any] = json.loads(answer.stdout)
     return told
 
@@ -181,7 +181,7 @@ def peers(interpreter: str, folder: File) -> dict[str, Any]:
         parts |= {f"{number}_{name}": column for name, column in columns.items()}
     np.savez(folder / "cases.npz", **parts)
     command = [interpreter, str(File(__file__).with_name("replay_peers.py")), str(folder / "cases.npz")]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
     told: dict[str, Any] = json.loads(answer.stdout)
     for (name, path, levels), theirs in zip(chosen, told.pop("deals"), strict=True):
         ours = [(len(deal.fills), deal.end, deal.exit) for deal in deals(path, levels) if deal.end is not None]

@@ -57,7 +57,7 @@ def vectorbt(case):
 def deals(portfolio):
     """Depth, candle and price of every deal that ended."""
     found, depth = [], 0
-    for _, _, candle, _, price, _, side in portfolio.orders.records.tolist():
+    for candle, price, side in portfolio.order_records[["idx", "price", "side"]].tolist():
         if side == 0:
             depth += 1
         else:
@@ -68,6 +68,8 @@ def deals(portfolio):
 
 class Ladder(Strategy):
     """Order 1 at market, the others resting; the take-profit follows at the next candle, which is as soon as it can."""
+
+    down, share, take_profit = (), (), 0.01
 
     def init(self):
         """Begin without orders."""

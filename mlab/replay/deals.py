@@ -101,21 +101,26 @@ def deals(path: Path, levels: Levels, ladder: int = 0) -> list[Deal]:  # noqa: C
 
 def events(found: Sequence[Sequence[Deal]]) -> tuple[Events, Open]:
     """The deals of each ladder, as :mod:`mlab.replay.batch` tells them."""
-    ladders, fills, ends = len(found), [], []
+    ladders = len(found)
+    fills: list[tuple[int, int]] = []
+    ends: list[tuple[float, ...]] = []
     for ladder, of_ladder in enumerate(found):
         for deal in of_ladder:
-            fills += [(order * ladders + ladder, candle) for order, candle in enumerate(deal.fills) if order]
-            if deal.end is not None:
-                row, span = len(deal.fills) - 1 + deal.stopped, deal.end - deal.fills[0]
-                ends.append((row * ladders + ladder, deal.end, span, deal.low / deal.entry))
+            entry, filled, low, end, price = deal
+            orders = len(filled)
+            if orders > 1:
+                fills += zip(range(ladders + ladder, orders * ladders, ladders), filled[1:], strict=True)
+            if end is not None:
+                row = orders if price <= low else orders - 1  # stopped, or not
+                ends.append((row * ladders + ladder, end, end - filled[0], low / entry))
     fill, fill_candle = np.array(fills, dtype=np.int64).reshape(-1, 2).T
-    end, end_candle, spans = np.array([event[:3] for event in ends], dtype=np.int64).reshape(-1, 3).T
-    low = np.array([event[3] for event in ends], dtype=np.float64)
+    *whole, lows = np.array(ends, dtype=np.float64).reshape(-1, 4).T
+    at, end_candle, spans = (numbers.astype(np.int64) for numbers in whole)
     last = [of_ladder[-1] for of_ladder in found]
     is_open = np.array([deal.end is None for deal in last])
     depth, began = np.array([(len(deal.fills), deal.fills[0]) for deal in last]).T
-    entry, lowest = np.array([(deal.entry, deal.low) for deal in last]).T
+    entries, lowest = np.array([(deal.entry, deal.low) for deal in last]).T
     return (
-        Events(fill, fill_candle, end, end_candle, spans, low),
-        Open(depth * is_open, began, np.where(is_open, entry, np.nan), np.where(is_open, lowest, np.nan)),
+        Events(fill, fill_candle, at, end_candle, spans, lows),
+        Open(depth * is_open, began, np.where(is_open, entries, np.nan), np.where(is_open, lowest, np.nan)),
     )

@@ -8,7 +8,7 @@ from mlab.replay.exits import Fees, Levels
 from mlab.replay.outcome import Outcome, Tally
 from mlab.replay.path import Path
 
-FEW = 40  # ladders up to which one after the other is as quick
+FEW = 60  # ladders up to which one after the other is as quick
 
 
 def replay(path: Path, levels: Levels, fees: Fees | None = None, *, compounding: bool = False) -> Outcome:
