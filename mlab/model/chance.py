@@ -5,13 +5,15 @@ Formulas are numbered as in ``docs/replay.md``, shapes are as in :mod:`mlab.mode
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from mlab.model.ladder import Array, accumulate, compound
+from mlab.model.ladder import Array, compound
 
 FURTHER_FALL = 0.2  # below the last order, from which the time of deals that had all orders is counted no further
+BELOW_LAST = -math.log1p(-FURTHER_FALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +50,20 @@ def chance(price: Array, average: Array, money: Array, take_profit: float) -> Ch
         >>> found.reach[:, 0].round(4).tolist(), found.time.round(5).tolist(), found.deployed.round(3).tolist()
         ([1.0, 0.0863], [0.00223], [0.765])
     """
-    up = np.log(average * (1.0 + take_profit) / price)  # F30
+    up = average * (1.0 + take_profit)
+    up /= price
+    np.log(up, out=up)  # F30
     down = np.empty_like(up)
-    down[:-1] = np.log(price[:-1] / price[1:])  # F30
-    down[-1] = -np.log1p(-FURTHER_FALL)  # F31
+    np.divide(price[:-1], price[1:], out=down[:-1])
+    np.log(down[:-1], out=down[:-1])  # F30
+    down[-1] = BELOW_LAST  # F31
     reach = np.empty_like(up)
     reach[0] = 1.0
-    reach[1:] = (up / (up + down))[:-1]  # F30
+    np.add(up[:-1], down[:-1], out=reach[1:])
+    np.divide(up[:-1], reach[1:], out=reach[1:])  # F30: 1 - p_k
     compound(reach)
-    time = reach * down * up  # F31
-    at_work = accumulate(time * money)[-1]
-    total = accumulate(time)[-1]
-    return Chance(reach, total, at_work / total)  # F31
+    up *= down
+    up *= reach  # F31
+    time = up.sum(axis=0)
+    up *= money
+    return Chance(reach, time, up.sum(axis=0) / time)  # F31
