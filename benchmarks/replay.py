@@ -37,6 +37,11 @@ KERNEL = File(__file__).with_name("replay_kernel.c")
 COMPILE = ("gcc", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-shared", "-fPIC")
 
 
+def prices(candles: int, step_s: int = 3_600) -> Candles:
+    """Made prices, with about as many deals a year as a coin's."""
+    return made(candles, seed=3, step_s=step_s, volatility_pct=0.4)
+
+
 def ladders(count: int = LADDERS, *, take_profit_pct: float = 1.0) -> Levels:
     """Random ladders of 10 orders over 20 %."""
     random = np.random.default_rng(5)
@@ -129,7 +134,7 @@ def five_years() -> dict[str, Any]:
 
 
 def _five_years() -> None:
-    path = Path(made(5 * YEAR * 60, seed=1, step_s=60))
+    path = Path(prices(5 * YEAR * 60, step_s=60))
     began = process_time()
     outcome = replay(path, ladders())
     taken, peak = process_time() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -149,7 +154,7 @@ def two_processes() -> float:
 
 
 def _a_year(_: int) -> None:
-    path, levels = Path(made(YEAR)), ladders()
+    path, levels = Path(prices(YEAR)), ladders()
     for _round in range(10):
         replay(path, levels)
 
@@ -160,7 +165,7 @@ def cases() -> list[tuple[str, Path, Levels]]:
     timed = Levels.of(np.linspace(0, 20, ORDERS)[:, None], growing, ExitRule(take_profit_pct=1))
     wide = Levels.of(np.linspace(0, 40, 15)[:, None], np.ones((15, 1)), ExitRule(take_profit_pct=10))
     found = [
-        ("a year of hours", Path(made(YEAR, seed=3, volatility_pct=0.4)), timed),
+        ("a year of hours", Path(prices(YEAR)), timed),
         ("Microsoft", Path(msft()), wide),
     ]
     for seed in range(8):
@@ -221,10 +226,10 @@ def main() -> None:
         return
     with TemporaryDirectory() as name:
         folder = File(name)
-        run, hours, minutes = kernel(folder), made(YEAR), made(YEAR * 60, step_s=60)
+        run, hours, minutes = kernel(folder), prices(YEAR), prices(YEAR * 60, step_s=60)
         rows = [
             against_c("a year of hours", hours, run, ROUNDS),
-            against_c("five years of hours", made(5 * YEAR), run, 2),
+            against_c("five years of hours", prices(5 * YEAR), run, 2),
             against_c("a year of minutes", minutes, run, 2),
         ]
         show(f"{LADDERS:,} ladders of {ORDERS} orders, take-profit 1 %", rows)

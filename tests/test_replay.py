@@ -287,7 +287,7 @@ def test_long_paths_and_many_events_change_nothing(monkeypatch: pytest.MonkeyPat
     history, levels = made(3_000, seed=3), Levels.of(indent, volume, ExitRule(stop_pct=3))
     expected = by_batch(Path(history), levels)
     monkeypatch.setattr("mlab.replay.path.LISTED", 10)
-    monkeypatch.setattr("mlab.replay.batch.EVENTS", 50)
+    monkeypatch.setattr("mlab.replay.batch.EVENTS", 2_000)
     assert all(column(by_batch(Path(history), levels), one) == column(expected, one) for one in range(80))
     assert column(replay(Path(history), ladder(0, 5, 9)), 0) == column(
         by_batch(Path(history), ladder(0, 5, 9), Fees()), 0
