@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlab.model.chance import FURTHER_FALL, chance
@@ -31,9 +31,10 @@ def test_two_orders_by_hand() -> None:
     assert found.deployed[0] == pytest.approx((0.5 * time[0] + time[1]) / sum(time))
 
 
-@given(st.lists(st.floats(0.1, 5.0), min_size=1, max_size=30), st.floats(0.1, 20.0))
-def test_chances_fall_from_order_to_order(gaps: list[float], take_profit_pct: float) -> None:
-    indent = np.append(0.0, np.cumsum(gaps))[:, None] * min(1.0, 90.0 / sum(gaps))
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.floats(0.1, 20.0))
+def test_chances_fall_from_order_to_order(gaps: list[int], take_profit_pct: float) -> None:
+    indent = np.append(0.0, np.cumsum(gaps))[:, None] / 10.0 * min(1.0, 900.0 / sum(gaps))
     levels = Levels.of(indent, np.ones(indent.shape), ExitRule(take_profit_pct=take_profit_pct))
     found = chance(levels.order, levels.money / levels.coins, levels.money, levels.take_profit)
     reach = found.reach[:, 0]

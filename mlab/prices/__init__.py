@@ -3,6 +3,6 @@
 from mlab.prices.candles import Candles, PricesError
 from mlab.prices.embedded import msft
 from mlab.prices.files import read
-from mlab.prices.made import made
+from mlab.prices.generator import made
 
 __all__ = ["Candles", "PricesError", "made", "msft", "read"]

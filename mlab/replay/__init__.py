@@ -1,11 +1,11 @@
 """What ladders would have done on the prices of the past, as docs/replay.md describes it. Pure: no files, no clock."""
 
 from mlab.replay.bootstrap import bootstrap, interval, resampled, split, windows
-from mlab.replay.deals import Deal, deals
+from mlab.replay.deal import Deal, deals
 from mlab.replay.exits import ExitRule, Fees, Levels
 from mlab.replay.outcome import Outcome
 from mlab.replay.path import Convention, Path
-from mlab.replay.replay import replay
+from mlab.replay.run import replay
 
 __all__ = [
     "Convention",

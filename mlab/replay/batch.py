@@ -1,4 +1,4 @@
-"""Thousands of ladders on one path of prices: what :mod:`mlab.replay.deals` does for one, deal for deal.
+"""Thousands of ladders on one path of prices: what :mod:`mlab.replay.deal` does for one, deal for deal.
 
 All ladders walk through the candles together. A candle in which none has an event is passed over by two comparisons,
 a block of them by two more; where one does, it is the ladders concerned that act, in a few calls of numpy. Every number

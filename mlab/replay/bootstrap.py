@@ -15,7 +15,7 @@ from mlab.prices.candles import Candles, PricesError, judged
 from mlab.replay.exits import Fees, Levels
 from mlab.replay.outcome import Outcome
 from mlab.replay.path import Convention, Path
-from mlab.replay.replay import replay
+from mlab.replay.run import replay
 
 WEEK = np.timedelta64(7, "D")
 

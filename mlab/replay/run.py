@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlab.replay.batch import Walk
-from mlab.replay.deals import deals, events
+from mlab.replay.deal import deals, events
 from mlab.replay.exits import Fees, Levels
 from mlab.replay.outcome import Outcome, Tally
 from mlab.replay.path import Path
