@@ -58,7 +58,8 @@ def deals(path: Path, levels: Levels, ladder: int = 0) -> list[Deal]:  # noqa: C
         ([0, 0], 90.0, 1, 95.684, None)
     """
     down, up = levels.below[:, ladder].tolist(), levels.exit[:, ladder].tolist()
-    at_once, last = path.convention.next_deal == "at once", len(up) - 1
+    first_down, first_up, last = down[0], up[0], len(up) - 1
+    at_once = path.convention.next_deal == "at once"
     stretches, rows = path.stretches, path.rows
     closed: list[tuple[object, ...]] = []
     fills: list[int] = []
@@ -75,7 +76,7 @@ def deals(path: Path, levels: Levels, ladder: int = 0) -> list[Deal]:  # noqa: C
                 continue
             if isnan(entry):
                 entry = low = rows[candle][0]
-                depth, fills, below, above = 0, [candle], entry * down[0], entry * up[0]
+                depth, fills, below, above = 0, [candle], entry * first_down, entry * first_up
             for price in rows[candle]:
                 while not below < price < above:
                     if price <= below:
@@ -91,7 +92,7 @@ def deals(path: Path, levels: Levels, ladder: int = 0) -> list[Deal]:  # noqa: C
                         break  # no deal is open
                     closed.append((entry, fills, low, candle, end))
                     entry = low = end if at_once else nan
-                    depth, fills, below, above = 0, [candle], entry * down[0], entry * up[0]
+                    depth, fills, below, above = 0, [candle], entry * first_down, entry * first_up
                 if price < low:
                     low = price
     if not isnan(entry):
