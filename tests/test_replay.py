@@ -236,9 +236,10 @@ def test_thousands_do_what_one_does_to_the_last_bit(
 def test_money_counted_deal_by_deal_is_money_counted_by_depth(
     history: Candles, ladders: Any, rule: ExitRule, fees: Fees, compounding: bool
 ) -> None:
-    """Prices are moved off the whole numbers, where a level and a price may differ in their last bit only."""
+    """Prices are moved off the whole numbers, whose quotients a level may miss by its last bit only."""
+    columns = {name: getattr(history, name) for name in ("open", "high", "low", "close")}
     shifted = Candles.of(
-        "off", history.time, **{name: getattr(history, name) * 1.000123 for name in ("open", "high", "low", "close")}
+        "off", history.time, **{name: price + np.sin(price) / 1_000 for name, price in columns.items()}
     )
     path, levels = Path(shifted), Levels.of(*ladders, rule)
     outcome = replay(path, levels, fees, compounding=compounding)
