@@ -17,6 +17,7 @@ import pytest
 import yaml
 from prefect.server.schemas.schedules import CronSchedule
 
+from benchmarks.readme import PAGES as BENCHMARKED
 from benchmarks.readme import fresh
 from docs.reference import PAGE, config_page
 from flows.app import mlab
@@ -205,7 +206,7 @@ def test_no_folder_of_a_machine_is_named(page: Path) -> None:
     assert not re.search(r"(?<![\w.])/(?:home|root|tmp|work|Users)/", text(page))
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "search.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", BENCHMARKED, ids=lambda page: page.name)
 def test_tables_of_benchmarks_are_those_that_were_measured(page: Path) -> None:
     content = text(page)
     assert content == fresh(content), "run: python -m benchmarks.readme"
