@@ -104,7 +104,7 @@ def _must(place: Place, detail: Mapping[str, Any]) -> str:
     depth = place[:2] == ("ladder", "overlap_pct") and place[-1] != "step"
     if depth and kind == "greater_than_equal" and detail["input"] < 0:
         return must + LONG_ONLY
-    return f"{must} or null" if _dotted(place) in _nullable() else must
+    return f"{must} or null" if kind != "rule" and _dotted(place) in _nullable() else must
 
 
 def _meant(place: Place, tree: Any) -> bool:

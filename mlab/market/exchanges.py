@@ -44,6 +44,21 @@ def shape_of(tree: Any) -> Shape | None:
     return next((shape for shape in SHAPES if shape.fits(tree)), None)
 
 
+def complaint_of(tree: Any) -> str:
+    """What an exchange said in the place of an answer; empty where it said nothing."""
+    said = (
+        next((tree[name] for name in ("msg", "retMsg", "error") if tree.get(name)), "")
+        if isinstance(tree, Mapping)
+        else ""
+    )
+    return ", ".join(map(str, said)) if isinstance(said, list) else str(said)
+
+
+def names(name: str, listing: Listing) -> list[str]:
+    """What a symbol is called: Kraken has three names for each."""
+    return [name, *(str(listing[other]) for other in ("altname", "wsname") if other in listing)]
+
+
 def _binance(entry: Entry, _: Any) -> Market:
     filters = _filters(entry)
     grid, lot = filters["PRICE_FILTER"], filters["LOT_SIZE"]

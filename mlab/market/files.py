@@ -14,7 +14,7 @@ import yaml
 
 from mlab.core.errors import ConfigError, one_line
 from mlab.market.entry import Entry
-from mlab.market.exchanges import OPEN, Listing, shape_of
+from mlab.market.exchanges import OPEN, Listing, complaint_of, names, shape_of
 from mlab.market.rules import ONE, Market
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -36,13 +36,16 @@ def read(path: Path, symbol: str | None = None) -> Market:
     source = one_line(str(path))
     tree = _tree(_text(path, source), source)
     shape = shape_of(tree)
+    listed = shape.symbols(tree) if shape else {}
+    if not listed and (told := complaint_of(tree)):
+        raise ConfigError(source, "", "must be an answer with symbols", told)
     if shape is None:
         return yours(tree, source, symbol)
-    name, listing = _chosen(shape.symbols(tree), symbol, source)
+    name, listing = _chosen(listed, symbol, source)
     entry = Entry(source, name, listing)
     state = listing.get("status", listing.get("state"))
-    if isinstance(state, str) and state not in OPEN:
-        raise ConfigError(source, f"{name}.status", "must be a symbol that is traded", state)
+    if (isinstance(state, str) and state not in OPEN) or listing.get("active") is False:
+        raise ConfigError(source, f"{name}.status", "must be a symbol that is traded", state or "inactive")
     return checked(replace(shape.rules(entry, tree), as_of=shape.as_of(tree)), source, name)
 
 
@@ -90,14 +93,16 @@ def _tree(text: str, source: str) -> Any:
 
 def _chosen(listed: Mapping[str, Listing], symbol: str | None, source: str) -> tuple[str, Listing]:
     """The symbol that was asked for, or the only one."""
+    if not listed:
+        raise ConfigError(source, "", "must be an answer with symbols, has none")
     if symbol is None:
         if len(listed) == 1:
             return next(iter(listed.items()))
         some = ", ".join(list(listed)[:3])
-        raise ConfigError(source, "", f"holds {len(listed)} symbols, name one with --symbol, such as {some}")
+        raise ConfigError(source, "symbol", f"must be given, the file has {len(listed)}, such as {some}")
     if symbol in listed:
         return symbol, listed[symbol]
-    alike = [name for name in listed if _letters(name) == _letters(symbol)]
+    alike = [name for name, listing in listed.items() if _letters(symbol) in map(_letters, names(name, listing))]
     if len(alike) == 1:
         return alike[0], listed[alike[0]]
     close = alike or get_close_matches(symbol.upper(), listed, n=3)
