@@ -20,6 +20,7 @@ from mlab.core.records import Cell
 from mlab.model.limits import Limits, broken_limits, conflict, possible_shares_pct
 from mlab.model.objective import Objective
 from mlab.model.space import Space
+from tests.test_market import SPOT, saved
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
@@ -367,3 +368,24 @@ def test_a_stored_market_needs_no_file(tmp_path: Path) -> None:
     market = again.market.market() if again.market else None
     assert market is not None
     assert (market.symbol, market.step, market.least_quantity) == ("AAA", Decimal("0.25"), Decimal("0.5"))
+
+
+def test_a_stored_market_knows_whose_rules_it_has_and_how_old_they_are(tmp_path: Path) -> None:
+    file = saved(tmp_path, SPOT)
+    config = load(None, [f"market.file={file}", "market.symbol=aaa/usdt", "market.budget=5000"])
+    file.unlink()
+    again = from_tree(config.model_dump(mode="json"), "stored")
+    assert again == config
+    market = again.market.market() if again.market else None
+    assert market is not None
+    assert (market.symbol, market.origin, str(market.as_of)) == ("AAAUSDT", "Binance spot", "2025-11-27 00:00:00+00:00")
+    with pytest.raises(ConfigError, match="as_of must be a time such as 2026-01-31T23:59:00"):
+        load(None, [*RULES, "market.budget=300", "market.as_of=yesterday"])
+
+
+def test_a_market_stored_before_its_age_was_needs_no_file_either() -> None:
+    tree = load(None, [*RULES, "market.budget=300"]).model_dump(mode="json")
+    names = {"symbol": "A", "base": "A", "most_orders": 0, "inverse": False}
+    numbers = dict.fromkeys(("least_quantity", "most_quantity", "lowest_share"), 0.0)
+    tree["market"] |= names | numbers | {"contract_size": 1.0, "file": "gone.json"}
+    assert from_tree(tree, "stored").market is not None

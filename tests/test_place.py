@@ -17,6 +17,7 @@ from mlab.core.state import State
 from mlab.model.reference import needs
 from mlab.report import placed, terminal
 from mlab.store import Store
+from mlab.tracking import artifacts
 from tests import runs
 from tests.test_market import SPOT, saved
 
@@ -125,6 +126,20 @@ def test_every_bot_reads_what_is_written_for_it(mlab: Shell, form: str) -> None:
         depths = [100 - float(order["price"]) for order in orders]  # of an entry at 100
         assert [float(order.deviation_pct) for order in bot.orders] == pytest.approx(depths, abs=1e-6)
     assert bot.take_profit_pct in {1, None}
+
+
+def test_mlflow_has_the_placed_orders_of_a_winner(mlab: Shell, stored: tuple[State, str, str], tmp_path: Path) -> None:
+    with Store.open(stored[0].database) as store:
+        for run_id in stored[1:]:
+            run = runs.stored(store, run_id)
+            (tmp_path / run_id).mkdir()
+            best = store.cells(run.exp_id)[0].best
+            assert best is not None
+            artifacts.write_winner(tmp_path / run_id, best, run)
+    files = {path.name: path.read_text() for path in (tmp_path / stored[2]).glob("placed.*")}
+    assert files["placed.csv"] == mlab("--format", "csv")[0]
+    assert json.loads(files["placed.json"]) == json.loads(mlab("--format", "json")[0])
+    assert not list((tmp_path / stored[1]).glob("placed.*"))
 
 
 def test_one_candidate_is_placed_by_its_id(mlab: Shell, stored: tuple[State, str, str], answer: str) -> None:

@@ -99,7 +99,7 @@ state = State.here()
 with Store.open(state.database) as store:
     run = store.experiment({run_id!r}); cells = store.cells(run.exp_id)
     artifacts.write_run(Path({str(tmp_path)!r}), state, run, cells, store.results(run.exp_id), {{}})
-    artifacts.write_winner(Path({str(tmp_path)!r}), cells[0].best)
+    artifacts.write_winner(Path({str(tmp_path)!r}), cells[0].best, run)
 """
     assert at_a_shell(state, "", "-c", code, **narrow).stderr == b""
     for name in ("config.yaml", "report.html"):

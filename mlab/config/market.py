@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -61,6 +62,10 @@ class MarketRules(Section):
     inverse: bool | None = Field(default=None, description="Whether contracts are settled in coins.")
     base: str | None = Field(default=None, max_length=64, description="Name of the coin.")
     quote: str | None = Field(default=None, max_length=64, description="Name of the money.")
+    origin: str | None = Field(default=None, max_length=64, description="Whose rules they are, such as Binance spot.")
+    as_of: str | None = Field(
+        default=None, max_length=64, description="When the exchange gave them, such as 2026-01-31T23:59:00+00:00."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -77,11 +82,18 @@ class MarketRules(Section):
         except ConfigError as error:
             raise rule(f"file {error}") from None
         numbers = {name: float(getattr(found, name)) for name in NUMBERS}
-        names = {name: getattr(found, name) for name in NAMES}
-        return given | {name: (numbers | names)[name] for name in missing}
+        texts = {name: getattr(found, name) for name in (*NAMES, "origin")}
+        texts["as_of"] = found.as_of and found.as_of.isoformat()
+        own = {name: value for name, value in given.items() if value is not None}
+        return numbers | texts | own | {"symbol": found.symbol}
 
     @model_validator(mode="after")
     def _sensible(self) -> MarketRules:
+        if self.as_of is not None:
+            try:
+                datetime.fromisoformat(self.as_of)
+            except ValueError:
+                raise rule(f"as_of must be a time such as 2026-01-31T23:59:00+00:00, was {self.as_of!r}") from None
         try:
             checked(self.market(), "market")
         except ConfigError as error:
@@ -90,11 +102,11 @@ class MarketRules(Section):
 
     def market(self) -> market.Market:
         """The rules."""
-        given: dict[str, Any] = {
-            name: getattr(self, name) for name in (*NAMES, *NUMBERS) if getattr(self, name) is not None
-        }
+        given: dict[str, Any] = {name: getattr(self, name) for name in (*NAMES, "origin", *NUMBERS)}
+        given = {name: value for name, value in given.items() if value is not None}
         exact = {name: Decimal(repr(value)) for name, value in given.items() if isinstance(value, float)}
-        return market.Market(**given | exact)
+        as_of = datetime.fromisoformat(self.as_of) if self.as_of else None
+        return market.Market(**given | exact, as_of=as_of and as_of.replace(tzinfo=as_of.tzinfo or UTC))
 
     def grid(self, base_price: float) -> Grid:
         """The rules in whole numbers, for the budget and the entry price."""

@@ -34,6 +34,11 @@ document.querySelectorAll("a[href^='#']").forEach(link => link.addEventListener(
 reveal(location.hash);
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach(one => { one.open = true; }));
 
+for (const time of document.querySelectorAll("time")) { // the rules of an exchange change
+  const days = Math.floor((Date.now() - new Date(time.dateTime)) / 864e5);
+  time.textContent = `(${days} day${days === 1 ? "" : "s"} ago)`;
+}
+
 // Calculators: the fields are those of calculator.js, and what is typed into one is typed into all, for it is one market.
 
 const calculators = [...document.querySelectorAll(".calculator")];

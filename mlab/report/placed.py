@@ -96,8 +96,11 @@ def by_config(config: Config) -> Callable[[Candidate], Placement] | None:
     return placing
 
 
-def told(run: Experiment) -> str:
-    """What a run was told of its market, and what that has done to its limits; empty where it was not."""
+def told(run: Experiment, *, aged: bool = True) -> str:
+    """What a run was told of its market, and what that has done to its limits; empty where it was not.
+
+    How old the rules are is left out of what is kept: a page that is read later.
+    """
     config = from_tree(run.config, f"run {run.run_id}")
     if config.market is None:
         return ""
@@ -109,7 +112,7 @@ def told(run: Experiment) -> str:
     ]
     limits = f"; limits raised for it: {', '.join(raised)}" if raised else ""
     money = f"{exact(config.market.budget)} {rules.quote} from {exact(config.base_price)} down"
-    return f"Market {rules.symbol or 'of given rules'}: {money}{limits}."
+    return f"Market: {(origin if aged else whose)(rules)}; {money}{limits}."
 
 
 def orders_in_words(run: Experiment, ladder: Candidate) -> str:
@@ -128,13 +131,18 @@ def orders_in_words(run: Experiment, ladder: Candidate) -> str:
     return f"Orders, in {market.quote} = {unit} at a price: {'; '.join(texts)}. {together}"
 
 
+def whose(market: Market) -> str:
+    """Whose rules they are, and of when: ``BTCUSDT, Binance spot, as of 2026-01-31 23:59 UTC``."""
+    text = ", ".join(filter(None, (market.symbol, market.origin)))
+    return f"{text}, as of {market.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if market.as_of else text
+
+
 def origin(market: Market) -> str:
-    """Whose rules they are, and how old: ``BTCUSDT on Binance spot, as of 2026-01-31 23:59 UTC, 3 days ago``."""
-    text = f"{market.symbol or 'A market'}, {market.origin}"
+    """Whose rules they are, and how old where that is known: as :func:`whose`, ``, 3 days ago``."""
     if market.as_of is None:
-        return text
+        return whose(market)
     days = (datetime.now(UTC) - market.as_of).days
-    return f"{text}, as of {market.as_of:%Y-%m-%d %H:%M} UTC, {days} day{'' if days == 1 else 's'} ago"
+    return f"{whose(market)}, {days} day{'' if days == 1 else 's'} ago"
 
 
 def sentences(placement: Placement, take_profit_pct: Decimal, fee_pct: Decimal) -> list[str]:

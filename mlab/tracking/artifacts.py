@@ -14,7 +14,8 @@ from mlab.core import crash, event_log
 from mlab.core.records import Candidate, CellResult, Experiment
 from mlab.core.state import State
 from mlab.core.urls import Pages
-from mlab.report import columns, html, plots, summary, words
+from mlab.placing import PlacementError
+from mlab.report import columns, html, placed, plots, summary, words
 
 
 def write_run(
@@ -49,12 +50,20 @@ def write_run(
         shutil.copy(file, folder / file.name)
 
 
-def write_winner(folder: Path, best: Candidate) -> bytes:
-    """The ladder of a cell: as JSON, as bullets, as a table of orders, and as a picture, which is returned."""
+def write_winner(folder: Path, best: Candidate, run: Experiment) -> bytes:
+    """The ladder of a cell: as JSON, as bullets, as a table of orders, and as a picture, which is returned.
+
+    Of a run that was told of its market also the orders that are placed, as CSV and JSON.
+    """
     content = {"candidate_id": best.candidate_id, **best.contract, "risk": best.risk}
     (folder / "ladder.json").write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
     (folder / "ladder.txt").write_text("\n".join(words.bullets(best.contract["schedule"])) + "\n", encoding="utf-8")
     (folder / "orders.csv").write_text(summary.as_csv(columns.order_rows(best)), encoding="utf-8")
+    if placing := placed.by_config(config.from_tree(run.config, run.run_id)):
+        with suppress(PlacementError):  # the end screen says why
+            placement = placing(best)
+            (folder / "placed.csv").write_text(summary.as_csv(placed.rows(placement)), encoding="utf-8")
+            (folder / "placed.json").write_bytes(orjson.dumps(placement.to_dict(), option=orjson.OPT_INDENT_2))
     picture = plots.svg(plots.ladder_plot(best))
     (folder / "needpct.svg").write_bytes(picture)
     return picture

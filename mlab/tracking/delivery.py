@@ -141,7 +141,7 @@ class Delivery:
             tags = {MLFLOW_RUN_NOTE: markdown.ladder_note(result.best, self._links(run)), "candidate_id": name}
             self._publish(child, artifacts.winner_metrics(result), stamp, result.batches, tags)
             with tempfile.TemporaryDirectory() as folder:
-                self._drawn[name] = artifacts.write_winner(Path(folder), result.best)
+                self._drawn[name] = artifacts.write_winner(Path(folder), result.best, run)
                 self._mlflow.log_artifacts(child, folder)
         self._mlflow.set_terminated(child, status)
 
