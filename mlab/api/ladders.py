@@ -255,12 +255,7 @@ def evaluate(
         raise ConfigError("evaluate", "ladder", "must be a mlab.Ladder", ladder)
     judged_by = _objective("evaluate", score, limits, sizing)
     indent, volume = (np.array([values]).T for values in (ladder.indent_pct, ladder.volume))
-    numbers = scoring.evaluate(indent, volume, judged_by)
-    if not numbers.finite:
-        raise EvaluationError("a number is not finite: volumes or indents are out of all proportion")
-    told = contract.contract(numbers, 0, ladder.base_price, judged_by)
-    cell = Cell(0, ladder.indent_pct[-1], len(ladder.indent_pct))
-    return Evaluation(Candidate("", cell, 0, 0, told["score"], told, contract.risk(numbers, 0, judged_by)))
+    return Evaluation(contract.judged(indent, volume, ladder.base_price, judged_by))
 
 
 def scores(

@@ -12,9 +12,9 @@ from enum import StrEnum
 
 import numpy as np
 
-from mlab.core.errors import ConfigError, EvaluationError
-from mlab.core.records import Candidate, Cell
-from mlab.model import contract, scoring
+from mlab.core.errors import ConfigError
+from mlab.core.records import Candidate
+from mlab.model import contract
 from mlab.model.ladder import Array
 from mlab.model.objective import Objective
 
@@ -111,12 +111,7 @@ class Bot:
         Raises:
             EvaluationError: its sizes or depths are out of all proportion.
         """
-        numbers = scoring.evaluate(self.indent(), self.volume(), objective)
-        if not numbers.finite:
-            raise EvaluationError("a number is not finite: sizes or deviations are out of all proportion")
-        told = contract.contract(numbers, 0, float(price or self.price or HUNDRED), objective)
-        cell = Cell(0, float(self.depth_pct), len(self.orders))
-        return Candidate("", cell, 0, 0, told["score"], told, contract.risk(numbers, 0, objective))
+        return contract.judged(self.indent(), self.volume(), float(price or self.price or HUNDRED), objective)
 
 
 def ladder(distance: Distance, deviations: Sequence[Decimal], sizes: Sequence[Decimal]) -> tuple[BotOrder, ...]:

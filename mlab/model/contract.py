@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlab.core.records import Json
+from mlab.core.errors import EvaluationError
+from mlab.core.records import Candidate, Cell, Json
 from mlab.model import reference
-from mlab.model.ladder import need_before_fill, variance
+from mlab.model.ladder import Array, need_before_fill, variance
 from mlab.model.objective import Objective
-from mlab.model.scoring import Evaluation
+from mlab.model.scoring import Evaluation, evaluate
 
 MISMATCH_TOLERANCE = 1e-6
 FURTHER_FALLS_PCT = (10, 20, 30)
+
+
+def judged(indent: Array, volume: Array, base_price: float, objective: Objective) -> Candidate:
+    """A ladder that no search has found, with its contract and its risk; the limits are flags and a penalty of it.
+
+    Args:
+        indent: depth of each order in %, shape (M, 1).
+        volume: of each order in any unit, shape (M, 1).
+        base_price: that of order 1, in quote currency.
+        objective: what makes it good.
+
+    Raises:
+        EvaluationError: its volumes or depths are out of all proportion.
+    """
+    numbers = evaluate(indent, volume, objective)
+    if not numbers.finite:
+        raise EvaluationError("a number is not finite: volumes or indents are out of all proportion")
+    told = contract(numbers, 0, base_price, objective)
+    cell = Cell(0, float(indent[-1, 0]), len(indent))
+    return Candidate("", cell, 0, 0, told["score"], told, risk(numbers, 0, objective))
 
 
 def contract(evaluation: Evaluation, ladder: int, base_price: float, objective: Objective) -> Json:
