@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mlab import bots, cli
+from mlab.bots import geometric
 from mlab.core.decimals import plain
 from mlab.core.state import State
 from mlab.model.reference import needs
@@ -35,6 +37,9 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[State, str, str]:
         told = runs.searched(state, store, *MARKET, "ladder.num_orders=5", "market.quote=USDT")
     return state, plain, told
 
+
+STEP = Decimal("0.01")
+COARSE = str(Path(__file__).parent / "data" / "coarse_market.yaml")
 
 Shell = Callable[..., tuple[str, str]]
 
@@ -113,7 +118,7 @@ def test_every_bot_reads_what_is_written_for_it(mlab: Shell, form: str) -> None:
     text, told = mlab("--format", form)
     bot = bots.parse(text, "placed", form)
     orders = json.loads(mlab("--format", "json")[0])["orders"]
-    if form in bots.geometric.FAMILIES:
+    if form in geometric.FAMILIES:
         assert "holds ladders of a few numbers only: need " in told
         assert bot.depth_pct >= Decimal("9.99")
     elif form == "pionex":
@@ -122,10 +127,36 @@ def test_every_bot_reads_what_is_written_for_it(mlab: Shell, form: str) -> None:
         total = sum(float(order["money"]) for order in orders)
         shares = [float(order.size / bot.budget) for order in bot.orders]
         assert shares == pytest.approx([float(order["money"]) / total for order in orders], abs=1e-6)
-    if form not in bots.geometric.FAMILIES:
+    if form not in geometric.FAMILIES:
         depths = [100 - float(order["price"]) for order in orders]  # of an entry at 100
         assert [float(order.deviation_pct) for order in bot.orders] == pytest.approx(depths, abs=1e-6)
     assert bot.take_profit_pct in {1, None}
+
+
+@pytest.mark.parametrize("form", geometric.FAMILIES)
+@pytest.mark.parametrize("budget", ["80", "100", "500.5"])
+def test_what_a_bot_of_few_numbers_orders_is_taken_by_the_exchange(mlab: Shell, form: str, budget: str) -> None:
+    """The bot divides the typed money by the price and rounds down: no order may be below the least of 5."""
+    text, _ = mlab("--market", COARSE, "--budget", budget, "--price", "100", "--format", form)
+    bot = bots.parse(text, "typed", form)
+    prices = [100 * (1 - order.deviation_pct / 100) for order in bot.orders]
+    quantities = [(order.size / price) // STEP * STEP for order, price in zip(bot.orders, prices, strict=True)]
+    assert all(quantity * price >= 5 for quantity, price in zip(quantities, prices, strict=True))
+    assert bot.budget <= Decimal(budget)
+    if form != "bybit":  # whose only size is the investment
+        assert all(round(size, 2) == size for size in (bot.orders[0].size, bot.orders[1].size))
+
+
+def test_a_bot_of_few_numbers_that_no_budget_is_enough_for_is_refused(mlab: Shell) -> None:
+    error = mlab("--market", COARSE, "--budget", "28.2", "--price", "100", "--format", "okx", status=1)[1]
+    assert re.search(r"keeps the limits; order 1 is at least [\d.]+ % of the budget: a larger budget or fewer", error)
+
+
+def test_prices_of_a_program_are_the_placed_ones(mlab: Shell) -> None:
+    orders = json.loads(mlab("--price", "97.31", "--format", "json")[0])["orders"]
+    assert json.loads(mlab("--price", "97.31", "--format", "hummingbot")[0])["prices"] == [
+        one["price"] for one in orders
+    ]
 
 
 def test_mlflow_has_the_placed_orders_of_a_winner(mlab: Shell, stored: tuple[State, str, str], tmp_path: Path) -> None:

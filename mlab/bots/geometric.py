@@ -24,8 +24,8 @@ from mlab.model.scoring import scores
 FAMILIES = ("3commas-classic", "okx", "bybit")
 """Formats that take only a ladder that follows from a few numbers."""
 
-CENT = Decimal("0.01")
-"""What steps, scales and sizes are typed in."""
+CENT, COINS = Decimal("0.01"), 10
+"""What steps, scales and sizes are typed in, and the budget below which it is one in coins, whose parts are smaller."""
 
 STEP_SCALES, RATIOS = (0.3, 2.5), (0.5, 20.0)
 """Where the first look is taken: at scales of the steps, and at sizes of order 2 over order 1."""
@@ -117,7 +117,7 @@ def _settings(bot: Bot, found: Array, step: float, objective: Objective) -> Geom
     volume, scale = (Decimal(f"{value:.2f}") for value in found[:2])
     ratio, count = Decimal(f"{found[2]:.9f}"), len(bot.orders) - 1
     later = sum((volume**k for k in range(count)), Decimal(0))
-    cent = min(CENT, Decimal(1).scaleb(bot.budget.adjusted() - 5))  # of a coin, where the budget is a part of one
+    cent = CENT if bot.budget >= COINS else Decimal(1).scaleb(bot.budget.adjusted() - 5)
     most = (bot.budget / (1 / ratio + later)).quantize(cent, ROUND_FLOOR)
     typed = [
         Geometric((safety / ratio).quantize(cent, rounding), safety, count, Decimal(f"{step:.2f}"), scale, volume)

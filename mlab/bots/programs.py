@@ -65,8 +65,8 @@ def write_hummingbot(bot: Bot, decimals: int) -> dict[str, Any]:
             "dynamic_order_spread": False,
         }
     else:
-        rounded = [round(order.deviation_pct, decimals) for order in bot.orders]
-        prices = [plain(bot.price * (1 - deviation / HUNDRED), PRICE_DECIMALS) for deviation in rounded]
+        # Not from rounded deviations: a price beside the tick is moved a whole tick down.
+        prices = [plain(bot.price * (1 - order.deviation_pct / HUNDRED), PRICE_DECIMALS) for order in bot.orders]
         amounts = [plain(order.size) for order in bot.orders]
         tree = {"type": "dca_executor", "side": 1, "prices": prices, "amounts_quote": amounts, "mode": "MAKER"}
     return tree if bot.take_profit_pct is None else tree | {"take_profit": plain(bot.take_profit_pct / HUNDRED)}

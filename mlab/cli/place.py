@@ -152,7 +152,12 @@ def _settings(ladder: Candidate, placement: Placement, take_profit: Decimal, for
     bot = placed.bot(placement, f"{ladder.cell.label} {placement.market.symbol}", take_profit)
     if form not in geometric.FAMILIES:
         return bots.write(bot, form)
-    member = geometric.best(bot, form, Objective(config.score, config.limits, "quote"))
+    limits = placement.orders.grid.limits_of_typed(config.ladder.limits)
+    try:
+        member = geometric.best(bot, form, Objective(config.score, limits, "quote"))
+    except EvaluationError as error:
+        least = f"order 1 is at least {limits.first_volume_min_pct:.4g} % of the budget"
+        raise EvaluationError(f"{error}; {least}: a larger budget or fewer orders may do") from None
     needs = [f"{need(one):.2f}" for need in (at_fills, on_path) for one in (member.typed, member.free)]
     told = "{} holds ladders of a few numbers only: need {} % at fills rather than {}, {} % on the path rather than {}"
     click.echo(told.format(bots.FORMATS[form].maker, *needs), err=True)

@@ -16,8 +16,7 @@ from mlab.core.records import Cell
 from mlab.core.section import Section, rule
 from mlab.market.files import checked
 from mlab.model.limits import ROOM, Limits, conflict, possible_shares_pct
-from mlab.placing.grid import Grid
-from mlab.placing.orders import UP
+from mlab.placing.grid import UP, Grid
 
 Rule: TypeAlias = Annotated[float, Field(ge=0, le=1e18)]
 
@@ -114,10 +113,7 @@ class MarketRules(Section):
 
     def limits(self, wanted: Limits, base_price: float) -> Limits:
         """Limits raised as far as the rules ask."""
-        grid = self.grid(base_price)
-        least = {"first_volume_min_pct": grid.least_share_pct, "min_indent_step_pct": grid.tick_pct if self.tick else 0}
-        raised = {name: max(getattr(wanted, name), float(UP.plus(Decimal(value)))) for name, value in least.items()}
-        return wanted.model_copy(update=raised)
+        return self.grid(base_price).limits(wanted)
 
     def conflict(self, cell: Cell, wanted: Limits, base_price: float) -> str | None:
         """Why no ladder of a cell can be placed, and what would do; None where some can."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Context, Decimal, localcontext
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
 from fractions import Fraction
 from math import ceil
 
 from mlab.market import Market
+from mlab.model.limits import Limits
 
 PARTS = 10**14
 """Parts of a whole in which depths and shares are counted: a ladder is exact to a ten thousandth of that."""
@@ -21,6 +22,12 @@ FREE_DIGITS = 9
 
 AT_MARKET = Decimal("1.01")
 """Order 1 is judged at an average price beside the price of the moment: its money stays so much above the least."""
+
+TYPED_BUDGET = Decimal("0.98")
+"""Share of the budget that the sizes of a bot spend at least, where they are typed in hundredths."""
+
+UP, DOWN = (Context(prec=6, rounding=rounding) for rounding in (ROUND_CEILING, ROUND_FLOOR))
+"""Six digits of a number that would pass, on the side on which it does."""
 
 EXACT = Context(prec=400)
 """Room for every product of a price, a quantity and a size of a contract, whatever the context of the caller."""
@@ -91,6 +98,24 @@ class Grid:
         weight = self.weight(self.ticks(0))
         with localcontext(EXACT):
             return Decimal(100 * self.least_steps(weight, at_market=True) * weight) / self.budget
+
+    def limits(self, wanted: Limits) -> Limits:
+        """Limits raised as far as the rules ask: order 1 to the least order, gaps to one tick."""
+        return self._raised(wanted, self.least_share_pct)
+
+    def limits_of_typed(self, wanted: Limits) -> Limits:
+        """As :meth:`limits`, where sizes are typed as money into a bot, which rounds quantities down at any depth."""
+        weight = self.weight(self.ticks(0))
+        rounded_down = self.least_money[1] + weight if self.market.least_money else 0
+        with localcontext(EXACT):
+            least = max(self.least_quantity * weight, rounded_down) / (self.budget * TYPED_BUDGET)
+            return self._raised(wanted, 100 * least)
+
+    def _raised(self, wanted: Limits, least_share_pct: Decimal) -> Limits:
+        least = {"first_volume_min_pct": least_share_pct}
+        least |= {"min_indent_step_pct": self.tick_pct} if self.market.tick else {}
+        raised = {name: max(getattr(wanted, name), float(UP.plus(value))) for name, value in least.items()}
+        return wanted.model_copy(update=raised)
 
     @property
     def tick_pct(self) -> Decimal:

@@ -11,17 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
+from decimal import Decimal, localcontext
 from itertools import pairwise
 from operator import mul
 
 from mlab.core.decimals import plain
 from mlab.core.errors import LabError
 from mlab.model.ladder import Sizing
-from mlab.placing.grid import EXACT, Grid, nearest, parts
-
-UP, DOWN = (Context(prec=6, rounding=rounding) for rounding in (ROUND_CEILING, ROUND_FLOOR))
-"""Six digits of a number that would pass, on the side on which it does."""
+from mlab.placing.grid import DOWN, EXACT, UP, Grid, nearest, parts
 
 
 class PlacementError(LabError):
