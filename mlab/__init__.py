@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mlab.api.bots import read_bot
     from mlab.api.ladders import Evaluation, Ladder, Limits, Score, Wave, evaluate, price, scores
     from mlab.api.orders import Orders
     from mlab.api.runs import Run, open, runs  # noqa: A004 - as in os.open: mlab.open
@@ -23,10 +24,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Evaluation", "Ladder", "Limits", "Market", "Orders", "PlacementError", "Run", "Score", "Wave", "__version__",
-    "evaluate", "open", "price", "runs", "scores", "search",
+    "evaluate", "open", "price", "read_bot", "runs", "scores", "search",
 ]  # fmt: skip
 
 _PLACES = {
+    "mlab.api.bots": ("read_bot",),
     "mlab.api.ladders": ("Evaluation", "Ladder", "Limits", "Score", "Wave", "evaluate", "price", "scores"),
     "mlab.api.orders": ("Orders",),
     "mlab.api.runs": ("Run", "open", "runs"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from docs import notebook
 from mlab.core.errors import ConfigError, EvaluationError
 from mlab.core.state import State
 from mlab.model import annealing
-from tests import runs
+from tests import bot_settings, runs
 from tests.pace import SMALLER
 from tests.runs import ROOT
 
@@ -234,6 +235,20 @@ def test_an_interrupt_ends_the_call_and_keeps_what_was_found(
         mlab.search(**SMALL | {"max_batches": 3}, state="mlruns")
     assert mlab.open().status == "STOPPED"
     assert mlab.open().best.score > 0.0
+
+
+def test_a_bot_is_a_ladder_of_its_money(here: Path) -> None:
+    (here / "bot.json").write_text(json.dumps(bot_settings.HUMMINGBOT))
+    ladder = mlab.read_bot(here / "bot.json")
+    assert (ladder.indent_pct, ladder.volume, ladder.base_price) == ((0.0, 2.0, 10.0), (20.0, 40.0, 80.0), 50000.0)
+    placed = ladder.place({"tick": 1, "step": "0.0001"}, budget=140).table
+    assert [str(order["quantity"]) for order in placed] == ["0.0004", "0.0008", "0.0017"]
+    (here / "bot.csv").write_text("deviation,size\n0,20\n10,40\n10,80\n")
+    assert mlab.read_bot("bot.csv", distances="before").indent_pct == (0.0, 10.0, 19.0)
+    with pytest.raises(ConfigError, match=r"read_bot: form: must be one of 3commas, .*, was 'kucoin'"):
+        mlab.read_bot("bot.csv", form="kucoin")
+    with pytest.raises(ConfigError, match="deviation: must say what its distances count from"):
+        mlab.read_bot("bot.csv")
 
 
 # the page ------------------------------------------------------------------------------------------------
