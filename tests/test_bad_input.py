@@ -127,7 +127,7 @@ WRONG = [
     ("fees: 1", "fees: unknown field"),
     ("overlap: 5", "overlap: unknown field, did you mean 'ladder.overlap_pct'?"),
     ("order: 5", "order: unknown field, did you mean 'ladder.num_orders'?"),
-    ("price: 5", "price: unknown field, did you mean 'ladder.base_price'?"),
+    ("price: 5", "price: unknown field, did you mean 'market.price'?"),
     ("gap: 5", "gap: unknown field, did you mean 'ladder.limits.max_gap_ratio'?"),
     ("search: {overlap: 5}", "search.overlap: unknown field, did you mean 'ladder.overlap_pct'?"),
     ("ladder: {limits: {<<: {}}}", "ladder.limits.<<: unknown field"),

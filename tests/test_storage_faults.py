@@ -396,7 +396,7 @@ def test_what_is_stored_in_a_folder_that_is_read_only_can_be_read(leave: str, tm
     told, refused = with_mounts(_archived, tmp_path / "state", leave)
     assert [status for status, _ in told] == [0] * len(told), told
     assert "COMPLETED" in told[0][1]
-    assert refused.endswith("read-only; make the file and its folder writable, or set MLAB_STATE_DIR")
+    assert refused.endswith("Read-only file system; make its folder writable, or set MLAB_STATE_DIR")
 
 
 def test_batches_that_cannot_be_read_there_are_not_left_out(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_a_reader_that_has_read_enough_ends_nothing(state: State, command: list[
     done = at_a_shell(state, "2>&1", *command, stdout=writing)
     os.close(writing)
     assert done.returncode == 0
-    assert ended(state) == ["COMPLETED", "PENDING"][command[1] != "flows.run" :]
+    assert ended(state) == ["COMPLETED", "STOPPED"][command[1] != "flows.run" :]
 
 
 @pytest.mark.parametrize("command", ["ls", "doctor", "crashes ls", "sync", "--help"])

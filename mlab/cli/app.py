@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import click
 
-from mlab.core import streams
+from mlab.core import lock, streams
 from mlab.core.errors import ConfigError, LabError
 from mlab.core.process import Terminated, heed_termination
 from mlab.core.state import State
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None, commands: click.Group = mlab) -
     logging.getLogger("mlab").propagate = False
     before = heed_termination()
     try:
-        import_module("mlab.core.lock")  # a system that has none is refused at once
+        lock.require()
         return _done(commands, arguments)
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message())

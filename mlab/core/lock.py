@@ -20,8 +20,8 @@ from mlab.core.probe import wait_until
 
 try:
     import fcntl
-except ModuleNotFoundError as error:
-    raise ConfigError("this system", "", "has no locks of files (fcntl); on Windows use WSL") from error
+except ModuleNotFoundError:  # a command says so in one line, before it begins anything
+    fcntl = None  # type: ignore[assignment]
 
 LOCK_WAIT_S = 60.0
 """Longest wait for another process that is about to be done."""
@@ -34,6 +34,16 @@ class Taken(LabError):
     """Another process has that right."""
 
 
+def require() -> None:
+    """See that the system has such locks.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    if fcntl is None:
+        raise ConfigError("this system", "", "has no locks of files (fcntl); on Windows use WSL")
+
+
 @contextmanager
 def alone(path: Path, byte: int = 0, wait_s: float = math.inf) -> Iterator[None]:
     """Hold the lock on one byte of a file inside the block; the file is made where it is not there.
@@ -44,6 +54,7 @@ def alone(path: Path, byte: int = 0, wait_s: float = math.inf) -> Iterator[None]
     Raises:
         Taken: another process held it for ``wait_s`` seconds.
     """
+    require()
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         if not wait_until(lambda: _locked(file, byte), wait_s):
@@ -86,6 +97,7 @@ def taken(path: Path) -> FileIO | None:
     No child inherits it. Its folder is made, too, but not the folders above. Where the file system has no locks, others
     may take it as well.
     """
+    require()
     with suppress(FileExistsError):
         path.parent.mkdir()
     while True:
