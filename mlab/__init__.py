@@ -15,26 +15,30 @@ if TYPE_CHECKING:
     from mlab.api.bots import read_bot
     from mlab.api.ladders import Evaluation, Ladder, Limits, Score, Wave, evaluate, price, scores
     from mlab.api.orders import Orders
+    from mlab.api.replays import Replay, read_prices
     from mlab.api.runs import Run, open, runs  # noqa: A004 - as in os.open: mlab.open
     from mlab.api.search import search
     from mlab.market import Market
     from mlab.placing import PlacementError
+    from mlab.prices import Candles, PricesError
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Evaluation", "Ladder", "Limits", "Market", "Orders", "PlacementError", "Run", "Score", "Wave", "__version__",
-    "evaluate", "open", "price", "read_bot", "runs", "scores", "search",
+    "Candles", "Evaluation", "Ladder", "Limits", "Market", "Orders", "PlacementError", "PricesError", "Replay", "Run",
+    "Score", "Wave", "__version__", "evaluate", "open", "price", "read_bot", "read_prices", "runs", "scores", "search",
 ]  # fmt: skip
 
 _PLACES = {
     "mlab.api.bots": ("read_bot",),
     "mlab.api.ladders": ("Evaluation", "Ladder", "Limits", "Score", "Wave", "evaluate", "price", "scores"),
     "mlab.api.orders": ("Orders",),
+    "mlab.api.replays": ("Replay", "read_prices"),
     "mlab.api.runs": ("Run", "open", "runs"),
     "mlab.api.search": ("search",),
     "mlab.market": ("Market",),
     "mlab.placing": ("PlacementError",),
+    "mlab.prices": ("Candles", "PricesError"),
 }
 
 

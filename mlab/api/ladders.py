@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from mlab import config as configs
 from mlab.api.orders import Orders, Rules, placed_orders
+from mlab.api.replays import Replay, replayed_ladder
 from mlab.api.shown import Table
 from mlab.core.errors import ConfigError, EvaluationError
 from mlab.core.records import Candidate, Cell, Json
@@ -24,6 +25,8 @@ from mlab.model.ladder import Array, Sizing
 from mlab.model.objective import Objective
 from mlab.model.pricing import Pricing
 from mlab.model.ranking import Ranked
+from mlab.prices import Prices
+from mlab.replay import Plan
 from mlab.report import columns, words
 
 if TYPE_CHECKING:
@@ -149,6 +152,49 @@ class Ladder:
             symbol=symbol,
             take_profit_pct=take_profit_pct,
             fee_pct=fee_pct,
+        )
+
+    def replay(
+        self,
+        prices: Prices,
+        take_profit_pct: float = 1,
+        *,
+        stop_pct: float | None = None,
+        fee_maker_pct: float = 0.1,
+        fee_taker_pct: float = 0.1,
+        sizing: Sizing = "quote",
+        bootstrap: int = 100,
+    ) -> Replay:
+        """Take it through prices: what it would have done, with the classical ladders of its kind beside it.
+
+        Order 1 is bought at market, the others keep their distance to it; percents are of a budget that every deal
+        spends anew. ``docs/replay.md`` says what happens within a candle, and what a replay is not.
+
+        Args:
+            prices: a :class:`mlab.Candles`, the path of a file, ``"msft"`` (real, daily) or ``"made"`` (nobody paid them).
+            take_profit_pct: profit that ends a deal, above the average entry.
+            stop_pct: fall below the last order that ends a deal.
+            fee_maker_pct: of orders that rest.
+            fee_taker_pct: of orders at market.
+            sizing: what its volumes are, money (``quote``) or coins (``base``).
+            bootstrap: other histories, of weeks drawn anew, of which the intervals come; 0 for none.
+
+        Raises:
+            ConfigError: an argument is wrong.
+            PricesError: the prices cannot be used: file, row and reason.
+
+        Example:
+            >>> import mlab
+            >>> equal = mlab.Ladder(indent_pct=[0, 10, 20, 30, 40], volume=[1, 1, 1, 1, 1])
+            >>> equal.replay("msft", take_profit_pct=10, bootstrap=0)
+            <40 % x 5 on msft, take profit 10 %: total -16.1 %, drawdown 61.9 %, 3 deals, one open>
+        """
+        return replayed_ladder(
+            Plan("ladder", self.indent_pct, self.volume, sizing),
+            prices,
+            {"take_profit_pct": take_profit_pct, "stop_pct": stop_pct},
+            {"maker_pct": fee_maker_pct, "taker_pct": fee_taker_pct},
+            bootstrap,
         )
 
     def _repr_html_(self) -> str:

@@ -25,6 +25,7 @@ COMMANDS = {
     "trace": ("mlab.cli.browse:trace", "Follow one candidate by its id."),
     "export": ("mlab.cli.export:export", "Export what a run found as CSV or JSON."),
     "place": ("mlab.cli.place:place_ladder", "Turn a found ladder into orders that an exchange takes."),
+    "replay": ("mlab.cli.replay:replay_ladders", "Replay ladders and bots on the prices of the past."),
     "report": ("mlab.cli.export:report", "Write the report of a run: one HTML file that needs no network."),
     "bot": ("mlab.cli.bot:bot", "Judge the settings of a bot as any ladder."),
     "delete": ("mlab.cli.removal:delete", "Take runs off the lists."),

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 from functools import cache
 from types import NoneType
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from mlab.config.models import Config
-from mlab.core.errors import one_line
+from mlab.core.errors import ConfigError, one_line
 
 Place: TypeAlias = tuple[int | str, ...]
+Model = TypeVar("Model", bound=BaseModel)
 
 MUST = {
     "greater_than": "must be above {gt}",
@@ -68,6 +69,19 @@ def plain(text: str) -> str:
     """At most 80 characters that can all be printed on one line."""
     text = one_line(text)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def judged(model: type[Model], source: str, fields: Mapping[str, Any], names: Mapping[str, str]) -> Model:
+    """A section made of fields, which the user knows by these names.
+
+    Raises:
+        ConfigError: one is wrong.
+    """
+    try:
+        return model(**fields)
+    except ValidationError as error:
+        field, must, was = complaint(error, fields)
+        raise ConfigError(source, names[field], must, was) from error
 
 
 def complaint(error: ValidationError, tree: Any) -> tuple[str, str, object]:

@@ -6,6 +6,7 @@ from mlab.replay.exits import ExitRule, Fees, Levels
 from mlab.replay.outcome import Outcome
 from mlab.replay.path import Convention, Path
 from mlab.replay.run import replay
+from mlab.replay.several import Plan, Replayed, replay_all
 
 __all__ = [
     "Convention",
@@ -15,10 +16,13 @@ __all__ = [
     "Levels",
     "Outcome",
     "Path",
+    "Plan",
+    "Replayed",
     "bootstrap",
     "deals",
     "interval",
     "replay",
+    "replay_all",
     "resampled",
     "split",
     "windows",

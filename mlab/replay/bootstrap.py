@@ -75,9 +75,15 @@ def bootstrap(
     compounding: bool = False,
 ) -> Iterator[Outcome]:
     """What ladders would have done in other histories, one after the other; the same ones for all ladders."""
-    for number in range(histories):
-        path = Path(resampled(candles, (seed, number)), convention)
+    for path in other_paths(candles, histories, seed=seed, convention=convention):
         yield replay(path, levels, fees, compounding=compounding)
+
+
+def other_paths(
+    candles: Candles, histories: int, *, seed: int = 0, convention: Convention | None = None
+) -> Iterator[Path]:
+    """Paths through histories of weeks drawn anew, made one after the other."""
+    return (Path(resampled(candles, (seed, number)), convention) for number in range(histories))
 
 
 def interval(outcomes: Sequence[Outcome], share: float = 0.9) -> tuple[Outcome, Outcome]:

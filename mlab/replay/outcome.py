@@ -6,7 +6,7 @@ not depend on how many ladders are counted together. Shapes are (B,), a number a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,10 @@ class Outcome:
     open_depth: Flat
     open_marked_pct: Array
     within_candle_share: Array
+
+    def of_ladder(self, ladder: int) -> Outcome:
+        """The numbers of one ladder, each a scalar, ``depth_counts`` of shape (M,)."""
+        return Outcome(**{field.name: getattr(self, field.name)[..., ladder] for field in fields(self)})
 
 
 class Tally:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, TextIO
 
 from rich import progress as bars
+from rich.console import Console
 
 from mlab.config import Config
 from mlab.core.records import Cell, CellResult, Experiment
@@ -25,14 +27,7 @@ class Progress:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._console = console(stream or sys.stderr)
-        self._bar = bars.Progress(
-            bars.TextColumn("{task.description}"),
-            bars.BarColumn(bar_width=20 if self._console.width >= WIDTH else 8),
-            bars.TextColumn("{task.fields[status]}"),
-            console=self._console,
-            disable=not self._console.is_terminal,
-            transient=True,
-        )
+        self._bar = _bar(self._console)
         self._task: bars.TaskID | None = None
         self._cells: Sequence[Cell] = ()
         self._max_batches = self._batch_size = self._evaluations = self._worked = self._finished = 0
@@ -101,3 +96,27 @@ def _outcome(result: CellResult) -> str:
     row = columns.CellRow(result)
     need, path = columns.AT_FILLS.text(row), columns.ON_PATH.text(row)
     return f"score {columns.SCORE.text(row)}  need {need} %, path {path} %  {search}"
+
+
+@contextmanager
+def steps(name: str, stream: TextIO | None = None) -> Iterator[Callable[[int, int], None]]:
+    """A bar for work of many steps, on standard error; the block tells it how many of how many are done."""
+    with _bar(console(stream or sys.stderr)) as bar:
+        began, task = time.monotonic(), bar.add_task(name, status="")
+
+        def tell(done: int, steps: int) -> None:
+            left = (time.monotonic() - began) / done * (steps - done)
+            bar.update(task, completed=done, total=steps, status=f"{done:,} of {steps:,}  {clock(left)} left")
+
+        yield tell
+
+
+def _bar(out: Console) -> bars.Progress:
+    return bars.Progress(
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(bar_width=20 if out.width >= WIDTH else 8),
+        bars.TextColumn("{task.fields[status]}"),
+        console=out,
+        disable=not out.is_terminal,
+        transient=True,
+    )

@@ -1,0 +1,115 @@
+"""Ladders taken through prices."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import get_args
+
+from mlab.api.shown import Table
+from mlab.config.wording import judged
+from mlab.core.errors import ConfigError
+from mlab.core.records import Json
+from mlab.model.ladder import Sizing
+from mlab.prices import Candles, Prices, chosen, read
+from mlab.replay import ExitRule, Fees, Outcome, Plan
+from mlab.report import measures, replayed
+from mlab.report.measures import Beside
+from mlab.report.replayed import Row
+
+MOST_HISTORIES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a ladder would have done, and what the classical ladders would have. ``str`` tells it in words.
+
+    Attributes:
+        candles: the prices.
+        group: the ladder and the classical ones, each with its outcome and the ends of its interval.
+        fees: what the exchange took.
+        histories: other histories that the intervals come of.
+    """
+
+    candles: Candles
+    group: Beside
+    fees: Fees
+    histories: int
+
+    @property
+    def outcome(self) -> Outcome:
+        """Every number of the ladder by itself, such as ``total_pct``, ``deals`` or ``depth_counts``."""
+        return self.group.ladders[0].outcome
+
+    @property
+    def interval(self) -> tuple[Outcome, Outcome] | None:
+        """Between which each number lies in nine of ten other histories; None without such."""
+        return self.group.ladders[0].ends
+
+    @property
+    def money(self) -> Table[Row]:
+        """What became of money and time: a row a ladder, the classical ones last, each with the ends of its interval."""
+        rows = replayed.rows(self.group)
+        return Table(rows, replayed.MONEY, rows)
+
+    @property
+    def deals(self) -> Table[Row]:
+        """What the deals were: rows as in ``money``."""
+        rows = replayed.rows(self.group)
+        return Table(rows, replayed.deal_columns(self.group.rule), rows)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is odd about the prices, and where candles or fees make the numbers doubtful."""
+        return [*self.candles.warnings, *measures.doubts(self.candles, self.group, self.fees)]
+
+    def to_dict(self) -> Json:
+        """Prices and replays in plain JSON values, as ``mlab replay --format json`` has them."""
+        parts = [("", self.candles, [self.group])]
+        return {"prices": replayed.prices_json(self.candles, ()), "replays": replayed.records(parts, self.fees)}
+
+    def __repr__(self) -> str:
+        told, rule = self.outcome, self.group.rule
+        what = f"total {told.total_pct:.1f} %, drawdown {told.max_drawdown_pct:.1f} %, {told.deals} deals, one open"
+        return f"<{self.group.cell} on {self.candles.name}, take profit {rule.take_profit_pct:g} %: {what}>"
+
+    def __str__(self) -> str:
+        tables = [repr(self.money), "", repr(self.deals)]
+        return "\n".join([*self._head, "", *tables, "", *self.warnings, *replayed.LEGEND])
+
+    def _repr_html_(self) -> str:
+        head, told = (
+            "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
+            for sentences in (self._head, (*self.warnings, *replayed.LEGEND))
+        )
+        return f"{head}{self.money._repr_html_()}{self.deals._repr_html_()}{told}"
+
+    @property
+    def _head(self) -> tuple[str, str]:
+        return replayed.prices_in_words(self.candles), replayed.terms(self.fees, self.histories)
+
+
+def replayed_ladder(
+    plan: Plan, prices: Prices, rule: Mapping[str, float | None], fees: Mapping[str, float], histories: int
+) -> Replay:
+    """What one ladder would have done; arguments as of :meth:`mlab.Ladder.replay`."""
+    if type(histories) is not int or not 0 <= histories <= MOST_HISTORIES:
+        raise ConfigError("replay", "bootstrap", f"must be a whole number from 0 to {MOST_HISTORIES}", histories)
+    if plan.sizing not in get_args(Sizing):
+        raise ConfigError("replay", "sizing", "must be 'quote' or 'base'", plan.sizing)
+    exits = judged(ExitRule, "replay", rule, {name: name for name in rule})
+    taken = judged(Fees, "replay", fees, {"maker_pct": "fee_maker_pct", "taker_pct": "fee_taker_pct"})
+    candles = chosen(prices)
+    (group,) = measures.beside(candles, [(plan, exits)], taken, histories)
+    return Replay(candles, group, taken, histories)
+
+
+def read_prices(path: str | os.PathLike[str]) -> Candles:
+    """Read candles from a file: CSV with or without a header, JSON arrays, feather or parquet, zipped or not.
+
+    Raises:
+        PricesError: the file cannot be read, or holds what is no candle: file, row and reason.
+    """
+    return read(os.fspath(path))

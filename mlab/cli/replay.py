@@ -1,0 +1,179 @@
+"""``mlab replay``: what found ladders and bots would have done on prices of the past, or on made ones."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+
+import click
+import numpy as np
+import orjson
+
+from mlab import bots, prices
+from mlab.bots import Distance
+from mlab.cli.browse import cell_of
+from mlab.cli.choice import reading
+from mlab.cli.export import OUTPUT, write
+from mlab.config import from_tree
+from mlab.config.wording import judged
+from mlab.core.errors import ConfigError, EvaluationError
+from mlab.core.records import Candidate
+from mlab.core.state import CANDIDATE_ID
+from mlab.model.ladder import Sizing
+from mlab.prices import Candles
+from mlab.replay import ExitRule, Fees, Plan, split
+from mlab.report import measures, replayed, summary, terminal
+from mlab.report.progress import steps
+
+FILE = "A file of prices, or one of the embedded ones: msft (where left out) or made."
+PROFITS = "In % above the average entry, several with commas; where left out that of the bot, else 1."
+DATE = "Replay what is before a date and what is from it on, each by itself, such as 2010-01-01."
+HISTORIES = "Other histories, of weeks drawn anew, of which the intervals come; 0 for none."
+EMBEDDED = (
+    "No --prices FILE was named: these are Microsoft's from 2000 to 2013, daily prices of a stock. They say little "
+    "about coins, and days are too coarse for take-profits below 5 %. --prices made has hourly ones that a generator "
+    "made."
+)
+
+
+@click.command("replay")
+@click.argument("names", metavar="[RUN|BOT FILE]...", nargs=-1)
+@click.option("--prices", "source", metavar="FILE", help=FILE)
+@click.option("--cell", metavar="CELL", help="One cell of the runs only, such as 20x10: overlap x orders.")
+@click.option("--top", type=click.IntRange(1), default=1, show_default=True, help="Best ladders of each cell.")
+@click.option("--distances", type=click.Choice([one.name.lower() for one in Distance]), help="Of a bot's table.")
+@click.option("--take-profit", "profits", metavar="PCT[,PCT...]", help=PROFITS)
+@click.option("--stop", type=float, help="In % below the last order; none where left out.")
+@click.option("--fee-maker", type=float, default=0.1, show_default=True, help="Of orders that rest, in %.")
+@click.option("--fee-taker", type=float, default=0.1, show_default=True, help="Of orders at market, in %.")
+@click.option("--split", "date", metavar="DATE", help=DATE)
+@click.option(
+    "--bootstrap", "histories", type=click.IntRange(0, 10_000), default=100, show_default=True, help=HISTORIES
+)
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.option("--output", "-o", type=OUTPUT, default="-", help="A file; standard output where left out.")
+def replay_ladders(  # noqa: PLR0913 - its options
+    names: tuple[str, ...],
+    *,
+    source: str | None,
+    cell: str | None,
+    top: int,
+    distances: str | None,
+    profits: str | None,
+    stop: float | None,
+    fee_maker: float,
+    fee_taker: float,
+    date: str | None,
+    histories: int,
+    form: str,
+    output: Path,
+) -> None:
+    """Replay ladders and bots on the prices of the past.
+
+    RUN is the id of a run, the end of one, or latest; or that of one candidate. BOT FILE is what mlab bot reads.
+    Classical ladders of the same depth and number of orders stand beside each; nothing is ranked by what it earned.
+    """
+    rates = {"maker_pct": fee_maker, "taker_pct": fee_taker}
+    fees = judged(Fees, "command line", rates, {"maker_pct": "--fee-maker", "taker_pct": "--fee-taker"})
+    wanted = Wanted(cell, top, Distance[distances.upper()] if distances else None, _numbers(profits), stop)
+    asked = [entry for name in names or ("latest",) for entry in wanted.ladders(name)]
+    if cell is not None and all(map(_is_file, names or ("latest",))):
+        raise ConfigError("command line", "--cell", "must stand beside a run, whose cell it is", cell)
+    candles = prices.chosen(source or "msft")
+    parts = []
+    for name, part in _parts(candles, date):
+        with steps(f"replay {name}".strip()) as tell:
+            parts.append((name, part, measures.beside(part, asked, fees, histories, tell)))
+    told = [EMBEDDED] if source is None else []
+    if form == "table":
+        text = io.StringIO()
+        out = terminal.console(sys.stdout if str(output) == "-" else text)
+        replayed.show(out, told, parts, fees, histories)
+        write(output, text.getvalue())
+    elif form == "csv":
+        for sentence in (*told, *replayed.warnings(parts, fees)):
+            click.echo(sentence, err=True)
+        write(output, summary.as_csv(replayed.flat(parts)))
+    else:
+        tree = {"prices": replayed.prices_json(candles, told), "replays": replayed.records(parts, fees)}
+        write(output, orjson.dumps(tree, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which ladders of runs and bots are replayed, and when their deals end; what the options say."""
+
+    cell: str | None
+    top: int
+    distances: Distance | None
+    profits: tuple[float, ...]
+    stop: float | None
+
+    def ladders(self, name: str) -> Iterator[tuple[Plan, ExitRule]]:
+        """Those of a bot's file, of a run, or of one candidate, each under each take-profit.
+
+        Raises:
+            ConfigError: there are none of that name.
+        """
+        if _is_file(name):
+            bot = bots.read(Path(name), None, self.distances)
+            own = () if bot.take_profit_pct is None else (float(bot.take_profit_pct),)
+            plan = Plan(bot.name, tuple(bot.indent()[:, 0].tolist()), tuple(bot.volume()[:, 0].tolist()))
+            return product([plan], self._rules(own))
+        return product(self._found(name), self._rules(()))
+
+    def _rules(self, own: tuple[float, ...]) -> list[ExitRule]:
+        names = {"take_profit_pct": "--take-profit", "stop_pct": "--stop"}
+        fields = ({"take_profit_pct": profit, "stop_pct": self.stop} for profit in self.profits or own or (1.0,))
+        return [judged(ExitRule, "command line", one, names) for one in fields]
+
+    def _found(self, name: str) -> list[Plan]:
+        with reading(name[:22] if CANDIDATE_ID.fullmatch(name) else name) as (_, store, run):
+            sizing = from_tree(run.config, f"run {run.run_id}").ladder.sizing
+            if CANDIDATE_ID.fullmatch(name):
+                kept = store.kept(run.exp_id, name)
+                if kept is None:
+                    raise ConfigError("command line", "RUN", "must be a candidate that is kept, see mlab show", name)
+                return [_plan(kept, sizing)]
+            cells = store.cells(run.exp_id)
+            chosen = cells if self.cell is None else [cell_of(cells, self.cell)]
+            found = [one for it in chosen for one in store.results(run.exp_id, it.cell.index)[: self.top]]
+        if not found:
+            raise EvaluationError(f"run {run.run_id} found no ladder{f' in {self.cell}' if self.cell else ''}")
+        return [_plan(one, sizing) for one in found]
+
+
+def _is_file(name: str) -> bool:
+    """Whether a bot's file is meant; runs have neither dots nor slashes in their names."""
+    return bool(Path(name).suffix) or os.sep in name or Path(name).is_file()
+
+
+def _plan(ladder: Candidate, sizing: Sizing) -> Plan:
+    schedule = ladder.contract["schedule"]
+    return Plan(ladder.candidate_id, tuple(schedule["indent_pct"]), tuple(schedule["volume_pct"]), sizing)
+
+
+def _numbers(text: str | None) -> tuple[float, ...]:
+    try:
+        return tuple(map(float, text.split(","))) if text is not None else ()
+    except ValueError:
+        raise ConfigError("command line", "--take-profit", "must be numbers with commas, such as 1,2", text) from None
+
+
+def _parts(candles: Candles, date: str | None) -> list[tuple[str, Candles]]:
+    """The stretches to be replayed, by name: all, or what is before a date and what is from it on."""
+    if date is None:
+        return [("", candles)]
+    try:
+        moment = datetime.fromisoformat(date)
+    except ValueError:
+        raise ConfigError("command line", "--split", "must be a date, such as 2010-01-01", date) from None
+    utc = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    before, after = split(candles, np.datetime64(utc, "ms"))
+    return [(f"before {date}", before), (f"from {date}", after)]

@@ -1,0 +1,75 @@
+"""Ladders beside the classical ones of their cell, which are their measure, on the same prices; and what to doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlab.bots.classical import classical
+from mlab.prices import Candles
+from mlab.replay import ExitRule, Fees, Plan, Replayed, replay_all
+
+Tell = Callable[[int, int], None]
+
+DOUBTED_SHARE, FEES_EARNED, DAILY_PCT = 0.2, 3.0, 5.0
+"""Share of deals within one candle, take-profit over fees, and take-profit on daily prices, that are doubtful."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Ladders of one cell under one exit rule, and the classical ladders of that cell."""
+
+    cell: str
+    rule: ExitRule
+    ladders: tuple[Replayed, ...]
+    classical: tuple[Replayed, ...]
+
+
+def cell_label(plan: Plan) -> str:
+    """Depth and number of orders of a ladder: ``20 % x 10``."""
+    return f"{round(plan.columns()[0][-1], 6):g} % x {len(plan.indent_pct)}"
+
+
+def beside(
+    candles: Candles, asked: Sequence[tuple[Plan, ExitRule]], fees: Fees, histories: int, tell: Tell | None = None
+) -> list[Beside]:
+    """Replay ladders, and with those of each cell and exit rule the classical ones."""
+    alike: dict[tuple[str, ExitRule], list[Plan]] = {}
+    for plan, rule in asked:
+        alike.setdefault((cell_label(plan), rule), []).append(plan)
+    groups = [(cell, rule, plans, _classical(plans[0])) for (cell, rule), plans in alike.items()]
+    tasks = [(plan, rule) for _, rule, plans, others in groups for plan in (*plans, *others)]
+    replayed = iter(replay_all(candles, tasks, fees, histories=histories, tell=tell or (lambda _done, _all: None)))
+    return [
+        Beside(cell, rule, tuple(next(replayed) for _ in plans), tuple(next(replayed) for _ in others))
+        for cell, rule, plans, others in groups
+    ]
+
+
+def _classical(plan: Plan) -> list[Plan]:
+    orders, depth = len(plan.indent_pct), round(float(plan.columns()[0][-1]), 6)
+    if orders < 2:
+        return []
+    rows = ((name, settings.orders()) for name, settings in classical(depth, orders).items())
+    return [
+        Plan(name, tuple(float(it.deviation_pct) for it in row), tuple(float(it.size) for it in row))
+        for name, row in rows
+    ]
+
+
+def doubts(candles: Candles, group: Beside, fees: Fees) -> list[str]:
+    """Where candles or fees make these numbers doubtful, in sentences."""
+    profit, paid = group.rule.take_profit_pct, fees.maker_pct + fees.taker_pct
+    told = []
+    if candles.step >= np.timedelta64(1, "D") and profit < DAILY_PCT:
+        told.append(f"the prices are daily, and the take-profit of {profit:g} % is below {DAILY_PCT:g} %")
+    if fees.taker_pct + fees.maker_pct * (1.0 + profit / 100.0) >= profit:
+        told.append(f"fees of {paid:g} % eat the whole take-profit of {profit:g} % where order 1 alone has filled")
+    elif profit < FEES_EARNED * paid:
+        told.append(f"the take-profit of {profit:g} % is less than three times the fees of {paid:g} %")
+    shares = ((float(one.outcome.within_candle_share), one.plan.name) for one in (*group.ladders, *group.classical))
+    if many := [f"{share * 100:.0f} % of {name}" for share, name in shares if share > DOUBTED_SHARE]:
+        told.append(f"of the deals, {', '.join(many)} begin and end in one candle")
+    return [f"Doubt these numbers: {reason}." for reason in told]

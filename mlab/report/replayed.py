@@ -1,0 +1,246 @@
+"""Replays as people and programs read them: ladders of one cell beside the classical ones, and what to doubt.
+
+Columns stand in one order, and nothing is sorted or coloured by what it earned: realised profit rises with the risk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from rich.console import Console
+from rich.text import Text
+
+from mlab.core.records import Json
+from mlab.prices import Candles
+from mlab.prices.candles import duration
+from mlab.replay import ExitRule, Fees, Outcome, Replayed
+from mlab.report import numbers, terminal
+from mlab.report.columns import COUNT, TENTHS, Column
+from mlab.report.measures import Beside, cell_label, doubts
+
+Part: TypeAlias = tuple[str, Candles, Sequence[Beside]]
+"""A stretch of prices by its name, which is empty where it is all there is, and what was replayed on it."""
+
+LEGEND = (
+    "Beside them the classical ladders of the same depth and number of orders: equal steps and equal sizes; and, as "
+    "bots of 3Commas have them, a volume scale of 1.2 or 1.5 over a step scale of 1.2. Same exposure held is what "
+    "holding would have earned with as much money as was at work on average.",
+    "One history is one draw, and nothing here is a ranking: realised profit rises with the risk that is taken, the "
+    "total with the drift of the market.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table: a ladder, or an end of its interval."""
+
+    name: str
+    outcome: Outcome
+    is_end: bool = False
+
+
+def _column(key: str, head: str, unit: str = "", write: Callable[[Any], str] = TENTHS, scale: float = 1.0) -> Column:
+    return Column(key, head, lambda row: float(getattr(row.outcome, key)) * scale, unit, write)
+
+
+def _whole(value: float) -> str:
+    return COUNT(round(value))
+
+
+def _depths(row: Row) -> str | None:
+    return None if row.is_end else " ".join(map(str, row.outcome.depth_counts.tolist()))
+
+
+NAME = Column("name", "ladder", lambda row: row.name, kind="text", wraps=True)
+STOPS = _column("stops", "stopped deals", write=_whole)
+
+MONEY = (
+    NAME,
+    _column("total_pct", "total", "%"),
+    _column("max_drawdown_pct", "largest drawdown", "%"),
+    _column("longest_deal_candles", "longest deal candles", write=_whole),
+    _column("all_filled_share", "all filled", "% of time", scale=100.0),
+    _column("deployed_share", "deployed", "%", scale=100.0),
+    _column("same_exposure_pct", "same exposure held", "%"),
+)
+"""What a ladder did with money and time. A row is a :class:`Row`."""
+
+DEALS = (
+    NAME,
+    _column("deals", "deals ended", write=_whole),
+    _column("realised_pct", "realised", "%"),
+    _column("median_deal_candles", "median deal candles", write=_whole),
+    _column("slow_deal_candles", "95 % up to candles", write=_whole),
+    Column("depth_counts", "took profit after order 1, 2, ..", _depths, absent=lambda _row: "", kind="text",
+           wraps=True),
+    _column("worst_deal_pct", "worst deal", "%"),
+    Column("open_depth", "open deal orders", lambda row: None if row.is_end else int(row.outcome.open_depth),
+           absent=lambda _row: ""),
+    _column("open_marked_pct", "marked", "%"),
+)  # fmt: skip
+"""What its deals were."""
+
+
+def deal_columns(rule: ExitRule) -> tuple[Column, ...]:
+    """Columns of deals: those that were stopped among them where there is a stop."""
+    return DEALS if rule.stop_pct is None else (*DEALS, STOPS)
+
+
+def rows(group: Beside) -> list[Row]:
+    """A row a ladder, the classical ones last, each followed by the two ends of its interval."""
+    named = [(str(number), one) for number, one in enumerate(group.ladders, start=1)]
+    named += [(one.plan.name, one) for one in group.classical]
+    found = []
+    for name, one in named:
+        found.append(Row(name, one.outcome))
+        if one.ends:
+            found += [
+                Row(f"- {percentile} %", end, is_end=True) for percentile, end in zip((5, 95), one.ends, strict=True)
+            ]
+    return found
+
+
+def show(out: Console, first: Sequence[str], parts: Sequence[Part], fees: Fees, histories: int) -> None:
+    """Print replays, stretch by stretch, after what is to be said first."""
+    for sentence in (*first, terms(fees, histories)):
+        terminal.prose(out, sentence)
+    for name, candles, groups in parts:
+        out.print()
+        terminal.line(out, f"{name}  {prices_in_words(candles)}".strip())
+        for sentence in candles.warnings:
+            terminal.prose(out, sentence)
+        for group in groups:
+            out.print()
+            _show(out, candles, group, fees)
+    out.print()
+    for sentence in LEGEND:
+        terminal.prose(out, sentence)
+
+
+def _show(out: Console, candles: Candles, group: Beside, fees: Fees) -> None:
+    stop = "" if group.rule.stop_pct is None else f", stop {group.rule.stop_pct:g} % below the last order"
+    title = f"{group.cell}, take profit {group.rule.take_profit_pct:g} %{stop}"
+    out.print(Text(title, style="bold"), soft_wrap=True)
+    for number, one in enumerate(group.ladders, start=1):
+        name = one.plan.name.encode(out.encoding, "replace").decode(out.encoding)
+        terminal.line(out, f"{number}  {name}")
+    for shown in (MONEY, deal_columns(group.rule)):
+        out.print()
+        terminal.table(out, shown, rows(group))
+    if found := doubts(candles, group, fees):
+        out.print()
+        for sentence in found:
+            terminal.prose(out, sentence)
+
+
+def prices_in_words(candles: Candles) -> str:
+    """Which prices: ``msft: 3,270 candles of 1 day, 2000-03-01 to 2013-03-01, c34af161f7fd``."""
+    return f"{repr(candles)[1:-1]}{'; made, nobody ever paid them' if candles.made else ''}"
+
+
+def terms(fees: Fees, histories: int) -> str:
+    """Under which conditions, and what the intervals are."""
+    told = (
+        f"Fees {fees.maker_pct:g} % maker, {fees.taker_pct:g} % taker. Percents are of the budget, which is spent anew"
+    )
+    told += " by every deal."
+    if histories:
+        told += f" 5 % and 95 %: nine tenths of {histories} histories of weeks drawn anew lie between."
+    return told
+
+
+# for programs --------------------------------------------------------------------------------------------
+
+
+def prices_json(candles: Candles, first: Sequence[str]) -> Json:
+    """What prices they were, as one object."""
+    first, last = (str(time.astype("datetime64[s]")) for time in candles.time[[0, -1]])
+    return {
+        "name": candles.name,
+        "hash": candles.hash,
+        "made": candles.made,
+        "candles": len(candles),
+        "step": duration(candles.step),
+        "first": first,
+        "last": last,
+        "missing": candles.missing,
+        "warnings": [*first, *candles.warnings],
+    }
+
+
+INTERVALS = [
+    column.key for column in (*MONEY, *DEALS, STOPS) if column.key not in {"name", "depth_counts", "open_depth"}
+]
+
+
+def record(replayed: Replayed) -> Json:
+    """What one ladder did, in plain JSON values."""
+    told, rule = replayed.outcome, replayed.rule
+    found = {
+        "candidate_id": replayed.plan.name,
+        "cell": cell_label(replayed.plan),
+        "take_profit_pct": rule.take_profit_pct,
+        "stop_pct": rule.stop_pct,
+        "deals": told.deals.item(),
+        "total_pct": _percent(told.total_pct),
+        "realised_pct": _percent(told.realised_pct),
+        "max_drawdown_pct": _percent(told.max_drawdown_pct),
+        "longest_deal_candles": told.longest_deal_candles.item(),
+        "all_filled_share": told.all_filled_share.item(),
+        "deployed_share": told.deployed_share.item(),
+        "same_exposure_pct": _percent(told.same_exposure_pct),
+        "depth_counts": told.depth_counts.tolist(),
+        "stops": told.stops.item(),
+        "worst_deal_pct": _percent(told.worst_deal_pct),
+        "open_deal": {"depth": told.open_depth.item(), "marked_pct": _percent(told.open_marked_pct)},
+        "median_deal_candles": told.median_deal_candles.item(),
+        "slow_deal_candles": told.slow_deal_candles.item(),
+        "within_candle_share": told.within_candle_share.item(),
+    }
+    if replayed.ends:
+        found["intervals"] = {key: [_percent(getattr(end, key)) for end in replayed.ends] for key in INTERVALS}
+    return found
+
+
+def _percent(value: Any) -> float:
+    return numbers.percent(float(value))
+
+
+def warnings(parts: Sequence[Part], fees: Fees) -> list[str]:
+    """What is odd about the prices, and what to doubt of each group, for who reads no table."""
+    told: list[str] = []
+    for _, candles, groups in parts:
+        told += candles.warnings
+        told += [f"{group.cell}: {doubt}" for group in groups for doubt in doubts(candles, group, fees)]
+    return told
+
+
+def records(parts: Sequence[Part], fees: Fees) -> list[Json]:
+    """One object a ladder and exit rule; the classical ladders of its cell stand in it, and what to doubt."""
+    found = []
+    for name, candles, groups in parts:
+        for group in groups:
+            beside = {"classical": [record(one) for one in group.classical], "warnings": doubts(candles, group, fees)}
+            where = {"part": name} if name else {}
+            found += [record(one) | where | beside for one in group.ladders]
+    return found
+
+
+def flat(parts: Sequence[Part]) -> list[Json]:
+    """One flat row a ladder and exit rule, the classical ladders among them."""
+    found = []
+    for name, _, groups in parts:
+        where = {"part": name} if name else {}
+        for group in groups:
+            found += [where | {"kind": "ladder"} | _flat(record(one)) for one in group.ladders]
+            found += [where | {"kind": "classical"} | _flat(record(one)) for one in group.classical]
+    return found
+
+
+def _flat(told: Json) -> Json:
+    open_deal, ends = told.pop("open_deal"), told.pop("intervals", {})
+    told["depth_counts"] = " ".join(map(str, told["depth_counts"]))
+    told |= {f"open_{key}": value for key, value in open_deal.items()}
+    return told | {f"{key}_{end}": pair[k] for key, pair in ends.items() for k, end in enumerate(("from", "to"))}
