@@ -171,7 +171,7 @@ class Ladder:
         spends anew. ``docs/replay.md`` says what happens within a candle, and what a replay is not.
 
         Args:
-            prices: a :class:`mlab.Candles`, the path of a file, ``"msft"`` (real, daily) or ``"made"`` (nobody paid them).
+            prices: a :class:`mlab.Candles`, the path of a file, ``"msft"`` (real, daily) or ``"made"``.
             take_profit_pct: profit that ends a deal, above the average entry.
             stop_pct: fall below the last order that ends a deal.
             fee_maker_pct: of orders that rest.
@@ -187,7 +187,7 @@ class Ladder:
             >>> import mlab
             >>> equal = mlab.Ladder(indent_pct=[0, 10, 20, 30, 40], volume=[1, 1, 1, 1, 1])
             >>> equal.replay("msft", take_profit_pct=10, bootstrap=0)
-            <40 % x 5 on msft, take profit 10 %: total -16.1 %, drawdown 61.9 %, 3 deals, one open>
+            <40 % x 5 on msft, take profit 10 %: total -7.9 %, drawdown 57.6 %, 2 deals, one open>
         """
         return replayed_ladder(
             Plan("ladder", self.indent_pct, self.volume, sizing),

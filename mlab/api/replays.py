@@ -50,7 +50,7 @@ class Replay:
 
     @property
     def money(self) -> Table[Row]:
-        """What became of money and time: a row a ladder, the classical ones last, each with the ends of its interval."""
+        """What became of money and time: a row a ladder, the classical ones last, each with its interval."""
         rows = replayed.rows(self.group)
         return Table(rows, replayed.MONEY, rows)
 
@@ -68,7 +68,7 @@ class Replay:
     def to_dict(self) -> Json:
         """Prices and replays in plain JSON values, as ``mlab replay --format json`` has them."""
         parts = [("", self.candles, [self.group])]
-        return {"prices": replayed.prices_json(self.candles, ()), "replays": replayed.records(parts, self.fees)}
+        return {"prices": replayed.prices_json(self.candles), "replays": replayed.records(parts, self.fees)}
 
     def __repr__(self) -> str:
         told, rule = self.outcome, self.group.rule

@@ -49,9 +49,7 @@ def beside(
 
 
 def _classical(plan: Plan) -> list[Plan]:
-    orders, depth = len(plan.indent_pct), round(float(plan.columns()[0][-1]), 6)
-    if orders < 2:
-        return []
+    orders, depth = len(plan.indent_pct), float(plan.columns()[0][-1])
     rows = ((name, settings.orders()) for name, settings in classical(depth, orders).items())
     return [
         Plan(name, tuple(float(it.deviation_pct) for it in row), tuple(float(it.size) for it in row))

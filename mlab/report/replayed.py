@@ -108,7 +108,7 @@ def show(out: Console, first: Sequence[str], parts: Sequence[Part], fees: Fees, 
         terminal.prose(out, sentence)
     for name, candles, groups in parts:
         out.print()
-        terminal.line(out, f"{name}  {prices_in_words(candles)}".strip())
+        terminal.prose(out, f"{name}  {prices_in_words(candles)}".strip())
         for sentence in candles.warnings:
             terminal.prose(out, sentence)
         for group in groups:
@@ -154,8 +154,8 @@ def terms(fees: Fees, histories: int) -> str:
 # for programs --------------------------------------------------------------------------------------------
 
 
-def prices_json(candles: Candles, first: Sequence[str]) -> Json:
-    """What prices they were, as one object."""
+def prices_json(candles: Candles, said: Sequence[str] = ()) -> Json:
+    """What prices they were, as one object; its warnings begin with what is to be said."""
     first, last = (str(time.astype("datetime64[s]")) for time in candles.time[[0, -1]])
     return {
         "name": candles.name,
@@ -166,7 +166,7 @@ def prices_json(candles: Candles, first: Sequence[str]) -> Json:
         "first": first,
         "last": last,
         "missing": candles.missing,
-        "warnings": [*first, *candles.warnings],
+        "warnings": [*said, *candles.warnings],
     }
 
 
