@@ -9,6 +9,7 @@ import math
 import random
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from html import escape
 from pathlib import Path
@@ -39,7 +40,10 @@ pytestmark = [
 
 D = Decimal
 CASES = 2000
-TOLD = (*MARKET, "market.quote=USDT", "market.most_quantity=60")
+TOLD = (
+    *MARKET, "market.quote=USDT", "market.most_quantity=60", "market.origin=Binance spot",
+    "market.as_of=2025-11-27T00:00:00+00:00",
+)  # fmt: skip
 
 EXTREME = {
     "most": (Market(symbol="A", tick=D("0.01"), step=D("0.1"), most_quantity=D("20.05")), D("10")),
@@ -223,6 +227,13 @@ def test_a_person_types_and_reads_and_copies(page: Page, mlab: Shell) -> None:
         shown.get_by_role("button").click()
         expect(shown.get_by_role("button")).to_have_text("Copied")
         assert page.evaluate("navigator.clipboard.readText()") == wanted
+
+
+def test_it_says_how_old_the_rules_are_when_it_is_read(page: Page) -> None:
+    days = (datetime.now(UTC) - datetime(2025, 11, 27, tzinfo=UTC)).days
+    age = rf"Binance spot, as of 2025-11-27 00:00 UTC \(({days}|{days + 1}) days ago\)"
+    expect(page.locator("header")).to_contain_text(re.compile(f"Market: {age}; 500 USDT from 100 down"))
+    expect(page.locator(".calculator").first).to_contain_text(re.compile(f"Rules of the run: {age}\\."))
 
 
 def test_a_rule_that_cannot_be_kept_is_told_in_the_same_words(page: Page, mlab: Shell) -> None:

@@ -159,6 +159,20 @@ def test_prices_of_a_program_are_the_placed_ones(mlab: Shell) -> None:
     ]
 
 
+def test_a_run_says_whose_rules_it_kept_and_how_old_they_are(state: State, answer: str) -> None:
+    with Store.open(state.database) as store:
+        run = runs.stored(store, runs.searched(state, store, f"market.file={answer}", "market.budget=200"))
+        best = store.cells(run.exp_id)[0].best
+    assert best is not None
+    Path(answer).unlink()
+    assert re.fullmatch(
+        r"Market: AAAUSDT, Binance spot, as of 2025-11-27 00:00 UTC, \d+ days ago; 200 USDT from 100 down; limits "
+        r"raised for it: first_volume_min_pct 1 -> 3\.55\.",
+        placed.told(run),
+    )
+    assert re.match(r"Orders, in USDT = AAA at a price: 17\.5 = 0\.175 at 100; ", placed.orders_in_words(run, best))
+
+
 def test_mlflow_has_the_placed_orders_of_a_winner(mlab: Shell, stored: tuple[State, str, str], tmp_path: Path) -> None:
     with Store.open(stored[0].database) as store:
         for run_id in stored[1:]:

@@ -29,7 +29,7 @@ LADDERS = (columns.CELL, *columns.RANKED)
 templates = Environment(loader=PackageLoader("mlab.report", "."), autoescape=True, undefined=StrictUndefined)
 templates.filters["heights"] = lambda needs: [need / max(*needs, 1e-9) for need in needs]
 templates.globals.update(columns=columns, words=words, LADDERS=LADDERS, MEANING=MEANING, version=mlab.__version__)
-templates.globals.update(calculator=calculator, whose=placed.whose, ORDERS=placed.COLUMNS)
+templates.globals.update(calculator=calculator, placed=placed, ORDERS=placed.COLUMNS)
 
 
 def html(
@@ -56,7 +56,6 @@ def html(
     return templates.get_template("page.html.j2").render(
         run=run,
         facts=_facts(run, cells),
-        market=placed.told(run, aged=False),
         pages=pages,
         front_image=_image(drawn.get(FRONT) or plots.svg(plots.front_plot(cells))) if kept else "",
         cells=columns.cell_rows(cells),

@@ -96,23 +96,23 @@ def by_config(config: Config) -> Callable[[Candidate], Placement] | None:
     return placing
 
 
-def told(run: Experiment, *, aged: bool = True) -> str:
-    """What a run was told of its market, and what that has done to its limits; empty where it was not.
-
-    How old the rules are is left out of what is kept: a page that is read later.
-    """
+def told(run: Experiment) -> str:
+    """What a run was told of its market, and what that has done to its limits; empty where it was not."""
     config = from_tree(run.config, f"run {run.run_id}")
-    if config.market is None:
-        return ""
-    rules, wanted, kept = config.market.market(), config.ladder.limits, config.limits
+    return f"Market: {origin(config.market.market())}; {terms(config)}." if config.market else ""
+
+
+def terms(config: Config) -> str:
+    """The money of a run that was told of its market, and the limits that this has raised."""
+    assert config.market is not None  # noqa: S101 - there are none without
+    wanted, kept = config.ladder.limits, config.limits
     raised = [
         f"{name} {getattr(wanted, name):g} -> {getattr(kept, name):g}"
         for name in ("first_volume_min_pct", "min_indent_step_pct")
         if getattr(kept, name) != getattr(wanted, name)
     ]
     limits = f"; limits raised for it: {', '.join(raised)}" if raised else ""
-    money = f"{exact(config.market.budget)} {rules.quote} from {exact(config.base_price)} down"
-    return f"Market: {(origin if aged else whose)(rules)}; {money}{limits}."
+    return f"{exact(config.market.budget)} {config.market.market().quote} from {exact(config.base_price)} down{limits}"
 
 
 def orders_in_words(run: Experiment, ladder: Candidate) -> str:
