@@ -285,6 +285,17 @@ def test_orders_that_become_one_when_they_are_typed_are_refused() -> None:
     assert bots.write(bot, "3commas")
 
 
+def test_what_lies_beyond_the_bounds_of_a_maker_is_not_written() -> None:
+    steep = parsed(shown.three_commas(100, 100, 1, 60, 1, 1))
+    with pytest.raises(ConfigError, match=r"settings for okx: pxSteps: must be at most 0\.5, was '0\.6'"):
+        bots.write(steep, "okx")
+
+
+def test_a_table_of_a_country_with_decimal_commas_is_read() -> None:
+    table = "deviation_from_first_pct;size\n0;10,5\n2,5;21\n"
+    assert bots.parse(table, "f") == bots.parse(table.replace(",", ".").replace(";", ","), "f")
+
+
 def test_a_free_ladder_is_refused_by_a_format_that_has_no_such() -> None:
     bot = parsed(shown.VELES_CUSTOM)
     free = Bot("b", "x", (*bot.orders, BotOrder(D(50), D(7))))
@@ -375,7 +386,10 @@ def test_what_is_strange_missing_or_contradicting_is_refused_with_file_and_field
         ("deviation_from_first_pct,size\n0,1\n", "orders: must be 2 to 201 with the first, was 1"),
         ("deviation_from_first_pct,size,shares\n0,1,1\n", "head: must have one column named size, "),
         ("price,size\n100,1\n", "head: must have one column named deviation_from_first_pct, "),
-        ("deviation_from_first_pct;size\n0;1\n1,5;1\n", "row 2, deviation_from_first_pct: must be a number, was '1,5'"),
+        (
+            "deviation_from_first_pct;size\n0;1\n1.000,5;1\n",
+            "row 2, deviation_from_first_pct: must be a number, was '1.000.5'",
+        ),
     ],
 )
 def test_texts_that_are_no_settings_are_refused(text: str, line: str) -> None:

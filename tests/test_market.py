@@ -10,10 +10,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mlab.core.errors import ConfigError
 from mlab.market import Market, read
+from mlab.market.rules import decimal
 
 
 def binance(symbol: str = "AAAUSDT", **more: Any) -> dict[str, Any]:
@@ -202,3 +204,10 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "latin").write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(ConfigError, match="must be text in UTF-8"):
         read(tmp_path / "latin")
+
+
+def test_numbers_of_any_library_are_exact() -> None:
+    told = [0.1, "0.1", Decimal("0.1"), np.float64(0.1)]
+    assert {decimal(number) for number in told} == {Decimal("0.1")}
+    assert {decimal(number) for number in (3, np.int64(3), "3")} == {Decimal(3)}
+    assert {decimal(number) for number in (True, np.True_, None, float("nan"), "1,5", (3,))} == {None}

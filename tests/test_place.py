@@ -69,7 +69,7 @@ def test_a_ladder_becomes_orders_of_a_market(mlab: Shell, stored: tuple[State, s
     assert "AAAUSDT, Binance spot, as of 2025-11-27 00:00 UTC, " in out
     assert "days ago" in out
     assert "least money 7, lowest share 0.2, most orders 40, falling prices" in out
-    assert "of 500 USDT; covers 10.00 %" in out
+    assert out.index("of 500 USDT; covers 10.00 %") < out.index("quantity") < out.index("Need at fills")
 
 
 def test_csv_json_and_table_say_the_same(mlab: Shell) -> None:
@@ -84,6 +84,14 @@ def test_csv_json_and_table_say_the_same(mlab: Shell) -> None:
     for row in rows:
         assert f"{row['price']:>8}   {row['quantity']}" in table or row["price"] in table
     assert rows[-1]["spent"] == told["spent"]
+
+
+@pytest.mark.parametrize("mark", [".", ","])
+def test_orders_that_were_written_are_read_as_a_bot(mlab: Shell, mark: str) -> None:
+    orders = json.loads(mlab("--format", "json")[0])["orders"]
+    bot = bots.parse(mlab("--format", "csv", "--decimal", mark)[0], "orders.csv")
+    assert [plain(order.size) for order in bot.orders] == [order["money"] for order in orders]
+    assert [plain(100 - order.deviation_pct) for order in bot.orders] == [order["price"] for order in orders]
 
 
 def test_csv_of_a_country_with_decimal_commas(mlab: Shell) -> None:

@@ -141,9 +141,12 @@ def write(bot: Bot, form: str, decimals: int = DECIMALS) -> str:
         decimals: of its percentages; 2 is what people type. What is then read back is what was written.
 
     Raises:
-        ConfigError: the format has no such ladder, or two orders become one when they are rounded.
+        ConfigError: the format has no such ladder, or not within its bounds, or two orders become one when they are
+            rounded.
     """
     known = FORMATS[form]
     replace(bot, orders=tuple(BotOrder(round(one.deviation_pct, decimals), one.size) for one in bot.orders))
     tree = known.write(bot, decimals)
-    return tree if isinstance(tree, str) else written({DISTANCES: str(known.distance)} | tree)
+    text = tree if isinstance(tree, str) else written({DISTANCES: str(known.distance)} | tree)
+    parse(text, f"settings for {form}", form)  # by the bounds of its maker
+    return text

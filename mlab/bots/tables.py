@@ -58,6 +58,8 @@ def _rows(text: str, source: str) -> list[list[str]]:
         raise ConfigError(source, "", f"is not valid CSV: {error}") from None
     if not rows:
         raise ConfigError(source, "", "is empty, must be a bot's settings or a table")
+    if separator == ";":  # of a country with decimal commas
+        rows = [rows[0], *([cell.replace(",", ".") for cell in row] for row in rows[1:])]
     return rows
 
 

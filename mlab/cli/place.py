@@ -140,10 +140,12 @@ def _placement(ladder: Candidate, traded: tuple[market.Market, Decimal, Decimal]
 def _show(out: Console, ladder: Candidate, placement: Placement, take_profit: Decimal, fee: Decimal) -> None:
     terminal.line(out, f"{ladder.cell.label}  {ladder.candidate_id}".rstrip())
     terminal.prose(out, placed.origin(placement.market))
+    spends, *others = placed.sentences(placement, take_profit, fee)
+    terminal.prose(out, spends)
     out.print()
     terminal.table(out, placed.COLUMNS, placed.rows(placement, take_profit, fee))
     out.print()
-    for sentence in placed.sentences(placement, take_profit, fee):
+    for sentence in others:
         terminal.prose(out, sentence)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal, DecimalException
+from numbers import Integral, Real
 
 from mlab.core.decimals import plain
 from mlab.core.records import Json
@@ -80,10 +81,14 @@ RULES = ("tick", "step", "least_quantity", "most_quantity", "least_money", "lowe
 
 def decimal(value: object) -> Decimal | None:
     """The decimal that a text or number of a file says; None where it says none, or one beyond all sense."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+    if isinstance(value, Integral):  # of numpy, too, whose repr is no number
+        value = None if isinstance(value, bool) else int(value)
+    elif isinstance(value, Real):
+        value = repr(float(value))
+    if not isinstance(value, str | int | Decimal):
         return None
     try:
-        number = Decimal(repr(value) if isinstance(value, float) else value)
+        number = Decimal(value)
     except (DecimalException, ValueError):
         return None
     if not number.is_finite() or len(number.as_tuple().digits) > 40 or abs(number.adjusted()) > 30:

@@ -186,7 +186,7 @@ function rows(orders, take_profit, fee) {
     const average = over(spent, held), above = over(average, order.price);
     return {
       order: String(k + 1),
-      deviation_pct: percent(minus(ONE, over(order.price, orders[0].price))),
+      deviation_from_first_pct: percent(minus(ONE, over(order.price, orders[0].price))),
       price: plain(order.price),
       quantity: plain(order.quantity),
       money: NINE(order.money),

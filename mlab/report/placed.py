@@ -29,7 +29,7 @@ def _column(key: str, head: str, unit: str = "", below: str = "") -> Column:
 
 COLUMNS = (
     _column("order", "order"),
-    _column("deviation_pct", "deviation", "%"),
+    _column("deviation_from_first_pct", "deviation", "%"),
     _column("price", "price"),
     _column("quantity", "quantity"),
     _column("money", "size"),
@@ -58,7 +58,7 @@ def _rows(orders: Sequence[Order], take_profit_pct: Decimal, fee: Decimal) -> It
         average = spent / coins
         yield {
             "order": number,
-            "deviation_pct": _percent(1 - order.price / orders[0].price),
+            "deviation_from_first_pct": _percent(1 - order.price / orders[0].price),
             "price": order.price,
             "quantity": order.quantity,
             "money": NINE.plus(order.money),
