@@ -17,6 +17,7 @@ MODULES = [
 ]
 SHOWN = {
     "mlab.api.ladders.Ladder",
+    "mlab.api.ladders.Ladder.replay",
     "mlab.api.ladders.Score",
     "mlab.api.ladders.evaluate",
     "mlab.api.ladders.price",
