@@ -264,6 +264,18 @@ def test_tables_are_cut_nowhere(groups: list[measures.Beside], width: int) -> No
                 assert set(column.text(row).split()) <= set(words), column.key
 
 
+def test_names_that_a_terminal_cannot_write_are_told_all_the_same() -> None:
+    raw = io.BytesIO()
+    out = terminal.console(io.TextIOWrapper(raw, encoding="ascii", write_through=True))
+    hours = made(50)
+    candles = Candles.of("mürz", hours.time, open=hours.open, high=hours.high, low=hours.low, close=hours.close)
+    asked = [(Plan("größer\x1b", (0.0, 0.1), (1.0, 1.0)), ExitRule(take_profit_pct=0.1))]
+    replayed.show(out, [], [("", candles, measures.beside(candles, asked, Fees(), 0))], Fees(), 0)
+    assert "1  gr??er\\x1b\n" in raw.getvalue().decode("ascii")
+    assert "m?rz: 50 candles" in raw.getvalue().decode("ascii")
+    assert "% of gr??er" in raw.getvalue().decode("ascii")
+
+
 def test_columns_stand_in_one_order_and_rows_as_they_were_named(groups: list[measures.Beside]) -> None:
     keys = [column.key for column in (*replayed.MONEY[1:], *replayed.DEALS[1:])]
     first = ["total_pct", "max_drawdown_pct", "longest_deal_candles", "all_filled_share", "deployed_share"]

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from rich.console import Console
 from rich.text import Text
 
+from mlab.core.errors import one_line
 from mlab.core.records import Json
 from mlab.prices import Candles
 from mlab.prices.candles import duration
@@ -95,10 +96,8 @@ def rows(group: Beside) -> list[Row]:
     found = []
     for name, one in named:
         found.append(Row(name, one.outcome))
-        if one.ends:
-            found += [
-                Row(f"- {percentile} %", end, is_end=True) for percentile, end in zip((5, 95), one.ends, strict=True)
-            ]
+        ends = zip(("- 5 %", "- 95 %"), one.ends or (), strict=False)
+        found += [Row(end_name, end, is_end=True) for end_name, end in ends]
     return found
 
 
@@ -108,7 +107,7 @@ def show(out: Console, first: Sequence[str], parts: Sequence[Part], fees: Fees, 
         terminal.prose(out, sentence)
     for name, candles, groups in parts:
         out.print()
-        terminal.prose(out, f"{name}  {prices_in_words(candles)}".strip())
+        terminal.prose(out, _writable(out, f"{name}  {prices_in_words(candles)}".strip()))
         for sentence in candles.warnings:
             terminal.prose(out, sentence)
         for group in groups:
@@ -124,15 +123,19 @@ def _show(out: Console, candles: Candles, group: Beside, fees: Fees) -> None:
     title = f"{group.cell}, take profit {group.rule.take_profit_pct:g} %{stop}"
     out.print(Text(title, style="bold"), soft_wrap=True)
     for number, one in enumerate(group.ladders, start=1):
-        name = one.plan.name.encode(out.encoding, "replace").decode(out.encoding)
-        terminal.line(out, f"{number}  {name}")
+        terminal.line(out, _writable(out, f"{number}  {one.plan.name}"))
     for shown in (MONEY, deal_columns(group.rule)):
         out.print()
         terminal.table(out, shown, rows(group))
     if found := doubts(candles, group, fees):
         out.print()
         for sentence in found:
-            terminal.prose(out, sentence)
+            terminal.prose(out, _writable(out, sentence))
+
+
+def _writable(out: Console, text: str) -> str:
+    """A text with a name that somebody gave, as the terminal can write it."""
+    return one_line(text).encode(out.encoding, "replace").decode(out.encoding)
 
 
 def prices_in_words(candles: Candles) -> str:
