@@ -254,6 +254,9 @@ def test_words_say_what_is_not_won_and_does_not_wait() -> None:
     assert report.waiting(better, worse).startswith("It waits no longer: its second order stands at -1.0 %")
     assert report.won(better, better).endswith("stays at 10.4 %, at fills it stays at 7.2 %.")
     assert report.unlike(better, better) == []
+    hardly, _ = sides(shown.three_commas(10, 20, 3, 5.003, 1, 1), shown.OKX)
+    assert report.won(hardly, better).startswith("Nothing is won: on the path the largest rebound")
+    assert report.waiting(better, hardly).startswith("It waits no longer: its second order stands at -5.0 %, yours at")
 
 
 @pytest.mark.parametrize("price", [(), ("--price", "0.00001234567"), ("--price", "65432.1")], ids=str)

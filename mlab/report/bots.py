@@ -171,14 +171,19 @@ def unlike(yours: Side, other: Side) -> list[str]:
 def won(yours: Side, other: Side) -> str:
     """What the other ladder needs less."""
     path, fills = ((need(yours.ladder), need(other.ladder)) for need in (on_path, at_fills))
-    start = "Won: on the path" if path[1] < path[0] - SHOWN else "Nothing is won: on the path"
+    start = "Won: on the path" if _tenths(path[1]) < _tenths(path[0]) else "Nothing is won: on the path"
     return f"{start} the largest rebound that the position needs {_change(*path)}, at fills it {_change(*fills)}."
 
 
 def _change(before: float, after: float) -> str:
-    if f"{before:.1f}" == f"{after:.1f}":
+    if _tenths(before) == _tenths(after):
         return f"stays at {after:.1f} %"
     return f"{'falls' if after < before else 'rises'} from {before:.1f} to {after:.1f} %"
+
+
+def _tenths(value: float) -> float:
+    """As it is shown: what differs by less than that is told as equal."""
+    return float(f"{value:.1f}")
 
 
 def waiting(yours: Side, other: Side) -> str:
@@ -187,7 +192,7 @@ def waiting(yours: Side, other: Side) -> str:
     spent, own = (" / ".join(f"{side.spent_at(fall):.0f}" for fall in FALLS_PCT) for side in (other, yours))
     second = f"its second order stands at -{other.indent[1]:.1f} %, yours at -{yours.indent[1]:.1f} %"
     money_spent = f"{falls} % down it has spent {spent} % of the money, yours {own} %"
-    if other.indent[1] <= yours.indent[1]:
+    if _tenths(other.indent[1]) <= _tenths(yours.indent[1]):
         return f"It waits no longer: {second}; {money_spent}."
     return (
         f"The price is waiting: {second}; {money_spent}. A fall that turns before -{other.indent[1]:.1f} % "
