@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 
@@ -26,6 +26,7 @@ class Settings:
     wave: tuple[float, float] | None = (50.0, 10.0)
     tail_cap_pct: float = 40.0
     min_indent_step_pct: float = 0.05
+    take_profit_pct: float = 1.0
 
 
 def contract(
@@ -89,15 +90,39 @@ def risk(
     before = need_before_fill(price, volume, settings.sizing)
     money = list(volume) if settings.sizing == "quote" else [v * p for v, p in zip(volume, price, strict=True)]
     total = sum(money)
+    deployed = [spent / total for spent in accumulate(money)]
+    goes_down = all(above <= below for above, below in pairwise(indent))
     return {
         "need_before_fill": before,
         "max_need_path": max(*before, *need_at_fill(price, volume, settings.sizing)),
         "var_need_path": variance(before),
-        "capital_deployed_pct": [100.0 * spent / total for spent in accumulate(money)],
+        "capital_deployed_pct": [100.0 * spent for spent in deployed],
         "loss_at_last_order_pct": 100.0 * (average[-1] - price[-1]) / average[-1],
         "loss_below_last_pct": {
             str(fall): 100.0 * (average[-1] - price[-1] * (100 - fall) / 100.0) / average[-1] for fall in (10, 20, 30)
         },
+        **(expected(price, average, deployed, settings.take_profit_pct) if goes_down else {}),
+    }
+
+
+def expected(
+    price: Sequence[float], average: Sequence[float], deployed: Sequence[float], take_profit_pct: float
+) -> dict[str, Any]:
+    """What to expect of a deal on a price without drift; time in candles of 1 % volatility."""
+    reach, time, money = [1.0], 0.0, 0.0
+    for k, level in enumerate(price):
+        up = math.log(average[k] * (1.0 + take_profit_pct / 100.0) / level)
+        down = math.log(level / price[k + 1]) if k + 1 < len(price) else math.log(1.0 / 0.8)
+        spent = reach[k] * up * down
+        time, money = time + spent, money + spent * deployed[k]
+        reach.append(reach[k] * (1.0 - down / (down + up)))
+    filled = [100.0 * chance for chance in reach[:-1]]
+    return {
+        "take_profit_pct": take_profit_pct,
+        "chance_filled_pct": filled,
+        "chance_all_filled_pct": filled[-1],
+        "expected_candles": time / 0.0001,
+        "expected_deployed_pct": 100.0 * money / time,
     }
 
 

@@ -32,8 +32,9 @@ RULES = [*GRID, "market.least_quantity", "market.most_quantity", "market.least_m
 NUMBERS = [
     "ladder.base_price", "ladder.limits.min_indent_step_pct", "ladder.limits.max_gap_ratio",
     "ladder.limits.first_volume_min_pct", "ladder.limits.tail_cap_pct", "score.alpha", "score.beta", "score.gamma",
-    "score.lambda_penalty", "score.wave.strong_pct", "score.wave.weak_pct", "search.prune_factor",
-    "search.max_time_s", "search.max_failed_share", "search.batch_timeout_s", "market.budget", *RULES,
+    "score.lambda_penalty", "score.wave.strong_pct", "score.wave.weak_pct", "score.take_profit_pct",
+    "search.prune_factor", "search.max_time_s", "search.max_failed_share", "search.batch_timeout_s", "market.budget",
+    *RULES,
 ]  # fmt: skip
 WHOLE = ["seed", "market.most_orders", "search.batch_size", "search.max_batches", "search.patience", "search.top_k"]
 NAMES = ["market.file", "market.symbol", "market.base", "market.quote"]
@@ -89,6 +90,7 @@ BOUNDS = {
     "score.lambda_penalty": {"-0.1": "at least 0", "1000001": "at most 1000000"},
     "score.wave.strong_pct": {"1001": "at most 1000"},
     "score.wave.weak_pct": {"-1": "at least 0"},
+    "score.take_profit_pct": {"0": "at least 0.01", "1001": "at most 1000"},
     "market.budget": {"0": "above 0", "1e13": "at most 1000000000000"},
     "market.tick": {"-0.1": "at least 0"},
     "market.lowest_share": {"1": "at most 0.99"},

@@ -83,6 +83,16 @@ def test_the_average_is_money_over_coins() -> None:
     assert judged.contract["schedule"]["needpct"] == pytest.approx(need_at_fill(prices, sizes, "quote"))
 
 
+def test_chances_are_those_of_the_bots_own_take_profit() -> None:
+    """And of that of the config where the bot has none."""
+    orders = table("FIRST").orders
+    own, none = Bot("", "any", orders, D("2.5")), Bot("", "any", orders)
+    told = Objective(Score(take_profit_pct=4.0))
+    assert own.judged(told).risk["take_profit_pct"] == 2.5
+    assert none.judged(told).risk["take_profit_pct"] == 4.0
+    assert own.judged(told).risk == own.judged(Objective()).risk
+
+
 def test_what_falls_is_read_as_it_is() -> None:
     """A base order above the first safety order, and sizes that fall, break limits of the config and no rule here."""
     bot = parsed(shown.three_commas(300, 50, 4, 1, 0.5, 1))

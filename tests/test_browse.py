@@ -149,6 +149,19 @@ def test_scores_that_are_made_in_different_ways_are_not_compared(
     assert "worse" not in out
 
 
+def test_scores_compare_whatever_take_profit_chances_are_told_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = State(tmp_path)
+    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path))
+    with Store.open(state.database) as store:
+        one, other = (runs.searched(state, store, f"score.take_profit_pct={target}") for target in (1, 3))
+    out = mlab(capsys, "compare", one, other)
+    assert "score.take_profit_pct" in out
+    assert "the same" in out
+    assert "do not compare" not in out
+
+
 def test_a_candidate_is_followed_from_the_config_to_mlflow(
     shell: tuple[State, str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

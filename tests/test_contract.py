@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mlab.model.contract import contract, risk
+from mlab.model.contract import contract, judged, risks
 from mlab.model.ladder import Sizing
 from mlab.model.objective import Objective, Score
 from mlab.model.reference import needs
@@ -16,6 +17,8 @@ from mlab.model.scoring import Evaluation, evaluate
 
 GOAL = Objective()
 INDENT, VOLUME = [0.0, 5.0, 12.0, 20.0], [1.0, 1.5, 2.0, 2.5]
+LADDER = np.array([INDENT]).T, np.array([VOLUME]).T
+EXPECTED = ("chance_filled_pct", "chance_all_filled_pct", "expected_candles", "expected_deployed_pct")
 
 
 def evaluated(indent: list[float] = INDENT, volume: list[float] = VOLUME, objective: Objective = GOAL) -> Evaluation:
@@ -54,7 +57,7 @@ def test_keys_are_exactly_those_of_the_contract() -> None:
 
 def test_contract_and_risk_are_plain_json() -> None:
     evaluation = evaluated()
-    block = {"contract": contract(evaluation, 0, 202.91, GOAL), "risk": risk(evaluation, 0, GOAL)}
+    block = {"contract": contract(evaluation, 0, 202.91, GOAL), "risk": risks(evaluation, GOAL)[0]}
     assert types(block) == {dict, list, str, float, int, bool}
     assert json.loads(json.dumps(block, allow_nan=False)) == block
     assert type(block["contract"]["diagnostics"]["sign_flips"]) is int
@@ -114,14 +117,14 @@ def test_a_last_order_above_its_cap_is_flagged_and_one_on_it_is_not(volume: list
 def test_needs_of_the_contract_stay_those_at_fills_when_the_score_is_on_the_path() -> None:
     path = Objective(Score(need="path", alpha=1.0, beta=0.0, gamma=0.0, lambda_penalty=0.0))
     evaluation = evaluated(objective=path)
-    ladder, block = contract(evaluation, 0, 100.0, path), risk(evaluation, 0, path)
+    ladder, (block,) = contract(evaluation, 0, 100.0, path), risks(evaluation, path)
     assert ladder["max_need"] == made()["max_need"] == max(ladder["schedule"]["needpct"])
     assert ladder["score"] == block["max_need_path"] > ladder["max_need"]
 
 
 def test_losses_by_hand() -> None:
     """Equal money at 100 and at 50: 1 + 2 coins, average 66.67; a quarter is lost at 50, 40 % at 40."""
-    block = risk(evaluated([0.0, 50.0], [1.0, 1.0]), 0, GOAL)
+    (block,) = risks(evaluated([0.0, 50.0], [1.0, 1.0]), GOAL)
     assert block["need_before_fill"] == pytest.approx([0.0, 100.0])
     assert block["loss_at_last_order_pct"] == pytest.approx(25.0)
     assert block["loss_below_last_pct"] == pytest.approx({"10": 32.5, "20": 40.0, "30": 47.5})
@@ -131,7 +134,56 @@ def test_losses_by_hand() -> None:
 def test_capital_deployed_is_money(sizing: Sizing, deployed: list[float]) -> None:
     """One coin at 100 and one at 50 are two thirds and one third of the money."""
     goal = Objective(sizing=sizing)
-    assert risk(evaluated([0.0, 50.0], [1.0, 1.0], goal), 0, goal)["capital_deployed_pct"] == pytest.approx(deployed)
+    (block,) = risks(evaluated([0.0, 50.0], [1.0, 1.0], goal), goal)
+    assert block["capital_deployed_pct"] == pytest.approx(deployed)
+
+
+def test_what_to_expect_of_a_deal_by_hand() -> None:
+    """Equal money at 100 and at 50, 10 % of profit: exits at 110 and 73.33; what is left below 50 is a fall to 40."""
+    goal = Objective(Score(take_profit_pct=10.0))
+    (block,) = risks(evaluated([0.0, 50.0], [1.0, 1.0], goal), goal)
+    up, down = [math.log(1.1), math.log(220.0 / 3.0 / 50.0)], [math.log(2.0), math.log(50.0 / 40.0)]
+    filled = up[0] / (up[0] + down[0])
+    time = [up[0] * down[0], filled * up[1] * down[1]]
+    assert block["take_profit_pct"] == 10.0
+    assert block["chance_filled_pct"] == pytest.approx([100.0, 100.0 * filled])
+    assert block["chance_all_filled_pct"] == block["chance_filled_pct"][-1]
+    assert block["expected_candles"] == pytest.approx(sum(time) / 0.01**2)
+    assert block["expected_deployed_pct"] == pytest.approx((50.0 * time[0] + 100.0 * time[1]) / sum(time))
+
+
+def test_chances_are_those_of_money_whatever_volumes_count() -> None:
+    """One coin at 100 and one at 50 are the money of two at 100 and one at 50."""
+    coins, money = Objective(sizing="base"), Objective()
+    (one,) = risks(evaluated([0.0, 50.0], [1.0, 1.0], coins), coins)
+    (other,) = risks(evaluated([0.0, 50.0], [2.0, 1.0], money), money)
+    for field in EXPECTED:
+        assert one[field] == pytest.approx(other[field]), field
+
+
+def test_the_score_does_not_depend_on_the_take_profit() -> None:
+    near, far = (judged(*LADDER, 100.0, Objective(Score(take_profit_pct=target))) for target in (0.5, 5.0))
+    assert near.contract == far.contract
+    assert {key for key in near.risk if near.risk[key] != far.risk[key]} == {"take_profit_pct", *EXPECTED}
+    assert near.risk["expected_candles"] < far.risk["expected_candles"]
+
+
+def test_a_ladder_has_the_chances_that_it_has_alone_wherever_it_stands_in_a_batch() -> None:
+    batch = evaluate(np.array([INDENT, [0.0, 1.0, 2.0, 3.0]]).T, np.array([VOLUME, [4.0, 3.0, 2.0, 1.0]]).T, GOAL)
+    beside, alone = risks(batch, GOAL)[0], judged(*LADDER, 100.0, GOAL).risk
+    for field, value in alone.items():
+        assert beside[field] == pytest.approx(value, rel=1e-14, abs=1e-14), field
+
+
+def test_nothing_is_expected_of_orders_that_go_up() -> None:
+    up, down = risks(evaluate(np.array([[0.0, 5.0, 4.0], [0.0, 4.0, 5.0]]).T, np.ones((3, 2)), GOAL), GOAL)
+    assert set(down) - set(up) == {"take_profit_pct", *EXPECTED}
+
+
+def test_a_ladder_judged_alone_is_a_record_without_a_name() -> None:
+    one = judged(*LADDER, 202.91, GOAL)
+    assert (one.candidate_id, one.cell.overlap_pct, one.cell.num_orders, one.score) == ("", 20.0, 4, made()["score"])
+    assert one.contract == made()
 
 
 @pytest.mark.parametrize(

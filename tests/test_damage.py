@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import random
@@ -15,10 +17,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, event
 
+import mlab
+from mlab import cli
 from mlab.core.errors import LabError, StoreError
 from mlab.core.state import State
 from mlab.search import engine
 from mlab.store import Store
+from mlab.tracking.artifacts import winner_metrics
 from tests import runs
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -175,6 +180,30 @@ def test_a_database_of_an_earlier_release_is_brought_up_to_date(tmp_path: Path, 
             assert len(store.trials(run.exp_id, 0)) == cell.trials
         assert [run.run_id for run in store.owing()] == [stopped.run_id]
     assert content(path) == before
+
+
+@pytest.mark.parametrize("revision", ["0001", "0003"])
+def test_a_run_of_an_earlier_release_is_shown_without_what_it_lacks(
+    tmp_path: Path, revision: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its ladders have no chances: no column, no sentence and no metric makes them up."""
+    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path))
+    with Store.open(released(tmp_path, revision)) as store:
+        run = store.experiments()[-1]
+        (cell,) = store.cells(run.exp_id)
+    assert cell.best is not None
+    assert "chance_all_filled_pct" not in cell.best.risk
+    page = tmp_path / "page.html"
+    for command in (["show"], ["export"], ["export", "--what", "orders"], ["report", "-o", str(page)]):
+        assert cli.main([command[0], run.run_id, *command[1:]]) == 0, capsys.readouterr().err
+        told = capsys.readouterr().out
+        assert "without drift" not in told
+        if command[0] == "export":
+            (empty, *_) = csv.DictReader(io.StringIO(told))
+            assert {empty[key] for key in empty if key.startswith(("chance", "expected"))} == {""}
+    assert "without drift" not in page.read_text(encoding="utf-8")
+    assert not [key for key in winner_metrics(cell) if key.startswith(("chance", "expected"))]
+    assert "without drift" not in str(mlab.open(run.run_id).best)
 
 
 @pytest.mark.parametrize("revision", ["0001", "0002"])

@@ -25,7 +25,7 @@ SHOWN = {
     "mlab.api.search.search",
     "mlab.model.annealing.Refinement",
     "mlab.model.contract.contract",
-    "mlab.model.contract.risk",
+    "mlab.model.contract.risks",
     "mlab.model.ladder.average_entry",
     "mlab.model.ladder.prices",
     "mlab.model.limits",

@@ -119,12 +119,31 @@ def test_badges_name_what_fails(flags: tuple[bool, bool, bool], text: str) -> No
 # risk ----------------------------------------------------------------------------------------------------
 
 
-def test_risk_tells_the_way_down_the_deployment_and_the_further_fall() -> None:
+def test_risk_tells_the_way_down_the_deployment_the_further_fall_and_chances() -> None:
     assert risk(candidate([0.0, 5.0, 10.0], [1.0, 1.2, 1.44])) == [
         "Before order 2 fills the position needs a rebound of 5.3 %; the most, before order 3, is 8.0 %.",
         "Half is bought by order 2 (at -5.0 %), all at -10.0 %, where the position is down 4.5 %.",
         "A further fall of 10 / 20 / 30 % makes the loss 14.0 / 23.6 / 33.1 %, with no order left.",
+        "On a price without drift 6.2 % of deals with a take-profit of 1 % fill all orders; a deal lasts about "
+        "16 candles of 1 % volatility, or 3.9 of 2 %, with 69.0 % of the budget at work.",
     ]
+
+
+def test_a_chance_that_is_next_to_none_is_not_written_out() -> None:
+    known = candidate([0.0, 5.0], [1.0, 1.0])
+    deep = replace(known, risk=known.risk | {"chance_all_filled_pct": 1.2e-9})
+    assert "without drift less than 0.01 % of deals" in risk(deep)[-1]
+
+
+def test_columns_tell_what_to_expect_of_a_deal() -> None:
+    known = candidate([0.0, 5.0, 10.0], [1.0, 1.2, 1.44])
+    (row,) = summary.rows([known])
+    for key in ("chance_all_filled_pct", "expected_candles", "expected_deployed_pct"):
+        assert row[key] == known.risk[key]
+    (shown,) = ranked([known])
+    assert [column.text(shown) for column in columns.EXPECTED] == ["6.15", "15.7", "69.0"]
+    filled = [order["chance_filled_pct"] for order in columns.order_rows(known)]
+    assert filled == pytest.approx(known.risk["chance_filled_pct"], abs=1e-6)
 
 
 def test_risk_names_the_first_of_the_orders_that_need_the_same_on_the_way() -> None:
@@ -137,7 +156,7 @@ def test_risk_names_the_first_of_the_orders_that_need_the_same_on_the_way() -> N
 
 
 def test_risk_says_where_the_first_gap_or_the_last_order_dominates() -> None:
-    way_down, deployment, _ = risk(candidate([0.0, 20.0, 21.0], [1.0, 1.0, 8.0]))
+    way_down, deployment, *_ = risk(candidate([0.0, 20.0, 21.0], [1.0, 1.0, 8.0]))
     assert way_down == "Before order 2 fills the position needs a rebound of 25.0 %, the most on the whole way down."
     assert deployment.startswith("More than half is bought by the last order alone, at -21.0 %")
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mlab.core.errors import EvaluationError
 from mlab.model import penalties, scoring
-from mlab.model.contract import contract, risk
+from mlab.model.contract import contract, risks
 from mlab.model.ladder import Array, average_entry, need_at_fill, prices
 from mlab.model.limits import Limits
 from mlab.model.objective import Objective, Score, Wave
@@ -91,12 +91,12 @@ def decided(expected: dict[str, Any]) -> bool:
 def assert_batch(indent: Array, volume: Array, given: Settings, base_price: float = 100.0) -> None:
     """All ladders of a batch, contract and risk block, and the score-only pass."""
     evaluation = evaluate(indent, volume, objective(given))
-    quick = scores(indent, volume, objective(given))
+    quick, blocks = scores(indent, volume, objective(given)), risks(evaluation, objective(given))
     for i in range(indent.shape[1]):
         i_list, v_list = indent[:, i].tolist(), volume[:, i].tolist()
         expected = scalar.contract(i_list, v_list, given, base_price)
         assert_same(contract(evaluation, i, base_price, objective(given)), expected)
-        assert_same(risk(evaluation, i, objective(given)), scalar.risk(i_list, v_list, given, base_price))
+        assert_same(blocks[i], scalar.risk(i_list, v_list, given, base_price))
         assert quick[i] == pytest.approx(expected["score"], rel=1e-9)
 
 

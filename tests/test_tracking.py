@@ -176,6 +176,8 @@ def test_a_child_run_a_cell_holds_its_best_ladder(done: str, mlflow: MlflowClien
         for part in ("penalties", "diagnostics"):
             shown = {key: cell.data.metrics[f"{part}/{key}"] for key in best.contract[part]}
             assert shown == best.contract[part]
+        for key in ("max_need_path", "chance_all_filled_pct", "expected_candles", "expected_deployed_pct"):
+            assert cell.data.metrics[key] == best.risk[key]
         ladder = json.loads(found["ladder.json"].read_text())
         assert ladder["candidate_id"] == best.candidate_id
         assert {key: ladder[key] for key in best.contract} == best.contract

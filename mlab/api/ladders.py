@@ -240,7 +240,10 @@ class Evaluation:
 
     @property
     def risk(self) -> Json:
-        """What NeedPct does not show: need before each fill, money deployed, losses; all in %."""
+        """What NeedPct does not show: need before each fill, money deployed, losses, and what to expect of deals.
+
+        All are in %, and time in candles of 1 % volatility. What a former version stored has less.
+        """
         return dict(self.record.risk)
 
     @property

@@ -6,7 +6,7 @@ Numbers are :class:`decimal.Decimal`, made from text, as people and programs wri
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -106,11 +106,15 @@ class Bot:
     def judged(self, objective: Objective, price: Decimal | None = None) -> Candidate:
         """Its contract and its risk, as those of any ladder; the limits make two flags and a penalty of it.
 
-        Prices are those over a first order at ``price``, else at the bot's own, else at 100.
+        Prices are those over a first order at ``price``, else at the bot's own, else at 100. Chances are those of its
+        own take-profit where it has one, else of that of the objective.
 
         Raises:
             EvaluationError: its sizes or depths are out of all proportion.
         """
+        if self.take_profit_pct is not None:
+            score = objective.score.model_copy(update={"take_profit_pct": float(self.take_profit_pct)})
+            objective = replace(objective, score=score)
         return contract.judged(self.indent(), self.volume(), float(price or self.price or HUNDRED), objective)
 
 

@@ -126,6 +126,16 @@ LAST_VOLUME = Column(
     below="first_gap_pct",
 )  # fmt: skip
 LOSS = Column("loss_at_last_order_pct", "loss", _of_ladder(lambda it: it.risk["loss_at_last_order_pct"]), "%", PERCENT)
+ALL_FILLED = Column(
+    "chance_all_filled_pct", "all fill", _of_ladder(lambda it: it.risk.get("chance_all_filled_pct")), "%", PERCENT
+)
+CANDLES = Column(
+    "expected_candles", "candles", _of_ladder(lambda it: it.risk.get("expected_candles")),
+    write=lambda count: numbers.significant(count, 3),
+)  # fmt: skip
+AT_WORK = Column(
+    "expected_deployed_pct", "at work", _of_ladder(lambda it: it.risk.get("expected_deployed_pct")), "%", TENTHS
+)
 SHAPE = Column(
     "needpct", "NeedPct", _of_ladder(lambda it: it.contract["schedule"]["needpct"]),
     write=lambda needs: sparkline(needs, SPARK), kind="text",
@@ -145,6 +155,9 @@ FRONT_ON_PATH = Column("on_front_on_path", "on front", ON_PATH.marked)
 
 PLACE = Column("rank_in_cell", "rank", lambda row: row.rank)
 FOUND = Column("found", "found", _of_ladder(lambda it: it.found))
+
+EXPECTED = (ALL_FILLED, CANDLES, AT_WORK)
+"""What to expect of a deal; ladders that a former version stored have none."""
 
 CELLS = (OVERLAP, ORDERS, SCORE, AT_FILLS, ON_PATH, FIRST_GAP, LAST_VOLUME, EVALUATIONS, TRIALS, PRUNED, EARLY)
 """The cells of a run: what the best ladder of each needs, and what the search took."""
@@ -167,6 +180,7 @@ ORDER = (
     _order("needpct", "NeedPct", "%", PERCENT),
     _order("need_before_fill", "need before fill", "%", PERCENT),
     _order("deployed_pct", "deployed", "%", TENTHS),
+    _order("chance_filled_pct", "chance to fill", "%", PERCENT),
 )
 """The orders of one ladder, whose rows are those of :func:`order_rows`."""
 
@@ -177,8 +191,9 @@ def order_rows(ladder: Candidate, decimals: int = numbers.PERCENT_DECIMALS) -> l
     The volumes add up to exactly 100 with so many decimals.
     """
     schedule, risk = ladder.contract["schedule"], ladder.risk
-    percentages = schedule | {key: risk[key] for key in ("need_before_fill", "capital_deployed_pct")}
-    lists = {key: list(map(numbers.percent, values)) for key, values in percentages.items()}
+    percentages = schedule | {key: value for key, value in risk.items() if isinstance(value, list)}
+    lists: dict[str, list[Any]] = {"chance_filled_pct": [None] * ladder.cell.num_orders}  # of a former version
+    lists |= {key: list(map(numbers.percent, values)) for key, values in percentages.items()}
     lists["order"] = list(range(1, ladder.cell.num_orders + 1))
     lists["price"] = numbers.prices(schedule["order_prices"], schedule["indent_pct"])
     lists["volume_pct"] = numbers.shares(schedule["volume_pct"], decimals)

@@ -23,7 +23,7 @@ NONE_DRAWN: Mapping[str, bytes] = {}
 EVENTS = 5000
 """Events shown of a run, the last ones; a browser is slow with many more."""
 
-LADDERS = (columns.CELL, *columns.RANKED)
+LADDERS = (columns.CELL, *columns.RANKED, *columns.EXPECTED)
 """The ladders of all cells."""
 
 templates = Environment(loader=PackageLoader("mlab.report", "."), autoescape=True, undefined=StrictUndefined)

@@ -19,6 +19,9 @@ from mlab.report.terminal import line
 CHANGE = 1e-9
 """Scores that differ by less than this share are the same."""
 
+UNSCORED = "score.take_profit_pct"
+"""A field beside the score on which no score depends."""
+
 Listed: TypeAlias = tuple[Experiment, Sequence[CellResult]]
 """A run and its cells: a row of the list of runs."""
 
@@ -86,7 +89,7 @@ def compare(out: Console, runs: Sequence[Listed]) -> None:
     if not pairs:
         line(out, "They have no cell in common: their ladders do not compare.")
         return
-    comparable = not any(name.startswith("score") for name, _, _ in fields)
+    comparable = not any(name.startswith("score") and name != UNSCORED for name, _, _ in fields)
     terminal.table(out, _compared(comparable=comparable), pairs)
     if not comparable:
         line(out, "Their scores are made in different ways and do not compare; needs do.")

@@ -31,7 +31,8 @@ FRONT = (
 
 LADDER = (
     *(columns.CANDIDATE, columns.OVERLAP, columns.ORDERS, columns.SCORE, columns.AT_FILLS, columns.ON_PATH),
-    *(columns.VARIANCE, columns.TAIL, columns.FIRST_GAP, columns.LAST_VOLUME, columns.LOSS, columns.SANITY),
+    *(columns.VARIANCE, columns.TAIL, columns.FIRST_GAP, columns.LAST_VOLUME, columns.LOSS),
+    *(*columns.EXPECTED, columns.SANITY),
 )
 """A ladder; its diagnostics and penalties follow."""
 

@@ -26,6 +26,9 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 PLAIN = str.maketrans(BLOCKS, "_.-:=+*#")
 """Blocks in ASCII, for terminals and files that show nothing else."""
 
+LEAST_CHANCE_PCT = 0.01
+"""Chances below this are not told apart."""
+
 BADGES = {
     "max_need_mismatch": "need mismatch",
     "collapse_indents": "indents collapse",
@@ -64,11 +67,11 @@ def badges(sanity: Mapping[str, bool]) -> str:
 
 
 def risk(ladder: Candidate) -> list[str]:
-    """What NeedPct at fills does not show: the way down, where the position is bought, and a fall below all orders."""
+    """What NeedPct at fills does not show: the way down, where the position is bought, a further fall, and chances."""
     losses: dict[str, float] = ladder.risk["loss_below_last_pct"]
     after = " / ".join(f"{loss:.1f}" for loss in losses.values())
     further = f"A further fall of {' / '.join(losses)} % makes the loss {after} %, with no order left."
-    return [_way_down(ladder), _deployment(ladder), further]
+    return [_way_down(ladder), _deployment(ladder), further, *_expected(ladder.risk)]
 
 
 def _way_down(ladder: Candidate) -> str:
@@ -90,3 +93,18 @@ def _deployment(ladder: Candidate) -> str:
     if half == last:
         return f"More than half is bought by the last order alone, {end}"
     return f"Half is bought by order {half + 1} (at -{indent[half]:z.1f} %), all {end}"
+
+
+def _expected(risk: Json) -> list[str]:
+    """What to expect of a deal; nothing where a former version stored the ladder."""
+    if "chance_all_filled_pct" not in risk:
+        return []
+    chance, candles = risk["chance_all_filled_pct"], risk["expected_candles"]
+    filled = f"{numbers.significant(chance, 2)} %" if chance >= LEAST_CHANCE_PCT else f"less than {LEAST_CHANCE_PCT} %"
+    lasts, shorter = (numbers.significant(count, 2) for count in (candles, candles / 4.0))
+    deals = f"deals with a take-profit of {risk['take_profit_pct']:g} %"
+    at_work = f"{risk['expected_deployed_pct']:.1f} % of the budget at work"
+    return [
+        f"On a price without drift {filled} of {deals} fill all orders; a deal lasts about {lasts} candles of 1 % "
+        f"volatility, or {shorter} of 2 %, with {at_work}."
+    ]

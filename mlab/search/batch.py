@@ -15,7 +15,7 @@ from mlab.core.records import Batch, Candidate, Cell, Json, Metric, Trial
 from mlab.core.redaction import redacted
 from mlab.core.state import candidate_id
 from mlab.model.annealing import GENERATIONS, Refinement, Start
-from mlab.model.contract import contract, risk
+from mlab.model.contract import contract, risks
 from mlab.model.limits import broken_limits
 from mlab.model.objective import Objective
 from mlab.model.scoring import evaluate
@@ -111,6 +111,7 @@ def _records(
     evaluation = evaluate(indent, volume, space.objective)
     if not evaluation.finite:
         raise EvaluationError("an evaluation has a number that is not finite")
+    blocks = risks(evaluation, space.objective)
     trials, candidates = [], []
     for i, params in enumerate(study.params()):
         ladder = contract(evaluation, i, base_price, space.objective)
@@ -130,8 +131,7 @@ def _records(
         )
         trials.append(trial)
         if finished:
-            block = risk(evaluation, i, space.objective)
-            candidates.append(Candidate(name, space.cell, index, trial.number, ladder["score"], ladder, block))
+            candidates.append(Candidate(name, space.cell, index, trial.number, ladder["score"], ladder, blocks[i]))
     return trials, candidates
 
 

@@ -76,6 +76,7 @@ def winner_metrics(result: CellResult) -> dict[str, float]:
     if best is not None:
         values |= {key: best.contract[key] for key in ("score", "max_need", "var_need", "tail")}
         values |= {"max_need_path": best.risk["max_need_path"]}
+        values |= {one.key: best.risk[one.key] for one in columns.EXPECTED if one.key in best.risk}
         for part in ("penalties", "diagnostics"):
             values |= {f"{part}/{key}": value for key, value in best.contract[part].items()}
     return {key: float(value) for key, value in values.items()}
