@@ -84,11 +84,11 @@ def test_a_run_is_shown_by_id_by_its_end_and_as_the_latest(
     assert f"run {second}" in mlab(capsys, "show")
     one_cell = mlab(capsys, "show", first, "--cell", "10x4", "--top", "1")
     assert "Cell 10 % x 5" not in one_cell
-    for shown in ("10 % x 4", "overlap10_orders4"):
+    for shown in ("10 % x 4", "overlap10_orders4", "10,0x4", "10,4", "10.0000001 x 4"):
         assert mlab(capsys, "show", first, "--cell", shown, "--top", "1") == one_cell, "as it is shown"
     assert json.loads(mlab(capsys, "show", first, "--json"))["run_id"] == first
     loaded = events(state, "UI.RESULTS_LOAD")
-    assert [event["run_id"] for event in loaded[-7:]] == [first, first, second, *[first] * 4]
+    assert [event["run_id"] for event in loaded[-10:]] == [first, first, second, *[first] * 7]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_run_is_shown_by_id_by_its_end_and_as_the_latest(
     [
         (["show", "nothing"], "RUN: must be the id of one run"),
         (["show", ""], "RUN: must be the id of one run"),
-        (["show", "latest", "--cell", "9x9"], "--cell: must be a cell of the run"),
+        (["show", "latest", "--cell", "9x9"], "--cell: must be a cell of the run, which has 10 % x 5, 10 % x 6"),
         (["show", "latest", "--top", "0"], "'--top'"),
         (["trace", "../../etc/passwd"], "CANDIDATE: must look like"),
         (["trace", "20260131-235959-0a1b2c-c004-b0005-i007"], "RUN: must be the id of one run"),
@@ -134,6 +134,20 @@ def test_two_runs_are_compared_field_by_field_and_cell_by_cell(
     assert "The configs are the same." in mlab(capsys, "compare", first, first)
     assert mlab(capsys, "compare") == out, "without names the latest two, the older first"
     assert "must be two runs" in mlab(capsys, "compare", first, status=2)
+
+
+def test_a_market_is_compared_field_by_field_as_it_is_typed(
+    shell: tuple[State, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del shell
+    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path))
+    told = ("market.budget=1234567.5", "market.step=0.00000001", "ladder.num_orders={min: 5, max: 6, step: 1}")
+    with Store.open(State(tmp_path).database) as store:
+        one, other = (runs.searched(State(tmp_path), store, *more) for more in ((), told))
+    out = [" ".join(line.split()) for line in mlab(capsys, "compare", one, other).splitlines()]
+    assert {"market.budget null 1234567.5", "market.step null 0.00000001"} <= set(out)
+    assert "ladder.num_orders [4, 5] {max: 6, min: 5, step: 1}" in out
+    assert not any("market.tick" in line for line in out), "null in both"
 
 
 def test_scores_that_are_made_in_different_ways_are_not_compared(

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from mlab import bots, cli
 from mlab.bots import geometric
+from mlab.config import load
 from mlab.core.decimals import plain
 from mlab.core.state import State
 from mlab.model.reference import needs
@@ -203,6 +205,8 @@ def test_one_candidate_is_placed_by_its_id(mlab: Shell, stored: tuple[State, str
     assert last.candidate_id in mlab(last.candidate_id, "--market", answer, "--budget", "500", "--price", "9")[0]
     error = mlab(f"{stored[2]}-c000-b0099-i000", status=2)[1]
     assert "must be a candidate that is kept" in error
+    error = mlab(last.candidate_id, "--cell", "10x4", status=2)[1]
+    assert "--cell: must be left out: the candidate names its cell, was '10x4'" in error
 
 
 def test_a_rule_that_cannot_be_kept_ends_with_1_and_writes_nothing(mlab: Shell, tmp_path: Path) -> None:
@@ -218,8 +222,10 @@ def test_a_rule_that_cannot_be_kept_ends_with_1_and_writes_nothing(mlab: Shell, 
     [
         (["--budget", "0"], "must be a number above 0, was '0'"),
         (["--price", "many"], "must be a number above 0, was 'many'"),
+        (["--fee", "nan"], "must be a number from 0 to 10, was 'nan'"),
+        (["--fee", "11"], "must be a number from 0 to 10, was '11'"),
         (["--market", "absent.json"], "absent.json: cannot be read: No such file"),
-        (["--cell", "9x9"], "--cell: must be a cell of the run"),
+        (["--cell", "9x9"], "--cell: must be a cell of the run, which has 10 % x 5, was '9x9'"),
         (["--format", "kucoin"], "is not one of 'table', 'csv', 'json', '3commas'"),
     ],
 )
@@ -227,6 +233,18 @@ def test_what_is_typed_wrong_is_one_line(mlab: Shell, arguments: list[str], line
     error = mlab(*arguments, status=2)[1]
     assert line in error
     assert error.count("\n") == 1
+
+
+def test_limits_that_a_market_raises_are_told_as_they_are_typed(stored: tuple[State, str, str]) -> None:
+    raised = ("ladder.limits.min_indent_step_pct=0.000001", "market.tick=0.01", "market.price=104235.75")
+    config = load(None, (*raised, "market.budget=1234567.5"))
+    with Store.open(stored[0].database) as store:
+        run = store.experiment(stored[2])
+    assert run is not None
+    assert placed.told(replace(run, config=config.model_dump(mode="json"))) == (
+        "Market of given rules: 1234567.5 money from 104235.75 down; limits raised for it: "
+        "min_indent_step_pct 0.000001 -> 0.00000959364."
+    )
 
 
 def test_orders_are_written_to_a_file(mlab: Shell, tmp_path: Path) -> None:

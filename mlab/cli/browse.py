@@ -19,6 +19,9 @@ from mlab.report import stored, summary, terminal
 from mlab.store import Store
 from mlab.store.choice import chosen
 
+NAMED = 9
+"""Most cells of a run that are named where another is asked for."""
+
 
 @click.command("ls")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Most runs to list.")
@@ -65,15 +68,18 @@ def cell_of(cells: Sequence[CellResult], cell: str | None) -> CellResult:
     Raises:
         ConfigError: there is no such cell, or several and none is named.
     """
-    fits = [one for one in cells if cell is None or _numbers(one.cell.label) == _numbers(cell)]
+    typed = [] if cell is None else [_numbers(cell), _numbers(cell.replace(",", "."))]
+    fits = [one for one in cells if cell is None or _numbers(one.cell.label) in typed]
     if len(fits) != 1:
-        raise ConfigError("command line", "--cell", "must be a cell of the run, such as 20x10", cell)
+        some = ", ".join(one.cell.label for one in cells[:NAMED])
+        more = f" and {len(cells) - NAMED} more" if len(cells) > NAMED else ""
+        raise ConfigError("command line", "--cell", f"must be a cell of the run, which has {some}{more}", cell)
     return fits[0]
 
 
-def _numbers(label: str) -> list[float]:
+def _numbers(label: str) -> list[str]:
     """Overlap and orders of a cell, however they are written: ``20x8``, ``20 % x 8``, ``overlap20_orders8``."""
-    return [float(number) for number in re.findall(r"\d+(?:\.\d+)?", label)]
+    return [f"{float(number):g}" for number in re.findall(r"\d+(?:\.\d+)?", label)]  # six digits, as in labels
 
 
 @click.command()

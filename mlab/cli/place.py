@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -36,19 +37,23 @@ FORMATS = ["table", "csv", "json", *(name for name in bots.FORMATS if name != "c
 
 
 class Number(click.ParamType[Decimal]):
-    """A number above 0, exactly as it is typed."""
+    """A number within bounds, exactly as it is typed."""
 
     name = "number"
+
+    def __init__(self, must: str, within: Callable[[Decimal], bool]) -> None:
+        self.must, self.within = must, within
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
         """The decimal of a text."""
         number = decimal(value)
-        if number is None or number <= 0:
-            self.fail(f"must be a number above 0, was {value!r}", param, ctx)
+        if number is None or not self.within(number):
+            self.fail(f"must be a number {self.must}, was {value!r}", param, ctx)
         return number
 
 
-NUMBER = Number()
+NUMBER = Number("above 0", lambda number: number > 0)
+FEE = Number("from 0 to 10", lambda number: 0 <= number <= 10)
 
 
 @click.command("place")
@@ -59,7 +64,7 @@ NUMBER = Number()
 @click.option("--budget", type=NUMBER, help="The most that all orders cost, in quote currency.")
 @click.option("--price", type=NUMBER, help="Entry price.")
 @click.option("--take-profit", type=NUMBER, default="1", show_default=True, help="In % above the average entry.")
-@click.option("--fee", type=click.FloatRange(0, 10), default=0.0, show_default=True, help="Of each side, in %.")
+@click.option("--fee", type=FEE, default="0", show_default=True, help="Of each side, in %, up to 10.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 @click.option("--decimal", "mark", type=click.Choice([".", ","]), default=".", show_default=True, help=DECIMAL)
 @click.option("--output", "-o", type=OUTPUT, default="-", help="A file; standard output where left out.")
@@ -72,7 +77,7 @@ def place_ladder(  # noqa: PLR0913 - its options
     budget: Decimal | None,
     price: Decimal | None,
     take_profit: Decimal,
-    fee: float,
+    fee: Decimal,
     form: str,
     mark: str,
     output: Path,
@@ -89,13 +94,12 @@ def place_ladder(  # noqa: PLR0913 - its options
     placement = _placement(ladder, _traded(config, file, symbol, budget, price), config)
     if mark != "." and form != "csv":
         raise ConfigError("command line", "--decimal", "must be . but for --format csv", mark)
-    taxed = Decimal(repr(fee))
     if form == "table":
         text = io.StringIO()
-        _show(terminal.console(sys.stdout if str(output) == "-" else text), ladder, placement, take_profit, taxed)
+        _show(terminal.console(sys.stdout if str(output) == "-" else text), ladder, placement, take_profit, fee)
         write(output, text.getvalue())
     elif form == "csv":
-        write(output, summary.as_csv(placed.rows(placement, take_profit, taxed), mark))
+        write(output, summary.as_csv(placed.rows(placement, take_profit, fee), mark))
     elif form == "json":
         write(output, orjson.dumps(placement.to_dict(), option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
@@ -105,6 +109,8 @@ def place_ladder(  # noqa: PLR0913 - its options
 def _ladder(store: Store, exp_id: int, run: str, cell: str | None) -> Candidate:
     """The candidate that is named, or the best of a cell."""
     if CANDIDATE_ID.fullmatch(run):
+        if cell is not None:
+            raise ConfigError("command line", "--cell", "must be left out: the candidate names its cell", cell)
         kept = store.kept(exp_id, run)
         if kept is None:
             raise ConfigError("command line", "RUN", "must be a candidate that is kept, see mlab show", run)

@@ -107,7 +107,7 @@ def terms(config: Config) -> str:
     assert config.market is not None  # noqa: S101 - there are none without
     wanted, kept = config.ladder.limits, config.limits
     raised = [
-        f"{name} {getattr(wanted, name):g} -> {getattr(kept, name):g}"
+        f"{name} {exact(getattr(wanted, name))} -> {exact(getattr(kept, name))}"
         for name in ("first_volume_min_pct", "min_indent_step_pct")
         if getattr(kept, name) != getattr(wanted, name)
     ]

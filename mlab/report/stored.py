@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import NoneType
 from typing import Any, TypeAlias
 
 from rich.console import Console
@@ -124,17 +125,22 @@ def _verdict(a: float, b: float) -> str:
 
 
 def _differences(one: Any, other: Any, name: str = "") -> list[tuple[str, str, str]]:
-    """Fields whose values differ: dotted name, and both values."""
-    if isinstance(one, dict) and isinstance(other, dict):
+    """Fields whose values differ: dotted name, and both values; those of a section that is off are null."""
+    if one == other:
+        return []
+    if {type(one), type(other)} <= {dict, NoneType}:
+        one, other = one or {}, other or {}
         keys = {key: f"{name}.{key}" if name else key for key in one | other}
         return [row for key, dotted in keys.items() for row in _differences(one.get(key), other.get(key), dotted)]
-    return [] if one == other else [(name, _written(one), _written(other))]
+    return [(name, _written(one), _written(other))]
 
 
 def _written(value: Any) -> str:
     """A value of a config as people write it."""
     if isinstance(value, list):
         return f"[{', '.join(map(_written, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_written(inner)}' for key, inner in value.items())}}}"
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return exact(value) if isinstance(value, float) else str(value)
