@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from mlab.config import Config
 from mlab.config.models import OrdersRange, OverlapRange
+from mlab.core.decimals import exact
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -99,7 +100,7 @@ def _form(schema: Schema) -> str:
 
 def _number(value: float) -> str:
     """Whole digits up to a million million, so that a bound can be copied."""
-    return f"{value:.15g}"
+    return exact(value)
 
 
 def _yaml(value: object) -> str:
@@ -109,7 +110,7 @@ def _yaml(value: object) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, float):
-        return f"{value:g}"
+        return exact(value)
     return str(value) or '""'
 
 

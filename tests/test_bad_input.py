@@ -65,7 +65,11 @@ KINDS = [
 
 BOUNDS = {
     "seed": {"-1": "at least 0", "4294967296": "at most 4294967295"},
-    "ladder.base_price": {"0": "at least 1e-12", "1e-13": "at least 1e-12", "1e13": "at most 1000000000000"},
+    "ladder.base_price": {
+        "0": "at least 0.000000000001",
+        "1e-13": "at least 0.000000000001",
+        "1e13": "at most 1000000000000",
+    },
     "ladder.overlap_pct": {
         "-5": "at least 0.01; ladders of sells above the price are not searched",
         "0": "at least 0.01",
@@ -92,7 +96,7 @@ BOUNDS = {
     "score.wave.weak_pct": {"-1": "at least 0"},
     "score.take_profit_pct": {"0": "at least 0.01", "1001": "at most 1000"},
     "market.budget": {"0": "above 0", "1e13": "at most 1000000000000"},
-    "market.tick": {"-0.1": "at least 0"},
+    "market.tick": {"-0.1": "at least 0", "1e19": "at most 1000000000000000000"},
     "market.lowest_share": {"1": "at most 0.99"},
     "market.contract_size": {"0": "above 0"},
 }
@@ -179,7 +183,13 @@ WRONG = [
     ("score: {wave: {weak_pct: 50}}", "score.wave: weak_pct must be below strong_pct 50, was 50"),
     # search
     ("search: {max_failed_share: half}", "search.max_failed_share: must be a number, was 'half'"),
+    # markets that no file or ladder goes with
+    ("market: {budget: 5, file: none.yaml}", "market: file none.yaml: cannot be read: No such file or directory"),
+    ("market: {budget: 1, most_quantity: 5, step: 6}", "must not be below least_quantity and step, was '5'"),
+    ("market: {budget: 1234567.25, least_money: 500000}", "market.budget 1234567.25 is too small, 2"),
+    ("ladder: {overlap_pct: 20.1234567}\nmarket: {budget: 5, lowest_share: 0.9}", "overlap_pct 20.1234567 is below"),
     # limits that no ladder keeps
+    ("ladder: {num_orders: 3, limits: {tail_cap_pct: 0.00001}}", "keeps limits.tail_cap_pct 0.00001: at limits."),
     ("ladder: {num_orders: 30, limits: {martingale_pct: [20, 50]}}", "ladder: no ladder with num_orders 30 keeps"),
     ("ladder: {num_orders: 2}", "ladder: no ladder with num_orders 2 keeps limits.tail_cap_pct 40: at limits"),
     (
@@ -397,6 +407,7 @@ def test_a_wrong_field_is_told_in_one_line(
     told = refused("--config", str(path))
     assert told.startswith(f"{path}: ")
     assert line in told
+    assert not told.endswith(" or null"), "what it must be stands before what it was"
 
 
 @pytest.mark.parametrize(("content", "line"), BROKEN, ids=range(len(BROKEN)))

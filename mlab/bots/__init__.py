@@ -10,7 +10,7 @@ from typing import Any
 from mlab.bots import exchanges, programs, tables, threecommas, veles
 from mlab.bots.bot import Bot, BotOrder, Distance
 from mlab.bots.fields import Fields, parsed, written
-from mlab.core.errors import ConfigError, one_line
+from mlab.core.errors import ConfigError, one_line, reason
 
 __all__ = ["FORMATS", "Bot", "BotOrder", "Distance", "Format", "parse", "read", "write"]
 
@@ -87,7 +87,7 @@ def read(path: Path, form: str | None = None, distance: Distance | None = None) 
             raise ConfigError(source, "", f"must be at most {MAX_BYTES // 1024} KB")
         text = content.decode("utf-8-sig")
     except OSError as error:
-        raise ConfigError(source, "", f"cannot be read: {error.strerror}") from None
+        raise ConfigError(source, "", f"cannot be read: {reason(error)}") from None
     except UnicodeDecodeError:
         raise ConfigError(source, "", "must be text in UTF-8") from None
     bot = parse(text, source, form, distance)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import Field, model_validator
 
 from mlab import market
-from mlab.core.decimals import plain
+from mlab.core.decimals import exact, plain
 from mlab.core.errors import ConfigError
 from mlab.core.records import Cell
 from mlab.core.section import Section, rule
@@ -103,9 +103,9 @@ class MarketRules(Section):
         """The rules."""
         given: dict[str, Any] = {name: getattr(self, name) for name in (*NAMES, "origin", *NUMBERS)}
         given = {name: value for name, value in given.items() if value is not None}
-        exact = {name: Decimal(repr(value)) for name, value in given.items() if isinstance(value, float)}
+        decimals = {name: Decimal(repr(value)) for name, value in given.items() if isinstance(value, float)}
         as_of = datetime.fromisoformat(self.as_of) if self.as_of else None
-        return market.Market(**given | exact, as_of=as_of and as_of.replace(tzinfo=as_of.tzinfo or UTC))
+        return market.Market(**given | decimals, as_of=as_of and as_of.replace(tzinfo=as_of.tzinfo or UTC))
 
     def grid(self, base_price: float) -> Grid:
         """The rules in whole numbers, for the budget and the entry price."""
@@ -123,13 +123,13 @@ class MarketRules(Section):
         deepest = 100 * (1 - rules.lowest_share)
         if cell.overlap_pct > deepest:
             rule_is = f"market.lowest_share {plain(rules.lowest_share)}"
-            return f"overlap_pct {cell.overlap_pct:g} is below {rule_is}, at most {plain(deepest)} would do"
+            return f"overlap_pct {exact(cell.overlap_pct)} is below {rule_is}, at most {plain(deepest)} would do"
         limits = self.limits(wanted, base_price)
         first, _ = possible_shares_pct(cell.num_orders, limits.martingale_pct[0])
         if limits.first_volume_min_pct > first * (1.0 - ROOM):
             least = Decimal(repr(self.budget)) * self.grid(base_price).least_share_pct / 100
             needed = plain(UP.plus(100 * least / Decimal(repr(first * (1.0 - 2.0 * ROOM)))))
             why = f"order 1 of {cell.num_orders} gets at most {first:.4g} %, and must be {plain(UP.plus(least))}"
-            return f"market.budget {self.budget:g} is too small, {needed} would do: {why} {rules.quote}"
+            return f"market.budget {exact(self.budget)} is too small, {needed} would do: {why} {rules.quote}"
         reason = conflict(cell, limits)
         return f"with one tick of market.tick {plain(rules.tick)} between orders {reason}" if reason else None

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from mlab.config.models import Config
+from mlab.core.decimals import exact
 from mlab.core.errors import ConfigError, one_line
 
 Place: TypeAlias = tuple[int | str, ...]
@@ -113,7 +114,7 @@ def _must(place: Place, detail: Mapping[str, Any]) -> str:
     if place in PAIRS and kind in {"tuple_type", "too_long"}:
         return PAIR
     bounds = detail.get("ctx", {}).items()
-    short = {name: f"{bound:.15g}" if isinstance(bound, float) else bound for name, bound in bounds}
+    short = {name: exact(bound) if isinstance(bound, float) else bound for name, bound in bounds}
     must = MUST[kind].format_map(short)
     depth = place[:2] == ("ladder", "overlap_pct") and place[-1] != "step"
     if depth and kind == "greater_than_equal" and detail["input"] < 0:

@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from mlab.core.errors import ConfigError, one_line
+from mlab.core.decimals import plain
+from mlab.core.errors import ConfigError, one_line, reason
 from mlab.market.entry import Entry
 from mlab.market.exchanges import OPEN, Listing, complaint_of, names, shape_of
 from mlab.market.rules import ONE, Market
@@ -58,9 +59,9 @@ def checked(market: Market, source: str, place: str = "") -> Market:
     before = f"{place}." if place else ""
     if market.most_quantity and market.most_quantity < max(market.least_quantity, market.step):
         must = "must not be below least_quantity and step"
-        raise ConfigError(source, f"{before}most_quantity", must, str(market.most_quantity))
+        raise ConfigError(source, f"{before}most_quantity", must, plain(market.most_quantity))
     if market.lowest_share >= 1:
-        raise ConfigError(source, f"{before}lowest_share", "must be below 1", str(market.lowest_share))
+        raise ConfigError(source, f"{before}lowest_share", "must be below 1", plain(market.lowest_share))
     if not market.contract_size:
         raise ConfigError(source, f"{before}contract_size", "must be above 0", "0")
     return market
@@ -71,7 +72,7 @@ def _text(path: Path, source: str) -> str:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ConfigError(source, "", f"cannot be read: {error.strerror}") from None
+        raise ConfigError(source, "", f"cannot be read: {reason(error)}") from None
     if len(content) > MAX_BYTES:
         raise ConfigError(source, "", f"must be at most {MAX_BYTES // 1024**2} MB")
     try:

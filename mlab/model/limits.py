@@ -19,6 +19,7 @@ from typing import Annotated, TypeAlias
 import numpy as np
 from pydantic import Field, field_validator
 
+from mlab.core.decimals import exact
 from mlab.core.records import Cell, Json
 from mlab.core.section import Section, rule
 from mlab.model.ladder import Array
@@ -119,17 +120,17 @@ def conflict(cell: Cell, limits: Limits) -> str | None:
     orders, growth_min_pct = cell.num_orders, limits.martingale_pct[0]
     first, last = possible_shares_pct(orders, growth_min_pct)
     shortest = (orders - 1) * limits.min_indent_step_pct
-    cells, at = f"num_orders {orders}", f"at limits.martingale_pct {growth_min_pct:g}"
+    cells, at = f"num_orders {orders}", f"at limits.martingale_pct {exact(growth_min_pct)}"
     if limits.first_volume_min_pct > first * (1.0 - ROOM):
         limit, why = "first_volume_min_pct", f"{at} order 1 must stay below {first:.4g} %"
     elif limits.tail_cap_pct < last * (1.0 + ROOM):
         limit, why = "tail_cap_pct", f"{at} the last order must exceed {last:.4g} %"
     elif shortest > cell.overlap_pct * (1.0 - ROOM):
-        cells = f"overlap_pct {cell.overlap_pct:g} and {cells}"
+        cells = f"overlap_pct {exact(cell.overlap_pct)} and {cells}"
         limit, why = "min_indent_step_pct", f"its {orders - 1} gaps need more than {shortest:.4g} %"
     else:
         return None
-    return f"no ladder with {cells} keeps limits.{limit} {getattr(limits, limit):g}: {why}"
+    return f"no ladder with {cells} keeps limits.{limit} {exact(getattr(limits, limit))}: {why}"
 
 
 def broken_limits(schedule: Json, limits: Limits) -> list[str]:
