@@ -137,6 +137,11 @@ def test_a_price_is_named_once(mlab: Command) -> None:
     assert "--price: must be left out: the file has 50000" in mlab(shown.HUMMINGBOT, "--price", "1", status=2)
 
 
+def test_a_price_comes_back_as_it_was_typed(mlab: Command) -> None:
+    for price in ("1234567890.25", "0.000000012345678912"):
+        assert price in mlab(shown.BYBIT, "--price", price).split()
+
+
 def test_every_format_can_be_named(mlab: Command) -> None:
     assert "3commas-classic|okx|bybit|veles|pionex|hummingbot|gainium|csv" in mlab(
         shown.OKX, "--format", "x", status=2

@@ -212,6 +212,8 @@ def test_a_first_order_of_veles_below_the_signal_is_where_its_ladder_begins() ->
 def test_tables_of_spreadsheets_and_of_this_program_are_read() -> None:
     text = "Order;Price Deviation %;Volume %\n1;0;25\n2;1.5;75\n"
     assert pairs(bots.parse(text, "t", distance=Distance.FIRST)) == [(0.0, 0.25), (1.5, 0.75)]
+    comma = "deviation_from_first_pct;size\n0;10,5\n1,5;31,5\n"
+    assert pairs(bots.parse(comma, "t")) == [(0.0, 0.25), (1.5, 0.75)], "decimals of a country that writes a comma"
     own = "order,price,indent_pct,price_step_pct,volume_pct,martingale_pct\n1,100,0.0,0.0,40,0\n2,95,5,5,60,50\n"
     assert pairs(bots.parse(own, "orders.csv")) == [(0.0, 0.4), (5.0, 0.6)]
 
@@ -396,9 +398,10 @@ def test_what_is_strange_missing_or_contradicting_is_refused_with_file_and_field
         ("deviation_from_first_pct,size\n0,1\n", "orders: must be 2 to 201 with the first, was 1"),
         ("deviation_from_first_pct,size,shares\n0,1,1\n", "head: must have one column named size, "),
         ("price,size\n100,1\n", "head: must have one column named deviation_from_first_pct, "),
+        ("deviation_from_first_pct;size\n0;1\n1.000,5;1\n", "_from_first_pct: must be a number, was '1.000,5'"),
         (
-            "deviation_from_first_pct;size\n0;1\n1.000,5;1\n",
-            "row 2, deviation_from_first_pct: must be a number",
+            'deviation_from_first_pct,size\n0,1\n"1,5",1\n',
+            "row 2, deviation_from_first_pct: must be a number, was '1,5'",
         ),
     ],
 )

@@ -59,7 +59,7 @@ def _rows(text: str, source: str) -> list[list[str]]:
     if not rows:
         raise ConfigError(source, "", "is empty, must be a bot's settings or a table")
     if separator == ";":  # of a country with decimal commas
-        rows = [rows[0], *([cell.replace(",", ".") for cell in row] for row in rows[1:])]
+        rows = [[re.sub(r"^(\d*),(\d+)$", r"\1.\2", cell.strip()) for cell in row] for row in rows]
     return rows
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from mlab.bots import Bot
 from mlab.bots.bot import plain
+from mlab.core.decimals import exact
 from mlab.core.records import Candidate, Json
 from mlab.model.front import at_fills, on_path
 from mlab.model.ranking import Ranked
@@ -42,7 +43,7 @@ def _order(key: str, head: str, unit: str = "", write: Callable[[Any], str] = st
 ORDERS = (
     _order("order", "order"),
     _order("deviation_pct", "deviation", "%", PERCENT),
-    _order("price", "price", write=price),
+    _order("price", "price", write=exact),
     _order("size", "size", write=money),
     _order("quantity", "quantity", write=price, below="price"),
     _order("spent", "spent", write=money, below="size"),
