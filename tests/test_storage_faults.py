@@ -368,6 +368,10 @@ def _archived(root: Path, leave: str) -> tuple[list[tuple[int, str]], str]:
     commands = ("ls", "show --json", "compare latest latest", f"export -o {aside}", f"report -o {aside}", "crashes ls")
     told = [_told(*command.split()) for command in commands]
     if not leave:
+        status, line = _told("report")
+        assert (status, line.count("\n")) == (4, 1), line
+        assert line.endswith(".html cannot be written: Read-only file system; name another file with --output\n")
+    if not leave:
         assert len(api.runs()) == 1
         assert api.open().status == "COMPLETED"
     return told, attempt(state, processes=HERE)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlab.api.ladders import Evaluation
 from mlab.api.shown import Table, frame
-from mlab.core.errors import ConfigError, EvaluationError
+from mlab.core.errors import ConfigError, EvaluationError, reason
 from mlab.core.event_log import EventLog
 from mlab.core.records import Candidate, CellResult, Experiment, Json
 from mlab.core.state import LATEST, State
@@ -141,7 +141,7 @@ class Run:
         try:
             Path(path).write_text(text, encoding="utf-8")
         except OSError as error:
-            raise ConfigError("report", "path", f"cannot be written: {error.strerror}", str(path)) from error
+            raise ConfigError("report", "path", f"cannot be written: {reason(error)}", str(path)) from error
         return Path(path)
 
     @property

@@ -14,7 +14,7 @@ from mlab.bots import Bot, Distance, room
 from mlab.cli.browse import cell_of
 from mlab.cli.choice import reading
 from mlab.config import from_tree
-from mlab.core.errors import ConfigError, EvaluationError
+from mlab.core.errors import ConfigError, EvaluationError, reason
 from mlab.model.objective import Objective, Score
 from mlab.report import bots as report
 from mlab.report import terminal
@@ -129,4 +129,4 @@ def _draw(place: Path, yours: Side, other: Side | None) -> None:
     try:
         place.write_bytes((plots.svg if place.suffix == ".svg" else plots.png)(figure))
     except OSError as error:
-        raise ConfigError("command line", "--output", f"cannot be written: {error.strerror}", str(place)) from error
+        raise ConfigError("command line", "--output", f"cannot be written: {reason(error)}", str(place)) from error

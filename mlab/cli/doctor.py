@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 
 from mlab import tracking
 from mlab.core import crash, pidfiles
-from mlab.core.errors import ConfigError, StoreError
+from mlab.core.errors import ConfigError, StoreError, reason
 from mlab.core.probe import fetch
 from mlab.core.redaction import redacted
 from mlab.core.state import State
@@ -105,7 +105,7 @@ def _folder(state: State) -> Finding:
         with tempfile.TemporaryFile(dir=state.root) as file:
             file.write(b"x")
     except OSError as error:
-        found = f"{state.root} cannot be written: {error.strerror}"
+        found = f"{state.root} cannot be written: {reason(error)}"
         return Finding("state folder", found, "make it writable, or set MLAB_STATE_DIR")
     return Finding("state folder", f"{state.root} can be written")
 

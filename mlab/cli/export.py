@@ -10,7 +10,7 @@ import orjson
 
 from mlab.cli.choice import reading
 from mlab.core import streams
-from mlab.core.errors import ConfigError, reason
+from mlab.core.errors import ConfigError, StoreError, reason
 from mlab.core.event_log import EventLog
 from mlab.core.events import emit
 from mlab.core.records import CellResult, Json
@@ -86,4 +86,6 @@ def write(place: Path, text: str, *, folder: bool = False) -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text, encoding="utf-8")
     except OSError as error:
+        if folder:
+            raise StoreError(f"{place} cannot be written: {reason(error)}; name another file with --output") from error
         raise ConfigError("command line", "--output", f"cannot be written: {reason(error)}", str(place)) from error
