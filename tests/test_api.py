@@ -136,7 +136,7 @@ def test_wrong_ladders_are_refused_in_one_line() -> None:
         ([0, 5], [1, float("inf")], "volume[1]: must be a finite number above 0, was inf"),
     ]:
         refused(lambda i=indent, v=volume: mlab.Ladder(i, v), f"Ladder: {line}")
-    refused(lambda: mlab.Ladder([0, 5], [1, 2], 0), "Ladder: ladder.base_price: must be at least 1e-12, was 0")
+    refused(lambda: mlab.Ladder([0, 5], [1, 2], 0), "Ladder: ladder.base_price: must be at least 0.000000000001, was 0")
 
 
 def test_wrong_arguments_are_refused_in_one_line() -> None:

@@ -37,7 +37,7 @@ NUMBERS = [
     *RULES,
 ]  # fmt: skip
 WHOLE = ["seed", "market.most_orders", "search.batch_size", "search.max_batches", "search.patience", "search.top_k"]
-NAMES = ["market.file", "market.symbol", "market.base", "market.quote"]
+NAMES = [f"market.{name}" for name in ("file", "symbol", "base", "quote", "origin", "as_of")]
 NULLABLE = [
     "ladder.limits.max_gap_ratio", "search.max_time_s", "market", "market.most_orders", "market.inverse",
     *RULES, *NAMES,

@@ -242,7 +242,7 @@ def test_limits_that_a_market_raises_are_told_as_they_are_typed(stored: tuple[St
         run = store.experiment(stored[2])
     assert run is not None
     assert placed.told(replace(run, config=config.model_dump(mode="json"))) == (
-        "Market of given rules: 1234567.5 money from 104235.75 down; limits raised for it: "
+        "Market: numbers of your own; 1234567.5 money from 104235.75 down; limits raised for it: "
         "min_indent_step_pct 0.000001 -> 0.00000959364."
     )
 
