@@ -579,3 +579,12 @@ def test_why_there_is_no_ladder_beside_a_bot_is_said_in_words(tree: Any, line: s
     said = room.limits(parsed(tree))
     assert isinstance(said, str)
     assert re.match(re.escape(line), said)
+
+
+@pytest.mark.parametrize("row", [row for row in BEST_KNOWN if row["sizing"] == "quote"])
+def test_a_free_ladder_typed_with_two_decimals_costs_next_to_nothing(row: dict[str, Any]) -> None:
+    orders = zip(row["indent_pct"], row["volume_pct"], strict=True)
+    free = Bot("free", "", tuple(BotOrder(D(repr(depth)), D(repr(10.0 * size))) for depth, size in orders))
+    typed = bots.parse(bots.write(free, "3commas", 2), "typed")
+    objective = Objective(Score(need=row["need"]))
+    assert typed.judged(objective).score == pytest.approx(free.judged(objective).score, rel=0.0016)
