@@ -27,7 +27,14 @@ from tests.test_market import SPOT, saved
 
 pytestmark = pytest.mark.usefixtures("quick")
 
-MARKET = ("market.tick=0.01", "market.step=0.001", "market.least_money=5", "market.budget=500", "market.price=100")
+MARKET = (
+    "score.take_profit_pct=2",
+    "market.tick=0.01",
+    "market.step=0.001",
+    "market.least_money=5",
+    "market.budget=500",
+    "market.price=100",
+)
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +128,7 @@ def test_fees_and_take_profit_move_what_is_needed(mlab: Shell) -> None:
     profit = list(csv.DictReader(io.StringIO(mlab("--format", "csv", "--take-profit", "1.5")[0])))
     assert float(profit[0]["take_profit_pct"]) == 1.5
     assert "take profit is 1.5 % above the average" in mlab("--take-profit", "1.5")[0]
+    assert "take profit is 2 % above the average" in mlab()[0]
 
 
 @pytest.mark.parametrize("form", [form for form in bots.FORMATS if form != "csv"])
@@ -140,7 +148,7 @@ def test_every_bot_reads_what_is_written_for_it(mlab: Shell, form: str) -> None:
     if form not in geometric.FAMILIES:
         depths = [100 - float(order["price"]) for order in orders]  # of an entry at 100
         assert [float(order.deviation_pct) for order in bot.orders] == pytest.approx(depths, abs=1e-6)
-    assert bot.take_profit_pct in {1, None}
+    assert bot.take_profit_pct in {2, None}
 
 
 @pytest.mark.parametrize("form", geometric.FAMILIES)

@@ -63,7 +63,7 @@ FEE = Number("from 0 to 10", lambda number: 0 <= number <= 10)
 @click.option("--symbol", help="Which symbol of the file, where it has several.")
 @click.option("--budget", type=NUMBER, help="The most that all orders cost, in quote currency.")
 @click.option("--price", type=NUMBER, help="Entry price.")
-@click.option("--take-profit", type=NUMBER, default="1", show_default=True, help="In % above the average entry.")
+@click.option("--take-profit", type=NUMBER, help="In % above the average entry; where left out that of the run.")
 @click.option("--fee", type=FEE, default="0", show_default=True, help="Of each side, in %, up to 10.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 @click.option("--decimal", "mark", type=click.Choice([".", ","]), default=".", show_default=True, help=DECIMAL)
@@ -76,7 +76,7 @@ def place_ladder(  # noqa: PLR0913 - its options
     symbol: str | None,
     budget: Decimal | None,
     price: Decimal | None,
-    take_profit: Decimal,
+    take_profit: Decimal | None,
     fee: Decimal,
     form: str,
     mark: str,
@@ -92,18 +92,19 @@ def place_ladder(  # noqa: PLR0913 - its options
         config = from_tree(experiment.config, f"run {experiment.run_id}")
         ladder = _ladder(store, experiment.exp_id, run, cell)
     placement = _placement(ladder, _traded(config, file, symbol, budget, price), config)
+    profit = take_profit or Decimal(repr(config.score.take_profit_pct))
     if mark != "." and form != "csv":
         raise ConfigError("command line", "--decimal", "must be . but for --format csv", mark)
     if form == "table":
         text = io.StringIO()
-        _show(terminal.console(sys.stdout if str(output) == "-" else text), ladder, placement, take_profit, fee)
+        _show(terminal.console(sys.stdout if str(output) == "-" else text), ladder, placement, profit, fee)
         write(output, text.getvalue())
     elif form == "csv":
-        write(output, summary.as_csv(placed.rows(placement, take_profit, fee), mark))
+        write(output, summary.as_csv(placed.rows(placement, profit, fee), mark))
     elif form == "json":
         write(output, orjson.dumps(placement.to_dict(), option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
-        write(output, _settings(ladder, placement, take_profit, form, config))
+        write(output, _settings(ladder, placement, profit, form, config))
 
 
 def _ladder(store: Store, exp_id: int, run: str, cell: str | None) -> Candidate:

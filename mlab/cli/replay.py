@@ -32,7 +32,7 @@ from mlab.report import measures, replayed, summary, terminal
 from mlab.report.progress import steps
 
 FILE = "A file of prices, or one of the embedded ones: msft (where left out) or made."
-PROFITS = "In % above the average entry, several with commas; where left out that of the bot, else 1."
+PROFITS = "In % above the average entry, several with commas; where left out that of the run or bot, else 1."
 DATE = "Replay what is before a date and what is from it on, each by itself, such as 2010-01-01."
 HISTORIES = "Other histories, of weeks drawn anew, of which the intervals come; 0 for none."
 EMBEDDED = (
@@ -126,27 +126,31 @@ class Wanted:
             own = () if bot.take_profit_pct is None else (float(bot.take_profit_pct),)
             plan = Plan(bot.name, tuple(bot.indent()[:, 0].tolist()), tuple(bot.volume()[:, 0].tolist()))
             return product([plan], self._rules(own))
-        return product(self._found(name), self._rules(()))
+        found, profit = self._found(name)
+        return product(found, self._rules((profit,)))
 
     def _rules(self, own: tuple[float, ...]) -> list[ExitRule]:
+        """What is asked for, else their own take-profit, else 1 %."""
         names = {"take_profit_pct": "--take-profit", "stop_pct": "--stop"}
         fields = ({"take_profit_pct": profit, "stop_pct": self.stop} for profit in self.profits or own or (1.0,))
         return [judged(ExitRule, "command line", one, names) for one in fields]
 
-    def _found(self, name: str) -> list[Plan]:
+    def _found(self, name: str) -> tuple[list[Plan], float]:
+        """Those of a run or candidate, and the take-profit that the run was judged with."""
         with reading(name[:22] if CANDIDATE_ID.fullmatch(name) else name) as (_, store, run):
-            sizing = from_tree(run.config, f"run {run.run_id}").ladder.sizing
+            config = from_tree(run.config, f"run {run.run_id}")
+            sizing, profit = config.ladder.sizing, config.score.take_profit_pct
             if CANDIDATE_ID.fullmatch(name):
                 kept = store.kept(run.exp_id, name)
                 if kept is None:
                     raise ConfigError("command line", "RUN", "must be a candidate that is kept, see mlab show", name)
-                return [_plan(kept, sizing)]
+                return [_plan(kept, sizing)], profit
             cells = store.cells(run.exp_id)
             chosen = cells if self.cell is None else [cell_of(cells, self.cell)]
             found = [one for it in chosen for one in store.results(run.exp_id, it.cell.index)[: self.top]]
         if not found:
             raise EvaluationError(f"run {run.run_id} found no ladder{f' in {self.cell}' if self.cell else ''}")
-        return [_plan(one, sizing) for one in found]
+        return [_plan(one, sizing) for one in found], profit
 
 
 def _is_file(name: str) -> bool:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 
 from mlab.config import Config
-from mlab.core.decimals import plain
+from mlab.core.decimals import exact, plain
 from mlab.core.records import Candidate, Json
 from mlab.market import Market
 from mlab.model.ladder import Sizing
@@ -34,10 +33,10 @@ def typed(config: Config) -> dict[str, str]:
     market = market_of(config)
     rules = {name: plain(limit) for name, limit in market.rules().items() if name in FIELDS}
     return dict.fromkeys(FIELDS, "") | {
-        "budget": plain(Decimal(repr(config.market.budget))) if config.market else "",
-        "price": plain(Decimal(repr(config.base_price))),
+        "budget": exact(config.market.budget) if config.market else "",
+        "price": exact(config.base_price),
         "quote": market.quote,
-        "take_profit": "1",
+        "take_profit": exact(config.score.take_profit_pct),
         "fee": "0",
     } | rules  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 
 import orjson
@@ -59,10 +60,11 @@ def write_winner(folder: Path, best: Candidate, run: Experiment) -> bytes:
     (folder / "ladder.json").write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
     (folder / "ladder.txt").write_text("\n".join(words.bullets(best.contract["schedule"])) + "\n", encoding="utf-8")
     (folder / "orders.csv").write_text(summary.as_csv(columns.order_rows(best)), encoding="utf-8")
-    if placing := placed.by_config(config.from_tree(run.config, run.run_id)):
+    told = config.from_tree(run.config, run.run_id)
+    if placing := placed.by_config(told):
         with suppress(PlacementError):  # the end screen says why
-            placement = placing(best)
-            (folder / "placed.csv").write_text(summary.as_csv(placed.rows(placement)), encoding="utf-8")
+            placement, profit = placing(best), Decimal(repr(told.score.take_profit_pct))
+            (folder / "placed.csv").write_text(summary.as_csv(placed.rows(placement, profit)), encoding="utf-8")
             (folder / "placed.json").write_bytes(orjson.dumps(placement.to_dict(), option=orjson.OPT_INDENT_2))
     picture = plots.svg(plots.ladder_plot(best))
     (folder / "needpct.svg").write_bytes(picture)
