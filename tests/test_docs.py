@@ -11,11 +11,12 @@ import tomllib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
 import pytest
 import yaml
-from prefect.server.schemas.schedules import CronSchedule
+from prefect.server.schemas.schedules import CronSchedule, IntervalSchedule
 
 from benchmarks.readme import PAGES as BENCHMARKED
 from benchmarks.readme import fresh
@@ -190,6 +191,14 @@ def test_a_schedule_keeps_to_the_clock_of_its_time_zone(before: str, hours: list
     planned = asyncio.run(schedule.get_dates(2, start=datetime.fromisoformat(before)))
     assert [one.hour for one in planned] == hours
     assert [one.utcoffset() for one in planned] == [timedelta(hours=offset) for offset in offsets]
+
+
+def test_an_interval_of_a_day_keeps_to_the_clock_of_its_time_zone() -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    anchor = datetime(2026, 1, 1, 9, tzinfo=zone)
+    schedule = IntervalSchedule(interval=timedelta(days=1), anchor_date=anchor, timezone="Europe/Berlin")
+    planned = asyncio.run(schedule.get_dates(365, start=anchor))
+    assert {one.astimezone(zone).hour for one in planned} == {9}
 
 
 def test_environment_variables_are_documented() -> None:
