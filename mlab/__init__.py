@@ -12,8 +12,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mlab.api.arguments import Limits, Score, Wave
+    from mlab.api.batches import price, scores
     from mlab.api.bots import read_bot
-    from mlab.api.ladders import Evaluation, Ladder, Limits, Score, Wave, evaluate, price, scores
+    from mlab.api.ladders import Evaluation, Ladder, evaluate
     from mlab.api.orders import Orders
     from mlab.api.replays import Replay, read_prices
     from mlab.api.runs import Run, open, runs  # noqa: A004 - as in os.open: mlab.open
@@ -31,7 +33,9 @@ __all__ = [
 
 _PLACES = {
     "mlab.api.bots": ("read_bot",),
-    "mlab.api.ladders": ("Evaluation", "Ladder", "Limits", "Score", "Wave", "evaluate", "price", "scores"),
+    "mlab.api.arguments": ("Limits", "Score", "Wave"),
+    "mlab.api.batches": ("price", "scores"),
+    "mlab.api.ladders": ("Evaluation", "Ladder", "evaluate"),
     "mlab.api.orders": ("Orders",),
     "mlab.api.replays": ("Replay", "read_prices"),
     "mlab.api.runs": ("Run", "open", "runs"),

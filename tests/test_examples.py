@@ -18,10 +18,10 @@ MODULES = [
 SHOWN = {
     "mlab.api.ladders.Ladder",
     "mlab.api.ladders.Ladder.replay",
-    "mlab.api.ladders.Score",
+    "mlab.api.arguments.Score",
     "mlab.api.ladders.evaluate",
-    "mlab.api.ladders.price",
-    "mlab.api.ladders.scores",
+    "mlab.api.batches.price",
+    "mlab.api.batches.scores",
     "mlab.api.search.search",
     "mlab.model.annealing.Refinement",
     "mlab.model.contract.contract",

@@ -1,29 +1,24 @@
-"""Ladders of one's own: judged by every number of the contract, scored by the thousand, priced from their volumes.
-
-A ladder is a row here, and its orders are columns; :mod:`mlab.model` has it the other way round.
-"""
+"""A ladder of one's own: judged by every number of the contract, placed on an exchange, replayed on prices."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from pydantic import ValidationError
+from numpy.typing import ArrayLike
 
 from mlab import config as configs
+from mlab.api.arguments import LIMITS, SCORE, ladders_of, objective_of
 from mlab.api.orders import Orders, Rules, placed_orders
 from mlab.api.replays import Replay, replayed_ladder
 from mlab.api.shown import Table
-from mlab.core.errors import ConfigError, EvaluationError
+from mlab.core.errors import ConfigError
 from mlab.core.records import Candidate, Cell, Json
-from mlab.model import contract, objective, scoring
+from mlab.model import contract, objective
 from mlab.model import limits as limit
-from mlab.model.ladder import Array, Sizing
-from mlab.model.objective import Objective
-from mlab.model.pricing import Pricing
+from mlab.model.ladder import Sizing
 from mlab.model.ranking import Ranked
 from mlab.prices import Prices
 from mlab.replay import Plan
@@ -31,46 +26,6 @@ from mlab.report import columns, words
 
 if TYPE_CHECKING:
     from mlab.api.pictures import Plot
-
-VOLUMES = (1e-75, 1e75)
-"""Least and largest volume: the square of what lies beyond is no number of a computer."""
-
-MOST_ORDERS = 200
-
-
-class _Refused:
-    """A section of the config, whose faults are told as those of a config are: in one line."""
-
-    def __init__(self, **fields: Any) -> None:
-        try:
-            super().__init__(**fields)
-        except ValidationError:
-            name = type(self).__name__
-            score = {"Score": fields, "Wave": {"wave": fields}}.get(name, {})
-            configs.from_tree({"score": score, "ladder": {"limits": fields if name == "Limits" else {}}}, name)
-            raise  # cannot be
-
-
-class Limits(_Refused, limit.Limits):
-    """What exchange and trader allow; fields as in ``docs/config.md``."""
-
-
-class Wave(_Refused, objective.Wave):
-    """The wave rule: strong and weak growth should take turns; fields as in ``docs/config.md``."""
-
-
-class Score(_Refused, objective.Score):
-    """What makes a ladder good; fields as in ``docs/config.md``. A wrong one is a ``ValueError`` of one line.
-
-    Example:
-        >>> import mlab
-        >>> mlab.Score(need="pth")
-        Traceback (most recent call last):
-        mlab.core.errors.ConfigError: Score: score.need: must be 'fill' or 'path', was 'pth'
-    """
-
-
-SCORE, LIMITS = Score(), Limits()
 
 
 @dataclass(frozen=True, init=False)
@@ -99,7 +54,7 @@ class Ladder:
     base_price: float
 
     def __init__(self, indent_pct: ArrayLike, volume: ArrayLike, base_price: float = 100.0) -> None:
-        indent, amount = _ladders("Ladder", indent_pct, volume, 1)
+        indent, amount = ladders_of("Ladder", indent_pct, volume, 1)
         price = configs.from_tree({"ladder": {"base_price": base_price}}, "Ladder").ladder.base_price
         for name, value in {"indent_pct": tuple(indent.tolist()), "volume": tuple(amount.tolist())}.items():
             object.__setattr__(self, name, value)
@@ -302,136 +257,6 @@ def evaluate(
     """
     if not isinstance(ladder, Ladder):
         raise ConfigError("evaluate", "ladder", "must be a mlab.Ladder", ladder)
-    judged_by = _objective("evaluate", score, limits, sizing)
+    judged_by = objective_of("evaluate", score, limits, sizing)
     indent, volume = (np.array([values]).T for values in (ladder.indent_pct, ladder.volume))
     return Evaluation(contract.judged(indent, volume, ladder.base_price, judged_by))
-
-
-def scores(
-    indent_pct: ArrayLike,
-    volume: ArrayLike,
-    *,
-    score: objective.Score = SCORE,
-    limits: limit.Limits = LIMITS,
-    sizing: Sizing = "quote",
-) -> Array:
-    """Score many ladders at once, a million or two a second.
-
-    Args:
-        indent_pct: depth of each order in %, shape (ladders, orders), as in :class:`Ladder`.
-        volume: volumes in any unit, shape (ladders, orders).
-        score: as in :func:`evaluate`.
-        limits: as there.
-        sizing: as there.
-
-    Returns:
-        Their scores, shape (ladders,).
-
-    Raises:
-        ConfigError, EvaluationError: as :func:`evaluate`.
-
-    Example:
-        >>> import mlab
-        >>> mlab.scores([[0, 5, 10], [0, 5, 10]], [[1, 1.2, 1.44], [1, 1, 1]]).round(6).tolist()
-        [3.541189, 4.210061]
-    """
-    indent, amount = _ladders("scores", indent_pct, volume, 2)
-    judged_by = _objective("scores", score, limits, sizing)
-    return scoring.scores(np.ascontiguousarray(indent.T), np.ascontiguousarray(amount.T), judged_by)
-
-
-def price(
-    volume: ArrayLike,
-    *,
-    overlap_pct: float,
-    score: objective.Score = SCORE,
-    limits: limit.Limits = LIMITS,
-    sizing: Sizing = "quote",
-) -> Array:
-    """Place orders of given volumes where the score is least, by its closed form.
-
-    Args:
-        volume: volumes in any unit, shape (orders,) of one ladder or (ladders, orders).
-        overlap_pct: depth of the last order in %.
-        score: what makes the prices good.
-        limits: the two on gaps are kept; those on volumes are for who chooses these.
-        sizing: as in :func:`evaluate`.
-
-    Returns:
-        Depth of each order in %, of the shape of ``volume``.
-
-    Raises:
-        ConfigError: an argument is wrong, or so many gaps do not fit.
-        EvaluationError: volumes are out of all proportion.
-
-    Example:
-        >>> import mlab
-        >>> mlab.price([1, 1.5, 1.5], overlap_pct=20, limits=mlab.Limits(max_gap_ratio=None)).round(3).tolist()
-        [0.0, 16.466, 20.0]
-    """
-    shape = np.shape(volume)
-    amount = _numbers("price", "volume", volume, 1 if len(shape) == 1 else 2)
-    _above_0("price", amount)
-    judged_by = _objective("price", score, limits, sizing)
-    if np.ndim(overlap_pct):
-        raise ConfigError("price", "overlap_pct", "must be one number", overlap_pct)
-    least, equal = limits.min_indent_step_pct, (0.0, 0.0)  # growths that would keep any limit on volumes
-    gaps = limit.Limits(min_indent_step_pct=least, martingale_pct=equal, first_volume_min_pct=0.1, tail_cap_pct=100.0)
-    tree = {"overlap_pct": overlap_pct, "num_orders": amount.shape[-1], "limits": gaps}
-    (cell,) = configs.from_tree({"ladder": tree}, "price").cells()
-    pricing = Pricing.of(cell.overlap_pct, limit.Gaps.of(cell, limits), judged_by)
-    with np.errstate(all="ignore"):  # what comes of wild volumes is judged below
-        indent = np.asarray(pricing.indents(np.array(np.atleast_2d(amount).T, order="C"))[0].T)
-    if not (np.diff(indent) > 0.0).all():
-        raise EvaluationError("price: volumes are out of all proportion to each other")
-    return indent.reshape(shape)
-
-
-def _objective(source: str, score: objective.Score, limits: limit.Limits, sizing: Sizing) -> Objective:
-    for name, value, kind in (("score", score, objective.Score), ("limits", limits, limit.Limits)):
-        if not isinstance(value, kind):
-            raise ConfigError(source, name, f"must be a mlab.{kind.__name__}", value)
-    if sizing not in get_args(Sizing):
-        raise ConfigError(source, "sizing", "must be 'quote' or 'base'", sizing)
-    return Objective(score, limits, sizing)
-
-
-def _ladders(source: str, indent_pct: ArrayLike, volume: ArrayLike, dimensions: int) -> tuple[Array, Array]:
-    """Indents and volumes as arrays, if there are such ladders."""
-    indent, amount = (
-        _numbers(source, name, value, dimensions) for name, value in (("indent_pct", indent_pct), ("volume", volume))
-    )
-    if indent.shape != amount.shape:
-        raise ConfigError(source, "volume", f"must have the shape of indent_pct, {indent.shape}", amount.shape)
-    _refuse(source, "indent_pct", indent, ~((indent >= 0.0) & (indent < 100.0)), "must be at least 0 and below 100 %")
-    falls = np.diff(indent, axis=-1, prepend=-1.0) <= 0.0
-    _refuse(source, "indent_pct", indent, falls, "must be above that of the order before")
-    _above_0(source, amount)
-    return indent, amount
-
-
-def _numbers(source: str, name: str, value: ArrayLike, dimensions: int) -> Array:
-    shape = ("(orders,)", "(ladders, orders)")[dimensions - 1]
-    try:
-        array = np.asarray(value)
-    except ValueError:  # rows of several lengths
-        raise ConfigError(source, name, f"must have the shape {shape}", value) from None
-    if array.dtype.kind not in "iuf":
-        raise ConfigError(source, name, f"must be numbers of the shape {shape}", value)
-    if array.ndim != dimensions or not 2 <= array.shape[-1] <= MOST_ORDERS:
-        raise ConfigError(source, name, f"must have the shape {shape}, of 2 to {MOST_ORDERS} orders", array.shape)
-    return array.astype(np.float64)
-
-
-def _above_0(source: str, volume: Array) -> None:
-    _refuse(source, "volume", volume, ~((volume > 0.0) & (volume < np.inf)), "must be a finite number above 0")
-    least, most = VOLUMES
-    must = f"must lie between {least:g} and {most:g}: take another unit"
-    _refuse(source, "volume", volume, ~((volume >= least) & (volume <= most)), must)
-
-
-def _refuse(source: str, name: str, array: Array, wrong: NDArray[np.bool_], must: str) -> None:
-    """Refuse an array for the first of its values that is wrong."""
-    if wrong.any():
-        place = tuple(np.argwhere(wrong)[0].tolist())
-        raise ConfigError(source, f"{name}[{', '.join(map(str, place))}]", must, float(array[place]))
