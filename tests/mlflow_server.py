@@ -109,6 +109,8 @@ class Server:
 def serving(root: Path) -> Iterator[Server]:
     """A server over a new folder."""
     with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MLFLOW_TRACKING_URI", "")  # the server sets it; so it is unset again in the end
+        environment.delenv("MLFLOW_TRACKING_URI")
         environment.setenv("_MLFLOW_SERVER_FILE_STORE", f"sqlite:///{root / 'mlflow.db'}")
         environment.setenv("_MLFLOW_SERVER_ARTIFACT_DESTINATION", str(root / "artifacts"))
         environment.setenv("_MLFLOW_SERVER_ARTIFACT_ROOT", "mlflow-artifacts:/")
@@ -120,7 +122,7 @@ def serving(root: Path) -> Iterator[Server]:
         server = Server(root, app)
         try:
             MlflowClient(server.url).search_experiments()  # makes its database, which takes seconds
-            environment.delenv("MLFLOW_TRACKING_URI", raising=False)  # which it may have set meanwhile
+            environment.delenv("MLFLOW_TRACKING_URI", raising=False)
             yield server
         finally:
             server.close()
