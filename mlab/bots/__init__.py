@@ -11,10 +11,11 @@ from mlab.bots import exchanges, programs, tables, threecommas, veles
 from mlab.bots.bot import Bot, BotOrder, Distance
 from mlab.bots.fields import Fields, parsed, written
 from mlab.core.errors import ConfigError, one_line, reason
+from mlab.core.text_file import KB, read_text
 
 __all__ = ["FORMATS", "Bot", "BotOrder", "Distance", "Format", "parse", "read", "write"]
 
-MAX_BYTES = 256 * 1024
+MAX_BYTES = 256 * KB
 
 DISTANCES = "distances"
 """Field of what is written that says what its distances count from; no maker has it, and none minds it."""
@@ -81,15 +82,9 @@ def read(path: Path, form: str | None = None, distance: Distance | None = None) 
     """
     source = one_line(str(path))
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise ConfigError(source, "", f"must be at most {MAX_BYTES // 1024} KB")
-        text = content.decode("utf-8-sig")
+        text = read_text(path, source, MAX_BYTES)
     except OSError as error:
         raise ConfigError(source, "", f"cannot be read: {reason(error)}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(source, "", "must be text in UTF-8") from None
     bot = parse(text, source, form, distance)
     return bot if bot.name else replace(bot, name=one_line(path.stem))
 

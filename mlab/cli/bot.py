@@ -13,8 +13,9 @@ from mlab import bots
 from mlab.bots import Bot, Distance, room
 from mlab.cli.browse import cell_of
 from mlab.cli.choice import reading
+from mlab.cli.export import write
 from mlab.config import from_tree
-from mlab.core.errors import ConfigError, EvaluationError, reason
+from mlab.core.errors import ConfigError, EvaluationError
 from mlab.model.objective import Objective, Score
 from mlab.report import bots as report
 from mlab.report import terminal
@@ -126,7 +127,4 @@ def _draw(place: Path, yours: Side, other: Side | None) -> None:
     from mlab.report import plots  # noqa: PLC0415 - late, for it loads matplotlib
 
     figure = plots.ladder_plot(yours.ladder) if other is None else plots.beside_plot(yours.ladder, other.ladder)
-    try:
-        place.write_bytes((plots.svg if place.suffix == ".svg" else plots.png)(figure))
-    except OSError as error:
-        raise ConfigError("command line", "--output", f"cannot be written: {reason(error)}", str(place)) from error
+    write(place, (plots.svg if place.suffix == ".svg" else plots.png)(figure))

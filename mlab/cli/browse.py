@@ -9,12 +9,11 @@ from collections.abc import Sequence
 
 import click
 
-from mlab.cli.choice import opened, reading
+from mlab.cli.choice import is_candidate, opened, reading, run_of
 from mlab.core.errors import ConfigError
 from mlab.core.event_log import EventLog
 from mlab.core.events import emit
 from mlab.core.records import CellResult, Experiment
-from mlab.core.state import CANDIDATE_ID
 from mlab.report import stored, summary, terminal
 from mlab.store import Store
 from mlab.store.choice import chosen
@@ -114,11 +113,11 @@ def trace(candidate: str) -> None:
 
     From the config by trial and events to its orders and to MLflow.
     """
-    if not CANDIDATE_ID.fullmatch(candidate):
+    if not is_candidate(candidate):
         must = "must look like 20260131-235959-0a1b2c-c004-b0005-i007"
         raise ConfigError("command line", "CANDIDATE", must, candidate)
     with opened() as (state, store):
-        run = chosen(store, candidate[:22])
+        run = chosen(store, run_of(candidate))
         kept = store.kept(run.exp_id, candidate)
         if kept is None:
             must = "is not kept: better ones took its place, it was pruned, or mlab maintenance has removed it"

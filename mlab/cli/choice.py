@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from mlab.core import event_log, events
 from mlab.core.errors import ConfigError
-from mlab.core.records import Experiment
-from mlab.core.state import State
+from mlab.core.records import Candidate, Experiment
+from mlab.core.state import CANDIDATE_ID, State
 from mlab.store import Store
 from mlab.store.choice import chosen
 
@@ -45,3 +45,25 @@ def reading(name: str) -> Iterator[tuple[State, Store, Experiment]]:
                 yield state, store, run
         finally:
             events.recorder.close()
+
+
+def is_candidate(name: str) -> bool:
+    """Whether a name is that of one candidate, and so names its run as well."""
+    return CANDIDATE_ID.fullmatch(name) is not None
+
+
+def run_of(name: str) -> str:
+    """The run that is named, by itself or by one of its candidates."""
+    return name[:22] if is_candidate(name) else name
+
+
+def kept(store: Store, run: Experiment, name: str) -> Candidate:
+    """A candidate of a run, by its id.
+
+    Raises:
+        ConfigError: it is not kept.
+    """
+    candidate = store.kept(run.exp_id, name)
+    if candidate is None:
+        raise ConfigError("command line", "RUN", "must be a candidate that is kept, see mlab show", name)
+    return candidate

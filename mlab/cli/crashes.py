@@ -6,7 +6,6 @@ import sys
 from collections import defaultdict
 
 import click
-import orjson
 from rich.console import Console
 from rich.text import Text
 
@@ -14,7 +13,7 @@ from mlab.core import crash, streams
 from mlab.core.errors import ConfigError
 from mlab.core.records import Crash
 from mlab.core.state import State
-from mlab.report import terminal
+from mlab.report import summary, terminal
 from mlab.report.columns import Column
 from mlab.report.numbers import moment
 from mlab.report.terminal import line
@@ -67,7 +66,7 @@ def show_crash(snapshot_id: str, *, as_json: bool) -> None:
         must = f"must name one snapshot, names {len(named)}; mlab crashes ls --all lists them"
         raise ConfigError("command line", "SNAPSHOT", must, snapshot_id)
     if as_json:
-        streams.write(orjson.dumps(named[0].content, option=orjson.OPT_INDENT_2).decode() + "\n")
+        streams.write(summary.as_json(named[0].content))
     else:
         _show(terminal.console(sys.stdout), named[0])
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import click
-import orjson
 
 from mlab.cli.choice import reading
 from mlab.core import streams
@@ -38,12 +37,8 @@ def export(run: str, form: str, what: str, decimal: str, output: Path) -> None:
     with reading(run) as (_, store, experiment):
         exp_id = experiment.exp_id
         rows = summary.rows(store.results(exp_id)) if what == "results" else _orders(store.cells(exp_id))
-        write(output, summary.as_csv(rows, decimal) if form == "csv" else _as_json(rows))
+        write(output, summary.as_csv(rows, decimal) if form == "csv" else summary.as_json(rows))
         emit("UI.EXPORT", f"{len(rows)} {what} exported as {form}", rows=len(rows), to=str(output))
-
-
-def _as_json(rows: list[Json]) -> str:
-    return orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
 def _orders(cells: Iterable[CellResult]) -> list[Json]:
@@ -76,15 +71,15 @@ def report(run: str, output: Path | None) -> None:
         print(place)
 
 
-def write(place: Path, text: str, *, folder: bool = False) -> None:
-    """Write a file, and make its folder where asked to."""
-    if str(place) == "-":
-        streams.write(text)
+def write(place: Path, content: str | bytes, *, folder: bool = False) -> None:
+    """Write a file, or text to standard output for ``-``; makes its folder where asked to."""
+    if isinstance(content, str) and str(place) == "-":
+        streams.write(content)
         return
     try:
         if folder:
             place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text, encoding="utf-8")
+        place.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         if folder:
             raise StoreError(f"{place} cannot be written: {reason(error)}; name another file with --output") from error

@@ -11,22 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 from rich.console import Console
 
 from mlab import bots, market
 from mlab.bots import geometric
 from mlab.cli.browse import cell_of
-from mlab.cli.choice import reading
+from mlab.cli.choice import is_candidate, kept, reading, run_of
 from mlab.cli.export import DECIMAL, OUTPUT, write
 from mlab.config import Config, from_tree
 from mlab.core.errors import ConfigError, EvaluationError
-from mlab.core.records import Candidate
-from mlab.core.state import CANDIDATE_ID
+from mlab.core.records import Candidate, Experiment
 from mlab.market.rules import decimal
 from mlab.model.front import at_fills, on_path
 from mlab.model.objective import Objective
-from mlab.placing import Placement, place
+from mlab.placing import Placement
 from mlab.report import placed, summary, terminal
 from mlab.store import Store
 
@@ -88,10 +86,10 @@ def place_ladder(  # noqa: PLR0913 - its options
     was told of its market need not be told again. A format other than table, csv and json has the settings of a bot.
     RUN is the id of a run, the end of one, or latest; or that of one candidate.
     """
-    with reading(run[:22] if CANDIDATE_ID.fullmatch(run) else run) as (_, store, experiment):
+    with reading(run_of(run)) as (_, store, experiment):
         config = from_tree(experiment.config, f"run {experiment.run_id}")
-        ladder = _ladder(store, experiment.exp_id, run, cell)
-    placement = _placement(ladder, _traded(config, file, symbol, budget, price), config)
+        ladder = _ladder(store, experiment, run, cell)
+    placement = placed.place(ladder, config.ladder.sizing, *_traded(config, file, symbol, budget, price))
     profit = take_profit or Decimal(repr(config.score.take_profit_pct))
     if mark != "." and form != "csv":
         raise ConfigError("command line", "--decimal", "must be . but for --format csv", mark)
@@ -102,21 +100,18 @@ def place_ladder(  # noqa: PLR0913 - its options
     elif form == "csv":
         write(output, summary.as_csv(placed.rows(placement, profit, fee), mark))
     elif form == "json":
-        write(output, orjson.dumps(placement.to_dict(), option=orjson.OPT_INDENT_2).decode() + "\n")
+        write(output, summary.as_json(placement.to_dict()))
     else:
         write(output, _settings(ladder, placement, profit, form, config))
 
 
-def _ladder(store: Store, exp_id: int, run: str, cell: str | None) -> Candidate:
+def _ladder(store: Store, run: Experiment, name: str, cell: str | None) -> Candidate:
     """The candidate that is named, or the best of a cell."""
-    if CANDIDATE_ID.fullmatch(run):
+    if is_candidate(name):
         if cell is not None:
             raise ConfigError("command line", "--cell", "must be left out: the candidate names its cell", cell)
-        kept = store.kept(exp_id, run)
-        if kept is None:
-            raise ConfigError("command line", "RUN", "must be a candidate that is kept, see mlab show", run)
-        return kept
-    chosen = cell_of(store.cells(exp_id), cell)
+        return kept(store, run, name)
+    chosen = cell_of(store.cells(run.exp_id), cell)
     if chosen.best is None:
         raise EvaluationError(f"no ladder was found in {chosen.cell.label}")
     return chosen.best
@@ -130,18 +125,10 @@ def _traded(
     rules = market.read(file, symbol) if file else told.market() if told else None
     budget = budget or (Decimal(repr(told.budget)) if told else None)
     price = price or (Decimal(repr(config.base_price)) if told else None)
-    for option, value in (("--market", rules), ("--budget", budget), ("--price", price)):
-        if value is None:
-            raise ConfigError("command line", option, "must be given, for the run was not told of a market")
-    assert rules is not None  # noqa: S101 - mypy cannot see it
-    assert budget is not None  # noqa: S101
-    assert price is not None  # noqa: S101
+    if rules is None or budget is None or price is None:
+        option = "--market" if rules is None else "--budget" if budget is None else "--price"
+        raise ConfigError("command line", option, "must be given, for the run was not told of a market")
     return rules, budget, price
-
-
-def _placement(ladder: Candidate, traded: tuple[market.Market, Decimal, Decimal], config: Config) -> Placement:
-    schedule = ladder.contract["schedule"]
-    return place(schedule["indent_pct"], schedule["volume_pct"], config.ladder.sizing, *traded)
 
 
 def _show(out: Console, ladder: Candidate, placement: Placement, take_profit: Decimal, fee: Decimal) -> None:

@@ -13,18 +13,16 @@ from pathlib import Path
 
 import click
 import numpy as np
-import orjson
 
 from mlab import bots, prices
 from mlab.bots import Distance
 from mlab.cli.browse import cell_of
-from mlab.cli.choice import reading
+from mlab.cli.choice import is_candidate, kept, reading, run_of
 from mlab.cli.export import OUTPUT, write
 from mlab.config import from_tree
 from mlab.config.wording import judged
 from mlab.core.errors import ConfigError, EvaluationError
 from mlab.core.records import Candidate
-from mlab.core.state import CANDIDATE_ID
 from mlab.model.ladder import Sizing
 from mlab.prices import Candles
 from mlab.replay import ExitRule, Fees, Plan, split
@@ -102,7 +100,7 @@ def replay_ladders(  # noqa: PLR0913 - its options
         write(output, summary.as_csv(replayed.flat(parts)))
     else:
         tree = {"prices": replayed.prices_json(candles, told), "replays": replayed.records(parts, fees)}
-        write(output, orjson.dumps(tree, option=orjson.OPT_INDENT_2).decode() + "\n")
+        write(output, summary.as_json(tree))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +135,11 @@ class Wanted:
 
     def _found(self, name: str) -> tuple[list[Plan], float]:
         """Those of a run or candidate, and the take-profit that the run was judged with."""
-        with reading(name[:22] if CANDIDATE_ID.fullmatch(name) else name) as (_, store, run):
+        with reading(run_of(name)) as (_, store, run):
             config = from_tree(run.config, f"run {run.run_id}")
             sizing, profit = config.ladder.sizing, config.score.take_profit_pct
-            if CANDIDATE_ID.fullmatch(name):
-                kept = store.kept(run.exp_id, name)
-                if kept is None:
-                    raise ConfigError("command line", "RUN", "must be a candidate that is kept, see mlab show", name)
-                return [_plan(kept, sizing)], profit
+            if is_candidate(name):
+                return [_plan(kept(store, run, name), sizing)], profit
             cells = store.cells(run.exp_id)
             chosen = cells if self.cell is None else [cell_of(cells, self.cell)]
             found = [one for it in chosen for one in store.results(run.exp_id, it.cell.index)[: self.top]]

@@ -14,8 +14,9 @@ from mlab.config.models import Config
 from mlab.config.wording import complaint, plain
 from mlab.core.decimals import exact
 from mlab.core.errors import ConfigError, one_line, reason
+from mlab.core.text_file import KB, read_text
 
-MAX_BYTES = 64 * 1024
+MAX_BYTES = 64 * KB
 DEFAULTS = "built-in defaults"
 OVERRIDE = "--set"
 
@@ -78,8 +79,9 @@ _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", document.FLOAT, list("-
 
 def _text(path: Path, origin: str) -> str:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        return read_text(path, origin, MAX_BYTES)
+    except ConfigError:  # a ValueError as well
+        raise
     except FileNotFoundError:
         raise ConfigError(origin, "", "no such file") from None
     except IsADirectoryError:
@@ -87,13 +89,6 @@ def _text(path: Path, origin: str) -> str:
     except (OSError, ValueError) as error:
         told = reason(error) if isinstance(error, OSError) else str(error)
         raise ConfigError(origin, "", f"cannot be read: {plain(told)}") from None
-    if len(content) > MAX_BYTES:
-        raise ConfigError(origin, "", f"must be at most {MAX_BYTES // 1024} KB")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(origin, f"line {line}", "must be text in UTF-8") from None
 
 
 def _mapping(text: str, origin: str) -> dict[str, Any]:

@@ -14,11 +14,12 @@ import yaml
 
 from mlab.core.decimals import plain
 from mlab.core.errors import ConfigError, one_line, reason
+from mlab.core.text_file import MB, read_text
 from mlab.market.entry import Entry
 from mlab.market.exchanges import OPEN, Listing, complaint_of, names, shape_of
 from mlab.market.rules import ONE, Market
 
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 64 * MB
 """More than the largest answer for all symbols of an exchange."""
 
 
@@ -69,16 +70,9 @@ def checked(market: Market, source: str, place: str = "") -> Market:
 
 def _text(path: Path, source: str) -> str:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        return read_text(path, source, MAX_BYTES)
     except OSError as error:
         raise ConfigError(source, "", f"cannot be read: {reason(error)}") from None
-    if len(content) > MAX_BYTES:
-        raise ConfigError(source, "", f"must be at most {MAX_BYTES // 1024**2} MB")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ConfigError(source, "", "must be text in UTF-8") from None
 
 
 def _tree(text: str, source: str) -> Any:

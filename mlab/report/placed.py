@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Context, Decimal, localcontext
+from functools import partial
 from operator import itemgetter
 
+from mlab import placing
 from mlab.bots import Bot, BotOrder
 from mlab.config import Config, from_tree
 from mlab.core.decimals import exact, plain
 from mlab.core.records import Candidate, Experiment, Json
 from mlab.market import Market
-from mlab.placing import Order, Placement, PlacementError, place
+from mlab.model.ladder import Sizing
+from mlab.placing import Order, Placement, PlacementError
 from mlab.placing.grid import EXACT
 from mlab.report.columns import PERCENT, Column
 
@@ -82,18 +85,18 @@ def bot(placement: Placement, name: str, take_profit_pct: Decimal) -> Bot:
     return Bot(name.strip(), "Martingale Lab", buys, take_profit_pct, entry)
 
 
+def place(ladder: Candidate, sizing: Sizing, market: Market, budget: Decimal, price: Decimal) -> Placement:
+    """Place a found ladder; arguments and errors of :func:`mlab.placing.place`."""
+    schedule = ladder.contract["schedule"]
+    return placing.place(schedule["indent_pct"], schedule["volume_pct"], sizing, market, budget, price)
+
+
 def by_config(config: Config) -> Callable[[Candidate], Placement] | None:
     """What places the ladders of a run that was told of its market; None where it was not."""
     if config.market is None:
         return None
-    market, sizing = config.market.market(), config.ladder.sizing
     budget, price = (Decimal(repr(value)) for value in (config.market.budget, config.base_price))
-
-    def placing(ladder: Candidate) -> Placement:
-        schedule = ladder.contract["schedule"]
-        return place(schedule["indent_pct"], schedule["volume_pct"], sizing, market, budget, price)
-
-    return placing
+    return partial(place, sizing=config.ladder.sizing, market=config.market.market(), budget=budget, price=price)
 
 
 def told(run: Experiment) -> str:
@@ -117,11 +120,11 @@ def terms(config: Config) -> str:
 
 def orders_in_words(run: Experiment, ladder: Candidate) -> str:
     """The orders of a ladder in money and coins; empty where the run was not told of its market."""
-    placing = by_config(from_tree(run.config, f"run {run.run_id}"))
-    if placing is None:
+    place_it = by_config(from_tree(run.config, f"run {run.run_id}"))
+    if place_it is None:
         return ""
     try:
-        placement = placing(ladder)
+        placement = place_it(ladder)
     except PlacementError as error:
         return f"Cannot be placed: {error}."
     market = placement.market

@@ -7,6 +7,8 @@ import io
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+import orjson
+
 from mlab.core.decimals import exact, plain
 from mlab.core.records import Candidate, CellResult, Experiment, Json
 from mlab.model.front import at_fills, on_path
@@ -99,6 +101,11 @@ def as_csv(table: Sequence[Json], decimal: str = ".") -> str:
     writer.writerows(table[:1])  # the keys
     writer.writerows([_field(value, decimal) for value in row.values()] for row in table)
     return text.getvalue()
+
+
+def as_json(content: Json | Sequence[Json]) -> str:
+    """Plain JSON values as people and programs read them."""
+    return orjson.dumps(content, option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
 def _field(value: object, decimal: str) -> object:

@@ -1,0 +1,28 @@
+"""Files that people write, or save as they come: text in UTF-8, and no more of it than makes sense."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlab.core.errors import ConfigError
+
+KB, MB = 1024, 1024**2
+
+
+def read_text(path: Path, source: str, most_bytes: int) -> str:
+    """What a file says, in UTF-8 with or without a mark at its start; ``source`` names it in refusals.
+
+    Raises:
+        ConfigError: it is too large, or another kind of text; then with the line.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        most = f"{most_bytes // MB} MB" if most_bytes >= MB else f"{most_bytes // KB} KB"
+        raise ConfigError(source, "", f"must be at most {most}")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(source, f"line {line}", "must be text in UTF-8") from None
