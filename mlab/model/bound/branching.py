@@ -1,0 +1,157 @@
+"""Where to cut a box in two, so that the bounds of the halves are better than its own.
+
+Formulas are numbered as in ``docs/bound.md``. Which cut is chosen matters for speed alone: the halves cover the box.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlab.model.bound.dual import Found
+from mlab.model.bound.lagrangian import Box, Tangent
+from mlab.model.bound.patterns import Patterns
+from mlab.model.bound.terms import CLOSED, Terms, narrowed
+from mlab.model.ladder import Array
+
+FINEST = 0.005  # distance of neighbouring nodes of u, as a share, that is not halved any more
+KEPT = 8  # patterns that a half inherits
+SURE = 0.01  # weight of the patterns that must disagree on a kind of growth for a cut between kinds
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A box, the distance of the nodes of its grid, and what its halves begin with; ``found`` once it has been bounded."""
+
+    box: Box
+    ratio: float
+    bound: float
+    x: Array
+    known: Patterns | None = None
+    found: Found | None = None
+
+    def mixture(self) -> tuple[Array, Patterns]:
+        """The patterns that hold up the bound, heaviest first, and their weights, of sum 1."""
+        assert self.found is not None
+        order = np.argsort(-self.found.weights, kind="stable")
+        count = max(1, int((self.found.weights > 1e-3).sum()))
+        weights = self.found.weights[order[:count]]
+        return weights / weights.sum(), self.found.patterns.take(order[:count])
+
+    def kept(self) -> Patterns:
+        """Patterns that the halves inherit."""
+        assert self.found is not None
+        order = np.argsort(-self.found.weights, kind="stable")
+        count = max(KEPT, int((self.found.weights > 1e-3).sum()))
+        return self.found.patterns.take(order[:count])
+
+
+def halves(terms: Terms, node: Node, best: float) -> list[Node]:
+    """Two boxes that cover the node's, or one on a finer grid; none where nothing is left to cut."""
+    assert node.found is not None
+    box, rest = node.box, best - node.bound
+    weights, patterns = node.mixture()
+    by_largest, by_mean = _losses(terms, box, weights, patterns)
+    left = max(rest - by_largest - by_mean, 0.0)
+    by_grid = min(left, node.found.slack)
+    cut = _growth_to_cut(weights, patterns)
+    by_growth = left - by_grid if cut is not None else 0.0
+    most = max(by_largest, by_mean, by_grid, by_growth)
+    if by_grid == most or (cut is None and max(by_largest, by_mean) < 0.1 * rest):
+        boxes, ratio = [box] if node.ratio > FINEST else [], node.ratio / 2.0
+    else:
+        ratio = node.ratio
+        if by_growth == most and cut is not None:
+            boxes = _cut_growth(terms, box, cut, weights, patterns)
+        elif by_largest == most:
+            boxes = _cut_largest(terms, box)
+        else:
+            boxes = _cut_mean(box)
+    over, tangent = _over(terms, box, weights, patterns), _tangent(terms, weights, patterns)
+    known = node.kept()
+    return [Node(replace(half, over=over, tangent=tangent), ratio, node.bound, node.found.x, known) for half in boxes]
+
+
+def _losses(terms: Terms, box: Box, weights: Array, patterns: Patterns) -> tuple[float, float]:
+    """How much of the score the widths of the box may hide: of the largest need, and of the mean."""
+    need, least = patterns.need, box.largest[0]
+    shared = (box.over[:, None] * np.maximum(need - least, 0.0)).sum(axis=0)
+    largest = terms.largest * np.maximum(need.max(axis=0) - least, 0.0) - shared
+    mean = need.sum(axis=0) / terms.orders
+    hidden = terms.spread * np.maximum(box.half**2 - (mean - box.middle) ** 2, 0.0)
+    width = box.largest[1] - least
+    return (
+        max(float(weights @ largest), 0.25 * terms.largest * width),
+        max(float(weights @ hidden), 0.5 * terms.spread * box.half**2),
+    )
+
+
+def _cut_largest(terms: Terms, box: Box) -> list[Box]:
+    (low, high), (least, most) = box.largest, box.mean
+    middle = (low + high) / 2.0
+    below = min(most, middle * terms.steps / terms.orders)  # B18
+    boxes = [replace(box, largest=(low, middle), mean=(least, below)), replace(box, largest=(middle, high))]
+    return [half for half in boxes if half.mean[1] > half.mean[0]]
+
+
+def _cut_mean(box: Box) -> list[Box]:
+    least, most = box.mean
+    return [replace(box, mean=(least, box.middle)), replace(box, mean=(box.middle, most))]
+
+
+def _growth_to_cut(weights: Array, patterns: Patterns) -> int | None:
+    """The step on which the patterns disagree most, as far as it moves volume; None where they agree."""
+    log = np.log(patterns.growth)
+    spread = (log - (log @ weights)[:, None]) ** 2 @ weights
+    held = np.cumsum(np.concatenate((np.ones((1, len(patterns))), np.cumprod(patterns.growth, axis=0))), axis=0)
+    moves = (1.0 - held[:-1] / held[-1]) @ weights
+    disagree = 1.0 - np.max([(patterns.kind == kind) @ weights for kind in range(3)], axis=0)
+    value = spread * moves + 1e-3 * disagree
+    step = int(value.argmax())
+    return step if value[step] > 1e-8 else None
+
+
+def _cut_growth(terms: Terms, box: Box, step: int, weights: Array, patterns: Patterns) -> list[Box]:
+    """Between kinds of growth where the patterns have several, else within the kind. B17."""
+    kinds = box.windows.shape[1]
+    share = np.array([weights[patterns.kind[step] == kind].sum() for kind in range(kinds)])
+    low, high = box.windows.copy(), box.windows.copy()
+    if (share > SURE).sum() > 1:
+        below = np.cumsum(share)[:-1]
+        border = int(np.where((below > SURE) & (below < 1.0 - SURE), np.abs(below - 0.5), np.inf).argmin()) + 1
+        low[step, border:], high[step, :border] = CLOSED, CLOSED
+    else:
+        kind = int(share.argmax())
+        least, most = box.windows[step, kind]
+        middle = float(np.exp(np.log(patterns.growth[step]) @ weights))
+        middle = min(max(middle, 0.8 * least + 0.2 * most), 0.2 * least + 0.8 * most)
+        low[step, kind], low[step, kind + 1 :] = (least, middle), CLOSED
+        high[step, kind], high[step, :kind] = (middle, most), CLOSED
+    cut = [narrowed(terms, windows) for windows in (low, high)]
+    return [replace(box, windows=windows) for windows in cut if windows is not None]
+
+
+def _over(terms: Terms, box: Box, weights: Array, patterns: Patterns) -> Array:
+    """How the weight of the largest need is best shared: by what the orders at the top would gain beyond it. B7."""
+    mean = 2.0 * terms.spread / terms.orders
+    gain = np.maximum(patterns.pull - mean * (patterns.need - box.middle), 0.0)
+    over: Array = np.where(patterns.need >= box.largest[1] * (1.0 - 1e-6), gain, 0.0) @ weights
+    total = float(over.sum())
+    return over * (terms.largest / total) if total > terms.largest else over
+
+
+def _tangent(terms: Terms, weights: Array, patterns: Patterns) -> Tangent:
+    """Touching P_smooth where the patterns' gaps are, if these fall as the best ladders' do. B9."""
+    if terms.orders < 4:
+        return Tangent()
+    before = patterns.factor[0] if terms.orders else 1.0
+    second = 100.0 * (1.0 - patterns.price[0])
+    third = 100.0 - second - 100.0 * before * patterns.price[1]
+    gaps = max(float(weights @ second), 1e-6), max(float(weights @ third), 1e-6)
+    rest = (terms.overlap - sum(gaps)) / (terms.orders - 3)
+    if not gaps[0] >= gaps[1] >= rest:
+        mean = max(gaps[0], terms.overlap / (terms.orders - 1))
+        gaps = mean, (terms.overlap - mean) / (terms.orders - 2)
+    return Tangent(gaps, float(weights @ before), float(weights @ patterns.price[1]))

@@ -1,0 +1,187 @@
+"""The chain of a ladder's volumes on a grid: all that depends on the windows of growth and on nothing else.
+
+Formulas are numbered as in ``docs/bound.md``. Row j is that of order k = j + 2.
+
+======== ============ ======================================================================================
+symbol   shape        meaning
+======== ============ ======================================================================================
+u        (K, N)       u_k, what is held before order k over its volume: nodes at equal ratios
+share    (K, N)       s_k = 1 / (1 + u_k)
+g        (K, G)       G_{k-1}, what the volumes up to order k - 1 have cost: nodes at equal distances
+blend    (K, N, G, G) what G_k at each node of u and G_{k-1} takes of the nodes of G_k
+======== ============ ======================================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlab.model.bound.terms import Terms
+from mlab.model.ladder import Array
+
+NODES = 6  # of G
+NARROWEST = 1e-7  # least range of a grid, as a share
+FAR = 1e100  # the cost of what is not allowed
+BEND_WEIGHT, BEND_ENTROPY = 0.2963, 0.33  # largest x^2 f'' of a held share and of the entropy: B15
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where the next u may lie from each node of u, by kind of growth; one row a stage, arrays (2, N, C) in it.
+
+    The first of each pair is the cell that the largest growth leads into, the second that of the least. ``low`` and
+    ``high`` say from where to where in these cells, 0 at one node and 1 at the next.
+    """
+
+    cell: NDArray[np.int64]
+    low: Array
+    high: Array
+    level: NDArray[np.int64]  # of the table of least values over 2^level whole cells; shape (N, C)
+    first: NDArray[np.int64]  # the first 2^level and the last 2^level of the whole cells between
+    last: NDArray[np.int64]
+
+    def rows(self, count: int) -> Reach:
+        """That of the first nodes."""
+        return Reach(
+            self.cell[:, :count],
+            self.low[:, :count],
+            self.high[:, :count],
+            self.level[:count],
+            self.first[:count],
+            self.last[:count],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Nodes, and where growths lead from each."""
+
+    windows: Array
+    closed: Array  # FAR where a kind of growth is closed, else 0; shape (K, C)
+    u: Array
+    log_u: Array
+    step: Array  # of log_u, shape (K, 1)
+    log_before: Array  # ln(S_{k-1} / v_{k-1}) at the nodes of the stage before; shape (K, N)
+    share: Array
+    cost: Array  # a_k at the nodes, shape (K, N)
+    g: Array
+    blend: Array
+    bend: Array  # of the volumes' cost: what x^2 f'' does not exceed, shape (K,)
+    reach: tuple[Reach, ...]
+    levels: NDArray[np.int64]  # tables that each stage needs
+
+
+def binary_entropy(share: Array) -> Array:
+    """Entropy of two shares that sum to 1."""
+    other = 1.0 - share
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = -share * np.log(share) - other * np.log1p(-share)
+    return np.where((share > 0.0) & (other > 0.0), value, 0.0)
+
+
+def volume_cost(terms: Terms, share: Array) -> Array:
+    """a_k of orders 2..M, shape (K, ...) as the shares. B2."""
+    tail = np.where(np.arange(2, terms.orders + 1) == terms.body, terms.tail, 0.0)
+    each = terms.penalty * (2.0 / terms.orders + binary_entropy(share) / np.log(terms.orders))
+    return np.asarray(-each - tail.reshape(-1, *[1] * (share.ndim - 1)))  # B2
+
+
+def first_cost(terms: Terms) -> float:
+    """G_1. B2."""
+    return -terms.penalty * 2.0 / terms.orders - (terms.tail if terms.body == 1 else 0.0)  # B2
+
+
+def grid(terms: Terms, windows: Array, ratio: float) -> Grid:
+    """The grid of some windows, neighbouring nodes of u about ``1 + ratio`` apart at most."""
+    is_open = windows[..., 0] <= windows[..., 1]
+    least = np.where(is_open, windows[..., 0], np.inf).min(axis=1)
+    most = np.where(is_open, windows[..., 1], 0.0).max(axis=1)
+    ends = np.empty((terms.steps, 2))
+    before = np.ones(2)
+    for j in range(terms.steps):
+        ends[j] = before / (most[j], least[j])  # B1
+        ends[j, 1] = max(ends[j, 1], ends[j, 0] * (1.0 + NARROWEST))
+        before = 1.0 + ends[j]
+    span = np.log(ends[:, 1:] / ends[:, :1])
+    nodes = max(3, int(np.ceil(span.max() / ratio)) + 1)
+    step = span / (nodes - 1)
+    u = ends[:, :1] * np.exp(step * np.arange(nodes))
+    u[:, -1] = ends[:, 1]
+    share = 1.0 / (1.0 + u)
+    cost = volume_cost(terms, share)
+    g, lowest = _costs_reached(terms, share)
+    held = np.ones(u.shape)
+    held[1:] += u[:-1]
+    allowed = np.where(is_open[..., None], windows, np.stack((least, most), axis=-1)[:, None])
+    reaches = _reach(u, step, held, allowed)
+    return Grid(
+        windows=windows,
+        closed=np.where(is_open, 0.0, FAR),
+        u=u,
+        log_u=np.log(u),
+        step=step,
+        log_before=np.log(held),
+        share=share,
+        cost=cost,
+        g=g[:-1],
+        blend=_blend(cost, share, g),
+        bend=_bend(terms, lowest[:-1]),
+        reach=tuple(reaches),
+        levels=np.array([1 + r.level.max() for r in reaches]),
+    )
+
+
+def _costs_reached(terms: Terms, share: Array) -> tuple[Array, Array]:
+    """Nodes of G from that after order 1 on, shape (M, G), and the largest |G|."""
+    entropy = binary_entropy(share)
+    high, low = share[:, :-1], share[:, 1:]
+    most = np.maximum(entropy[:, :-1], entropy[:, 1:])
+    most = np.where((low <= 0.5) & (high >= 0.5), np.log(2.0), most)
+    least = np.minimum(entropy[:, :-1], entropy[:, 1:])
+    base = volume_cost(terms, np.zeros((terms.steps, 1)))
+    factor = terms.penalty / np.log(terms.orders)
+    bottom = top = first_cost(terms)
+    ends = [(bottom, bottom)]
+    for j in range(terms.steps):
+        bottom = float((base[j] - factor * most[j] + (1.0 - low[j]) * bottom).min()) - 1e-12
+        top = float((base[j] - factor * least[j] + (1.0 - high[j]) * top).max()) + 1e-12
+        ends.append((bottom, top))
+    pairs = np.array(ends)
+    return pairs[:, :1] + (pairs[:, 1:] - pairs[:, :1]) * np.linspace(0.0, 1.0, NODES), -pairs[:, 0]
+
+
+def _blend(cost: Array, share: Array, g: Array) -> Array:
+    """Weights of the nodes of G_k, on the last axis but one, for each node of u and of G_{k-1}. B14."""
+    after, width = g[1:], (g[1:, 1] - g[1:, 0])[:, None, None]
+    place = (cost[..., None] + (1.0 - share[..., None]) * g[:-1, None] - after[:, :1, None]) / width
+    return np.maximum(0.0, 1.0 - np.abs(place[:, :, None] - np.arange(NODES)[:, None]))  # B14
+
+
+def _bend(terms: Terms, lowest: Array) -> Array:
+    """What x^2 f'' of the volumes' cost does not exceed, x = u_k. B15."""
+    order = np.arange(2, terms.orders + 1)
+    weights = lowest + terms.penalty * 2.0 / terms.orders * (terms.orders - order)
+    weights += np.where(order <= terms.body, terms.tail, 0.0)
+    return np.asarray(BEND_WEIGHT * weights + BEND_ENTROPY * terms.penalty / np.log(terms.orders))  # B15
+
+
+def _reach(u: Array, step: Array, held: Array, windows: Array) -> list[Reach]:
+    """Cells that each growth leads into. B1."""
+    nodes = u.shape[1]
+    target = held[:, None, :, None] / windows[:, :, ::-1].transpose(0, 2, 1)[:, :, None]  # B1
+    place = np.log(target / u[:, :1, None, None]) / step[..., None, None]
+    cell = np.clip(place.astype(np.int64), 0, nodes - 2)
+    rows = np.arange(len(u))[:, None, None, None]
+    left = u[rows, cell]
+    where = np.clip((target - left) / (u[rows, cell + 1] - left), 0.0, 1.0)
+    same = cell[:, 0] == cell[:, 1]
+    low = np.stack((where[:, 0], np.where(same, where[:, 0], 0.0)), axis=1)
+    high = np.stack((np.where(same, where[:, 1], 1.0), where[:, 1]), axis=1)
+    between = cell[:, 1] - cell[:, 0] - 1
+    level = np.where(between > 0, np.frexp(np.maximum(between, 1))[1] - 1, 0)
+    first = np.where(between > 0, cell[:, 0] + 1, nodes - 1)  # the row behind the last cell costs FAR
+    last = np.where(between > 0, cell[:, 1] - 2**level, nodes - 1)
+    return [Reach(*parts) for parts in zip(cell, low, high, level, first, last, strict=True)]

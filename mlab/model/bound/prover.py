@@ -1,0 +1,164 @@
+"""Branch and bound over boxes: the least bound of all is one for the cell.
+
+Formulas are numbered as in ``docs/bound.md``.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mlab.model.bound.branching import Node, halves
+from mlab.model.bound.dual import highest
+from mlab.model.bound.grid import Grid, grid
+from mlab.model.bound.lagrangian import Box, start
+from mlab.model.bound.patterns import Patterns
+from mlab.model.bound.terms import Terms, narrowed
+from mlab.model.ladder import Array
+from mlab.model.scoring import scores
+from mlab.model.space import Space
+
+ROOTS = 12  # boxes to begin with, of equal widths of the largest need
+COARSE = 0.02  # distance of neighbouring nodes of u to begin with, as a share
+PASSES, ROOT_PASSES = 12, 30  # backward passes for a box, at most
+TRIED = 4  # patterns of a box that are priced as ladders
+GRIDS = 16  # that are kept
+
+
+class Prover:
+    """Proves, box by box, that no ladder of a space scores less than ``lower``.
+
+    The same steps give the same bound to the last bit, however they are cut into calls.
+
+    Example:
+        >>> from mlab.core.records import Cell
+        >>> from mlab.model.objective import Objective
+        >>> prover = Prover(Space.of(Cell(index=0, overlap_pct=10.0, num_orders=3), Objective()), within_pct=1.0)
+        >>> prover.advance(1.61, boxes=200)
+        >>> prover.complete, 1.59 < prover.lower < 1.61
+        (True, True)
+    """
+
+    def __init__(self, space: Space, *, within_pct: float = 0.1) -> None:
+        self.space = space
+        self.share = within_pct / 100.0
+        self.boxes = 0  # bounded so far
+        self.ladder: Array | None = None  # growths (K,) of the best ladder met on the way
+        self.ladder_score = np.inf
+        self._terms = Terms.of(space)
+        self._closed = np.inf  # least bound of the boxes that are not looked at any more
+        self._open: list[tuple[float, int, Node]] = []  # heap of bounded boxes, that of the least bound first
+        self._waiting: list[Node] | None = None  # boxes to be bounded next, the last first
+        self._best = np.inf
+        self._grids: dict[tuple[bytes, float], Grid] = {}
+
+    @property
+    def lower(self) -> float:
+        """No ladder scores less."""
+        if self._waiting is None:
+            return 0.0
+        bounds = [self._closed, self._best, *(node.bound for node in self._waiting)]
+        if self._open:
+            bounds.append(self._open[0][0])
+        return max(min(bounds), 0.0)  # B18
+
+    @property
+    def complete(self) -> bool:
+        """Whether the best score is proved as near to the least as was asked."""
+        return self.lower >= self._enough
+
+    @property
+    def stuck(self) -> bool:
+        """Whether there is nothing left to try, though the proof is not complete."""
+        return self._waiting == [] and not self._open and not self.complete
+
+    @property
+    def _enough(self) -> float:
+        return self._best * (1.0 - self.share)
+
+    def advance(self, best_score: float, boxes: int) -> None:
+        """Bound some boxes more, fewer where the proof is complete; ``best_score`` is that of the best ladder known."""
+        self._best = min(self._best, best_score)
+        if self._waiting is None:
+            self._waiting = self._roots()
+        goal = self.boxes + boxes
+        while self.boxes < goal and not self.complete:
+            if self._waiting:
+                self._bound(self._waiting.pop())
+            elif self._open:
+                self._divide(heapq.heappop(self._open)[2])
+            else:
+                break
+
+    def _roots(self) -> list[Node]:
+        """Boxes that cover all ladders whose largest need alone does not cost more than the best score. B18."""
+        terms = self._terms
+        windows = narrowed(terms, terms.windows)
+        if windows is None:
+            return []
+        most = 1.0 / terms.floor - 1.0
+        if terms.largest > 0.0:
+            most = min(most, self._best / terms.largest)
+        ends = np.linspace(0.0, most, ROOTS + 1)
+        x, _ = start(terms, self._best)
+        none = np.zeros(terms.steps)
+        return [
+            Node(
+                Box((float(low), float(high)), (0.0, float(high) * terms.steps / terms.orders), windows, none),
+                COARSE, terms.largest * float(low), x,
+            )
+            for low, high in zip(ends[:-1], ends[1:], strict=True)
+        ]  # fmt: skip
+
+    def _bound(self, node: Node) -> None:
+        terms, box = self._terms, node.box
+        _, radius = start(terms, self._best)
+        passes = ROOT_PASSES if node.known is None else PASSES
+        tolerance = max(1e-9 * self._best, 0.02 * self.share * self._best)
+        found = highest(
+            terms, box, self._grid(box.windows, node.ratio), node.x, np.maximum(radius, 0.4 * node.x), node.known, passes,
+            self._enough, tolerance,
+        )  # fmt: skip
+        self.boxes += 1
+        node = replace(node, bound=max(node.bound, found.bound), found=found)
+        if node.bound < self._best:
+            self._try(node.mixture()[1])
+        if node.known is None and self._waiting and found.bound < 2.0 * self._best:
+            self._waiting[-1] = replace(self._waiting[-1], x=found.x)
+        if node.bound < self._enough:
+            heapq.heappush(self._open, (node.bound, self.boxes, node))
+        else:
+            self._closed = min(self._closed, node.bound)
+
+    def _divide(self, node: Node) -> None:
+        assert self._waiting is not None
+        parts = halves(self._terms, node, self._best)
+        if parts:
+            self._waiting.extend(reversed(parts))
+        else:
+            self._closed = min(self._closed, node.bound)
+
+    def _grid(self, windows: Array, ratio: float) -> Grid:
+        key = windows.tobytes(), ratio
+        if key not in self._grids:
+            if len(self._grids) >= GRIDS:
+                del self._grids[next(iter(self._grids))]
+            self._grids[key] = grid(self._terms, windows, ratio)
+        return self._grids[key]
+
+    def _try(self, patterns: Patterns) -> None:
+        """Price the ladders of some patterns, each as it is and with each step taking up the slack of the first volume."""
+        space = self.space
+        growth = np.repeat(patterns.growth[:, :TRIED], space.steps + 1, axis=1)
+        variant = np.tile(np.arange(space.steps + 1), growth.shape[1] // (space.steps + 1))
+        growth = np.clip(growth, space.growth_min, space.growth_max)
+        space.absorb(growth, variant % space.steps, variant < space.steps)
+        growth = space.feasible(growth)
+        indent, volume, _ = space.priced(growth)
+        score = scores(indent, volume, space.objective)
+        best = int(score.argmin())
+        if score[best] < self.ladder_score:
+            self.ladder_score, self.ladder = float(score[best]), growth[:, best].copy()
+            self._best = min(self._best, self.ladder_score)
