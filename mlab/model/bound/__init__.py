@@ -32,12 +32,17 @@ class Proof:
 
 
 def prove(
-    space: Space, best_score: float, *, within_pct: float = 0.1, max_time_s: float = 60.0, progress: Progress | None = None
+    space: Space,
+    best_score: float,
+    *,
+    within_pct: float = 0.1,
+    max_time_s: float = 60.0,
+    progress: Progress | None = None,
 ) -> Proof:
     """Prove that no ladder of the space scores much less than ``best_score``, that of the best known.
 
-    Ends once it is proved within ``within_pct`` percent, after ``max_time_s``, or when nothing is left to try. From time
-    to time ``progress`` is called with the seconds so far and the bound so far.
+    Ends once it is proved within ``within_pct`` percent, after ``max_time_s``, or when nothing is left to try. From
+    time to time ``progress`` is called with the seconds so far and the bound so far.
     """
     prover, began, told = Prover(space, within_pct=within_pct), monotonic(), 0.0
     while True:

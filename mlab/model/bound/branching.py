@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlab.model.bound.dual import Found
 from mlab.model.bound.lagrangian import Box, Tangent
@@ -16,62 +15,62 @@ from mlab.model.bound.patterns import Patterns
 from mlab.model.bound.terms import CLOSED, Terms, narrowed
 from mlab.model.ladder import Array
 
-FINEST = 0.005  # distance of neighbouring nodes of u, as a share, that is not halved any more
+FINEST = 0.0005  # distance of neighbouring nodes of u, as a share, that is not halved any more
 KEPT = 8  # patterns that a half inherits
+LIGHT = 1e-3  # weight below which a pattern does not count
 SURE = 0.01  # weight of the patterns that must disagree on a kind of growth for a cut between kinds
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A box, the distance of the nodes of its grid, and what its halves begin with; ``found`` once it has been bounded."""
+    """A box that waits to be bounded."""
+
+    box: Box
+    ratio: float  # distance of neighbouring nodes of u on its grid, as a share
+    bound: float  # that of the box it is cut from
+    x: Array  # multipliers to begin with
+    known: Patterns
+
+
+@dataclass(frozen=True, slots=True)
+class Bounded:
+    """A box with its bound."""
 
     box: Box
     ratio: float
     bound: float
-    x: Array
-    known: Patterns | None = None
-    found: Found | None = None
+    found: Found
 
-    def mixture(self) -> tuple[Array, Patterns]:
+    def mixture(self, least: int = 1) -> tuple[Array, Patterns]:
         """The patterns that hold up the bound, heaviest first, and their weights, of sum 1."""
-        assert self.found is not None
-        order = np.argsort(-self.found.weights, kind="stable")
-        count = max(1, int((self.found.weights > 1e-3).sum()))
-        weights = self.found.weights[order[:count]]
-        return weights / weights.sum(), self.found.patterns.take(order[:count])
-
-    def kept(self) -> Patterns:
-        """Patterns that the halves inherit."""
-        assert self.found is not None
-        order = np.argsort(-self.found.weights, kind="stable")
-        count = max(KEPT, int((self.found.weights > 1e-3).sum()))
-        return self.found.patterns.take(order[:count])
+        weights = self.found.weights
+        order = np.argsort(-weights, kind="stable")[: max(least, int((weights > LIGHT).sum()))]
+        return weights[order] / weights[order].sum(), self.found.patterns.take(order)
 
 
-def halves(terms: Terms, node: Node, best: float) -> list[Node]:
+def halves(terms: Terms, node: Bounded, best: float) -> list[Node]:
     """Two boxes that cover the node's, or one on a finer grid; none where nothing is left to cut."""
-    assert node.found is not None
-    box, rest = node.box, best - node.bound
     weights, patterns = node.mixture()
+    boxes, ratio = _cut(terms, node, best, weights, patterns)
+    over, tangent = _over(terms, node.box, weights, patterns), _tangent(terms, weights, patterns)
+    _, known = node.mixture(KEPT)
+    return [Node(replace(half, over=over, tangent=tangent), ratio, node.bound, node.found.x, known) for half in boxes]
+
+
+def _cut(terms: Terms, node: Bounded, best: float, weights: Array, patterns: Patterns) -> tuple[list[Box], float]:
+    """Cut what hides most of the gap between bound and best score: largest need, mean, growth, or the grid."""
+    box, rest = node.box, best - node.bound
     by_largest, by_mean = _losses(terms, box, weights, patterns)
     left = max(rest - by_largest - by_mean, 0.0)
     by_grid = min(left, node.found.slack)
-    cut = _growth_to_cut(weights, patterns)
-    by_growth = left - by_grid if cut is not None else 0.0
+    step = _growth_to_cut(weights, patterns)
+    by_growth = left - by_grid if step is not None else 0.0
     most = max(by_largest, by_mean, by_grid, by_growth)
-    if by_grid == most or (cut is None and max(by_largest, by_mean) < 0.1 * rest):
-        boxes, ratio = [box] if node.ratio > FINEST else [], node.ratio / 2.0
-    else:
-        ratio = node.ratio
-        if by_growth == most and cut is not None:
-            boxes = _cut_growth(terms, box, cut, weights, patterns)
-        elif by_largest == most:
-            boxes = _cut_largest(terms, box)
-        else:
-            boxes = _cut_mean(box)
-    over, tangent = _over(terms, box, weights, patterns), _tangent(terms, weights, patterns)
-    known = node.kept()
-    return [Node(replace(half, over=over, tangent=tangent), ratio, node.bound, node.found.x, known) for half in boxes]
+    if by_grid == most or (step is None and max(by_largest, by_mean) < 0.1 * rest):
+        return [box] if node.ratio > FINEST else [], node.ratio / 2.0
+    if step is not None and by_growth == most:
+        return _cut_growth(terms, box, step, weights, patterns), node.ratio
+    return _cut_largest(terms, box) if by_largest == most else _cut_mean(box), node.ratio
 
 
 def _losses(terms: Terms, box: Box, weights: Array, patterns: Patterns) -> tuple[float, float]:
@@ -144,14 +143,13 @@ def _over(terms: Terms, box: Box, weights: Array, patterns: Patterns) -> Array:
 
 def _tangent(terms: Terms, weights: Array, patterns: Patterns) -> Tangent:
     """Touching P_smooth where the patterns' gaps are, if these fall as the best ladders' do. B9."""
-    if terms.orders < 4:
+    if terms.orders == 2:
         return Tangent()
-    before = patterns.factor[0] if terms.orders else 1.0
+    before = patterns.factor[0]
     second = 100.0 * (1.0 - patterns.price[0])
     third = 100.0 - second - 100.0 * before * patterns.price[1]
     gaps = max(float(weights @ second), 1e-6), max(float(weights @ third), 1e-6)
-    rest = (terms.overlap - sum(gaps)) / (terms.orders - 3)
-    if not gaps[0] >= gaps[1] >= rest:
+    if terms.orders > 3 and not gaps[0] >= gaps[1] >= (terms.overlap - sum(gaps)) / (terms.orders - 3):
         mean = max(gaps[0], terms.overlap / (terms.orders - 1))
         gaps = mean, (terms.overlap - mean) / (terms.orders - 2)
     return Tangent(gaps, float(weights @ before), float(weights @ patterns.price[1]))

@@ -101,7 +101,8 @@ class Lagrangian:
         """Cost of a kind of growth (columns) after another (rows), shape (C, C). B3."""
         if self.terms.windows.shape[1] == 1:
             return np.zeros((1, 1))
-        return self.x[THETA] * self.terms.penalty * np.array([[0.2, 0.0, -0.1], [0.0, 0.0, 0.0], [-0.1, 0.0, 0.2]])  # B3
+        weight = float(self.x[THETA]) * self.terms.penalty
+        return weight * np.array([[0.2, 0.0, -0.1], [0.0, 0.0, 0.0], [-0.1, 0.0, 0.2]])  # B3
 
 
 def _box_parts(terms: Terms, box: Box) -> list[float]:
@@ -120,16 +121,17 @@ def _smooth(terms: Terms, box: Box, price: Array, average: Array) -> list[float]
     orders, overlap, tangent = terms.orders, terms.overlap, box.tangent
     weight = terms.penalty / 100.0 / orders
     parts = [-weight * overlap**2 / orders]
-    if tangent.gaps is None or orders < 4:
+    if tangent.gaps is None or orders == 2:
         return [*parts, weight * overlap**2 / (orders - 1)]  # B9
-    second, third = tangent.gaps
-    rest = (overlap - second - third) / (orders - 3)
-    third = min(third, second)
-    rest = min(rest, third)
+    second = max(tangent.gaps[0], overlap / (orders - 1))
+    third = min(tangent.gaps[1] if orders > 3 else overlap - second, second)
+    rest = min((overlap - second - third) / max(orders - 3, 1), third) if orders > 3 else third
     square = second**2 + third**2 + (orders - 3) * rest**2
     parts.append(weight * (200.0 * (second - rest) + 2.0 * rest * overlap - square))  # B9
     price[SECOND] += weight * 200.0 * (second - third)  # B9
-    return [*parts, _third_price(terms, box, weight * 200.0 * (third - rest), price, average)]
+    return (
+        [*parts, _third_price(terms, box, weight * 200.0 * (third - rest), price, average)] if third > rest else parts
+    )
 
 
 def _third_price(terms: Terms, box: Box, weight: float, price: Array, average: Array) -> float:

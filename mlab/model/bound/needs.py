@@ -35,13 +35,17 @@ class Factor:
     ratio: Array
 
     def log(self, need: Array) -> Derivatives:
-        """ln f_k by the need."""
+        """Logarithm of f_k by the need."""
         r = self.ratio
         if self.quote and self.fill:
             pull = need * r
             kept = np.minimum(pull, self.most)
             slope = -r / (1.0 - kept)
-            return np.log1p(-kept) - (pull - kept) / (1.0 - self.most), slope, np.where(pull < self.most, -slope * slope, 0.0)
+            return (
+                np.log1p(-kept) - (pull - kept) / (1.0 - self.most),
+                slope,
+                np.where(pull < self.most, -slope * slope, 0.0),
+            )
         if self.quote:
             slope = -r / (1.0 + need * r)
             return -np.log1p(need * r), slope, slope * slope
@@ -120,7 +124,7 @@ class Cost:
         return Factor(whole.quote, whole.fill, whole.most, whole.ratio[head]), price[head], average[head]
 
     def derivatives(self, need: Array) -> Derivatives:
-        """psi without what is over the box's least largest need, and its derivatives. B12."""
+        """Of psi, without what is over the box's least largest need, value first. B12."""
         mu, own, *_ = self.weights
         box, spread = self.lagrangian.box, self.lagrangian.terms.spread / self.lagrangian.terms.orders
         off, one = need - box.middle, 1.0 / (1.0 + need)
@@ -170,14 +174,14 @@ def _convex(cost: Cost, low: Array) -> tuple[Array, Array]:
         slope += extra
         slope[((need <= bottom) & (slope > 0.0)) | ((need >= top) & (slope < 0.0))] = 0.0
         loss = slope * slope / (2.0 * low)  # B12
-        if step == NEWTON or loss.max() <= CLOSE * cost.lagrangian.scale:
+        if step == NEWTON or loss.max(initial=0.0) <= CLOSE * cost.lagrangian.scale:
             break
         need = np.clip(need - slope / np.maximum(second, low), bottom, top)
     return value + extra * (need - kink) - loss, need
 
 
 def _comb(whole: Cost, chosen: NDArray[np.bool_], high: Array) -> tuple[Array, Array]:
-    """By trying needs; between two that are h apart no cost so concave goes below both by more than high h^2 / 8. B13."""
+    """By trying needs; between two that are h apart no such cost goes below both by more than high h^2 / 8. B13."""
     kink, most = whole.lagrangian.box.largest
     points = POINTS if high.max() > 0.0 else 1
     needs = np.append(np.linspace(0.0, most, points + 1), kink)

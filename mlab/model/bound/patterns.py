@@ -1,7 +1,7 @@
 """Ladders by their growths alone, as the bound sees them: their Lagrangian, and how it changes with the multipliers.
 
-Nothing here is part of the proof: patterns say which multipliers, boxes and windows are worth trying. Arrays are (K, P),
-a row for each of the orders 2..M and a column a pattern, or (P,).
+Nothing here is part of the proof: patterns say which multipliers, boxes and windows are worth trying. Arrays are
+(K, P), a row for each of the orders 2..M and a column a pattern, or (P,).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlab.model.bound.grid import Grid, first_cost, volume_cost
-from mlab.model.bound.lagrangian import NU, TAU, Lagrangian
+from mlab.model.bound.lagrangian import CAPS, NU, TAU, Lagrangian
 from mlab.model.bound.needs import Cost, least
 from mlab.model.bound.programme import Pass
 from mlab.model.bound.terms import Terms
@@ -32,8 +32,15 @@ class Patterns:
     factor: Array  # f_k, (K, P)
     price: Array  # P_k / A_{k-1}, (K, P)
 
+    @classmethod
+    def none(cls, terms: Terms) -> Patterns:
+        """No pattern."""
+        rows = np.zeros((terms.steps, 0))
+        gradient = np.zeros((CAPS + len(terms.capped), 0))
+        return cls(rows, rows.astype(np.int64), rows, np.zeros(0), gradient, rows, rows, rows)
+
     def __len__(self) -> int:
-        return self.growth.shape[1]
+        return int(self.growth.shape[1])
 
     def take(self, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> Patterns:
         """Some of them."""
@@ -105,7 +112,9 @@ def trace(terms: Terms, grid: Grid, done: Pass, wave: Array) -> tuple[Array, NDA
         if last >= 0:
             values = values + wave[last]
         values = values + grid.closed[j]
-        options = [_least_between(grid, j, values[:, c], before / grid.windows[j, c, ::-1]) for c in range(values.shape[1])]
+        options = [
+            _least_between(grid, j, values[:, c], before / grid.windows[j, c, ::-1]) for c in range(values.shape[1])
+        ]
         last = min(range(len(options)), key=lambda c: options[c][0])
         low, high = grid.windows[j, last]
         growth[j, 0] = min(max(before / options[last][1], low), high)

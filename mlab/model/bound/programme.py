@@ -90,7 +90,7 @@ def _least_ahead(costs: Array, drop: float, reach: Reach, levels: int) -> Array:
     kind = np.arange(costs.shape[1])
     parts = _dip(costs[reach.cell, kind], rise[reach.cell, kind], drop, reach.low[..., None], reach.high[..., None])
     between = np.minimum(whole[reach.level, reach.first, kind], whole[reach.level, reach.last, kind])
-    return np.minimum(np.minimum(parts[0], parts[1]), between)
+    return np.asarray(np.minimum(np.minimum(parts[0], parts[1]), between))
 
 
 def _dip(left: Array, rise: Array, drop: float, low: Array | float, high: Array | float) -> Array:

@@ -6,12 +6,13 @@ Formulas are numbered as in ``docs/bound.md``.
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
-from mlab.model.bound.branching import Node, halves
-from mlab.model.bound.dual import highest
+from mlab.model.bound.branching import Bounded, Node, halves
+from mlab.model.bound.dual import Effort, highest
 from mlab.model.bound.grid import Grid, grid
 from mlab.model.bound.lagrangian import Box, start
 from mlab.model.bound.patterns import Patterns
@@ -49,15 +50,16 @@ class Prover:
         self.ladder_score = np.inf
         self._terms = Terms.of(space)
         self._closed = np.inf  # least bound of the boxes that are not looked at any more
-        self._open: list[tuple[float, int, Node]] = []  # heap of bounded boxes, that of the least bound first
-        self._waiting: list[Node] | None = None  # boxes to be bounded next, the last first
+        self._open: list[tuple[float, int, Bounded]] = []  # heap of bounded boxes, that of the least bound first
+        self._begun = False
+        self._waiting: list[Node] = []  # boxes to be bounded next, the last first
         self._best = np.inf
         self._grids: dict[tuple[bytes, float], Grid] = {}
 
     @property
     def lower(self) -> float:
         """No ladder scores less."""
-        if self._waiting is None:
+        if not self._begun:
             return 0.0
         bounds = [self._closed, self._best, *(node.bound for node in self._waiting)]
         if self._open:
@@ -72,7 +74,7 @@ class Prover:
     @property
     def stuck(self) -> bool:
         """Whether there is nothing left to try, though the proof is not complete."""
-        return self._waiting == [] and not self._open and not self.complete
+        return self._begun and not self._waiting and not self._open and not self.complete
 
     @property
     def _enough(self) -> float:
@@ -81,8 +83,8 @@ class Prover:
     def advance(self, best_score: float, boxes: int) -> None:
         """Bound some boxes more, fewer where the proof is complete; ``best_score`` is that of the best ladder known."""
         self._best = min(self._best, best_score)
-        if self._waiting is None:
-            self._waiting = self._roots()
+        if not self._begun:
+            self._begun, self._waiting = True, self._roots()
         goal = self.boxes + boxes
         while self.boxes < goal and not self.complete:
             if self._waiting:
@@ -103,37 +105,33 @@ class Prover:
             most = min(most, self._best / terms.largest)
         ends = np.linspace(0.0, most, ROOTS + 1)
         x, _ = start(terms, self._best)
-        none = np.zeros(terms.steps)
-        return [
-            Node(
-                Box((float(low), float(high)), (0.0, float(high) * terms.steps / terms.orders), windows, none),
-                COARSE, terms.largest * float(low), x,
-            )
-            for low, high in zip(ends[:-1], ends[1:], strict=True)
-        ]  # fmt: skip
+        none, over = Patterns.none(terms), np.zeros(terms.steps)
+        roots = []
+        for low, high in pairwise(ends.tolist()):
+            box = Box((low, high), (0.0, high * terms.steps / terms.orders), windows, over)
+            roots.append(Node(box, COARSE, terms.largest * low, x, none))
+        return roots
 
     def _bound(self, node: Node) -> None:
         terms, box = self._terms, node.box
+        root = not len(node.known)
         _, radius = start(terms, self._best)
-        passes = ROOT_PASSES if node.known is None else PASSES
-        tolerance = max(1e-9 * self._best, 0.02 * self.share * self._best)
-        found = highest(
-            terms, box, self._grid(box.windows, node.ratio), node.x, np.maximum(radius, 0.4 * node.x), node.known, passes,
-            self._enough, tolerance,
-        )  # fmt: skip
+        close = max(1e-9, 0.02 * self.share) * self._best
+        effort = Effort(ROOT_PASSES if root else PASSES, self._enough, close)
+        at = node.x, np.maximum(radius, 0.4 * node.x)
+        found = highest(terms, box, self._grid(box.windows, node.ratio), at, node.known, effort)
         self.boxes += 1
-        node = replace(node, bound=max(node.bound, found.bound), found=found)
-        if node.bound < self._best:
-            self._try(node.mixture()[1])
-        if node.known is None and self._waiting and found.bound < 2.0 * self._best:
+        done = Bounded(box, node.ratio, max(node.bound, found.bound), found)
+        if done.bound < self._best:
+            self._try(done.mixture()[1])
+        if root and self._waiting and found.bound < 2.0 * self._best:
             self._waiting[-1] = replace(self._waiting[-1], x=found.x)
-        if node.bound < self._enough:
-            heapq.heappush(self._open, (node.bound, self.boxes, node))
+        if done.bound < self._enough:
+            heapq.heappush(self._open, (done.bound, self.boxes, done))
         else:
-            self._closed = min(self._closed, node.bound)
+            self._closed = min(self._closed, done.bound)
 
-    def _divide(self, node: Node) -> None:
-        assert self._waiting is not None
+    def _divide(self, node: Bounded) -> None:
         parts = halves(self._terms, node, self._best)
         if parts:
             self._waiting.extend(reversed(parts))
@@ -149,7 +147,7 @@ class Prover:
         return self._grids[key]
 
     def _try(self, patterns: Patterns) -> None:
-        """Price the ladders of some patterns, each as it is and with each step taking up the slack of the first volume."""
+        """Price the ladders of some patterns, each as it is and with each step taking up slack by F25."""
         space = self.space
         growth = np.repeat(patterns.growth[:, :TRIED], space.steps + 1, axis=1)
         variant = np.tile(np.arange(space.steps + 1), growth.shape[1] // (space.steps + 1))

@@ -1,7 +1,7 @@
 """What the score and the limits of one cell come to in the bound: constants, and the growths that are allowed.
 
-Formulas are numbered as in ``docs/bound.md``. One row for each of the orders 2..M, K = M - 1 of them; C is the number of
-kinds of growth, three (weak, neutral, strong) where the wave rule is on, else one.
+Formulas are numbered as in ``docs/bound.md``. One row for each of the orders 2..M, K = M - 1 of them; C is the number
+of kinds of growth, three (weak, neutral, strong) where the wave rule is on, else one.
 """
 
 from __future__ import annotations
@@ -93,12 +93,15 @@ def _capped(orders: int, overlap: float, ratio: float | None) -> dict[int, float
 
 
 def _windows(space: Space) -> Array:
-    score, (low, high) = space.objective.score, space.objective.limits.martingale_pct
-    ends = [1.0 + low / 100.0, 1.0 + high / 100.0]
-    if score.wave.enabled:
-        ends[1:1] = [min(max(1.0 + pct / 100.0, ends[0]), ends[-1]) for pct in (score.wave.weak_pct, score.wave.strong_pct)]
-    window = np.array([ends[:-1], ends[1:]]).T * (1.0 - WIDER, 1.0 + WIDER)
-    return np.repeat(window[None], space.steps, axis=0)
+    """Growths by kind: weak, neutral, strong where the wave rule is on. B3."""
+    wave, (low, high) = space.objective.score.wave, space.objective.limits.martingale_pct
+    kinds = [(low, high)]
+    if wave.enabled:
+        weak, strong = wave.weak_pct, wave.strong_pct
+        kinds = [(low, min(high, weak)), (max(low, weak), min(high, strong)), (max(low, strong), high)]  # B3
+    windows = [(1.0 + least / 100.0, 1.0 + most / 100.0) if least <= most else CLOSED for least, most in kinds]
+    wider = np.array(windows) * (1.0 - WIDER, 1.0 + WIDER)  # B19
+    return np.repeat(wider[None], space.steps, axis=0)
 
 
 def narrowed(terms: Terms, windows: Array) -> Array | None:
