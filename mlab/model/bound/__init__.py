@@ -43,6 +43,16 @@ def prove(
 
     Ends once it is proved within ``within_pct`` percent, after ``max_time_s``, or when nothing is left to try. From
     time to time ``progress`` is called with the seconds so far and the bound so far.
+
+    Example:
+        The best ladder known of 3 orders over 10 % scores 2.1032; at most 1 % is to be had beyond that:
+
+        >>> from mlab.core.records import Cell
+        >>> from mlab.model.objective import Objective
+        >>> space = Space.of(Cell(index=0, overlap_pct=10.0, num_orders=3), Objective())
+        >>> proof = prove(space, 2.1032, within_pct=1.0)
+        >>> proof.complete, 2.08 < proof.lower < 2.1032
+        (True, True)
     """
     prover, began, told = Prover(space, within_pct=within_pct), monotonic(), 0.0
     while True:

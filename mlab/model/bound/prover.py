@@ -31,15 +31,8 @@ GRIDS = 16  # that are kept
 class Prover:
     """Proves, box by box, that no ladder of a space scores less than ``lower``.
 
-    The same steps give the same bound to the last bit, however they are cut into calls.
-
-    Example:
-        >>> from mlab.core.records import Cell
-        >>> from mlab.model.objective import Objective
-        >>> prover = Prover(Space.of(Cell(index=0, overlap_pct=10.0, num_orders=3), Objective()), within_pct=1.0)
-        >>> prover.advance(1.61, boxes=200)
-        >>> prover.complete, 1.59 < prover.lower < 1.61
-        (True, True)
+    The same steps give the same bound to the last bit, however they are cut into calls. Where all ladders are proved
+    that near to the best score, nothing more is done.
     """
 
     def __init__(self, space: Space, *, within_pct: float = 0.1) -> None:
