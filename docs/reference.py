@@ -89,13 +89,19 @@ def _form(schema: Schema) -> str:
             return f"[{', '.join(_form(item) for item in schema['prefixItems'])}]"
         return f"list of 1 to {schema['maxItems']} of these"
     words = TYPES[schema["type"]]
-    if "minimum" in schema:
-        words += f" {_number(schema['minimum'])} to {_number(schema['maximum'])}"
-    elif "exclusiveMinimum" in schema:
-        words += f" above {_number(schema['exclusiveMinimum'])}, up to {_number(schema['maximum'])}"
+    if {"minimum", "exclusiveMinimum"} & set(schema):
+        words += f" {_bounds(schema)}"
     if "pattern" in schema:
         words += f" like `{schema['pattern']}`"
     return words
+
+
+def _bounds(schema: Schema) -> str:
+    below = f"below {_number(schema['exclusiveMaximum'])}" if "exclusiveMaximum" in schema else ""
+    if "minimum" in schema:
+        least = _number(schema["minimum"])
+        return f"from {least}, {below}" if below else f"{least} to {_number(schema['maximum'])}"
+    return f"above {_number(schema['exclusiveMinimum'])}, {below or 'up to ' + _number(schema['maximum'])}"
 
 
 def _number(value: float) -> str:

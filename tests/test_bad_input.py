@@ -34,13 +34,14 @@ NUMBERS = [
     "ladder.limits.first_volume_min_pct", "ladder.limits.tail_cap_pct", "score.alpha", "score.beta", "score.gamma",
     "score.lambda_penalty", "score.wave.strong_pct", "score.wave.weak_pct", "score.take_profit_pct",
     "search.prune_factor", "search.max_time_s", "search.max_failed_share", "search.batch_timeout_s", "market.budget",
-    *RULES,
+    "replay.stop_pct", "replay.fee_maker_pct", "replay.fee_taker_pct", *RULES,
 ]  # fmt: skip
 WHOLE = ["seed", "market.most_orders", "search.batch_size", "search.max_batches", "search.patience", "search.top_k"]
-NAMES = [f"market.{name}" for name in ("file", "symbol", "base", "quote", "origin", "as_of")]
+WHOLE += ["replay.top", "replay.bootstrap"]
+NAMES = [*(f"market.{name}" for name in ("file", "symbol", "base", "quote", "origin", "as_of")), "replay.split"]
 NULLABLE = [
     "ladder.limits.max_gap_ratio", "search.max_time_s", "market", "market.most_orders", "market.inverse",
-    *RULES, *NAMES,
+    "replay", "replay.take_profit_pct", "replay.stop_pct", *RULES, *NAMES,
 ]  # fmt: skip
 CHOICES = {
     "ladder.sizing": "'quote' or 'base'",
@@ -50,9 +51,9 @@ CHOICES = {
     "search.on_error": "'fail' or 'skip'",
 }
 KINDS = [
-    (["ladder", "score", "search", "market", "ladder.limits", "score.wave"], "a mapping of fields",
+    (["ladder", "score", "search", "market", "replay", "ladder.limits", "score.wave"], "a mapping of fields",
      {"5": "5", "1.5": "1.5", "null": "null", "true": "true", "text": "'text'", "[]": "[]", "[1, 2]": "[1, 2]"}),
-    (["name", "notes", *NAMES], "text",
+    (["name", "notes", "replay.prices", *NAMES], "text",
      {"5": "5", "null": "null", "true": "true", "[a]": "a list", "{a: b}": "a mapping"}),
     (NUMBERS, "a number", {"null": "null", "true": "true", "'1'": "'1'", "[1]": "[1]", "{a: 1}": "a mapping"}),
     (NUMBERS, "a finite number", {".nan": "nan", ".inf": "inf", "-.INF": "-inf", "1e999": "inf"}),
@@ -99,6 +100,11 @@ BOUNDS = {
     "market.tick": {"-0.1": "at least 0", "1e19": "at most 1000000000000000000"},
     "market.lowest_share": {"1": "at most 0.99"},
     "market.contract_size": {"0": "above 0"},
+    "replay.top": {"0": "at least 1", "101": "at most 100"},
+    "replay.take_profit_pct": {"0": "at least 0.01", "1001": "at most 1000"},
+    "replay.stop_pct": {"0": "above 0", "100": "below 100"},
+    "replay.fee_maker_pct": {"-1": "at least 0", "10": "below 10"},
+    "replay.bootstrap": {"-1": "at least 0", "10001": "at most 10000"},
 }
 """Fields, and what lies beyond their bounds."""
 
@@ -188,6 +194,16 @@ WRONG = [
     ("market: {budget: 1, most_quantity: 5, step: 6}", "must not be below least_quantity and step, was '5'"),
     ("market: {budget: 1234567.25, least_money: 500000}", "market.budget 1234567.25 is too small, 2"),
     ("ladder: {overlap_pct: 20.1234567}\nmarket: {budget: 5, lowest_share: 0.9}", "overlap_pct 20.1234567 is below"),
+    # replays
+    ("replay: {prices: none.csv}", "replay.prices: must be candles that can be read, a file, msft or made: none.csv: "),
+    ("replay: {prices: .}", "replay.prices: must be candles that can be read, a file, msft or made: .: Is a directory"),
+    ("replay: {take_profit_pct: x}", "replay.take_profit_pct: must be a number or a list of numbers, or null, was 'x'"),
+    ("replay: {take_profit_pct: []}", "replay.take_profit_pct: must not be empty, was []"),
+    ("replay: {take_profit_pct: [1, '2']}", "replay.take_profit_pct.1: must be a number, was '2'"),
+    ("replay: {take_profit_pct: [1, 2, 1.0]}", "profit_pct: must not name the same value twice, was [1, 2, 1.0]"),
+    ("replay: {split: soon}", "replay.split: must be a date, such as 2010-01-01, was 'soon'"),
+    ("replay: {split: 1999-01-01}", "replay.split: must leave candles on both sides: msft: 1999-01-01T"),
+    ("replay: {take_profit: 1}", "replay.take_profit: unknown field, did you mean 'take_profit_pct'?"),
     # limits that no ladder keeps
     ("ladder: {num_orders: 3, limits: {tail_cap_pct: 0.00001}}", "keeps limits.tail_cap_pct 0.00001: at limits."),
     ("ladder: {num_orders: 30, limits: {martingale_pct: [20, 50]}}", "ladder: no ladder with num_orders 30 keeps"),

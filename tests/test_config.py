@@ -82,7 +82,7 @@ def test_scalars_mean_what_yaml_1_2_says(written: Any, text: str, field: str, va
     assert type(found) is type(value)
 
 
-FORMS = ("ladder.overlap_pct.", "ladder.num_orders.", "market.")
+FORMS = ("ladder.overlap_pct.", "ladder.num_orders.", "market.", "replay.")
 """Fields of what the defaults have in another form, or not at all."""
 
 

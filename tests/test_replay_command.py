@@ -18,9 +18,10 @@ from mlab.bots.classical import classical
 from mlab.core.events import recorder
 from mlab.core.state import State
 from mlab.prices import Candles, made
-from mlab.replay import ExitRule, Fees, Levels, Plan, deals, replay
+from mlab.replay import Beside, ExitRule, Fees, Levels, Plan, beside, deals, replay
 from mlab.replay import Path as PricePath
-from mlab.report import measures, replayed, terminal
+from mlab.replay.beside import cell_label
+from mlab.report import replayed, terminal
 from mlab.report.progress import steps
 from mlab.store import Store
 from tests import runs
@@ -241,19 +242,19 @@ def test_csv_and_json_say_the_same(mlab: Shell, run: str, tmp_path: Path) -> Non
 
 
 @pytest.fixture(scope="module")
-def groups() -> list[measures.Beside]:
+def groups() -> list[Beside]:
     """Replays of many orders under a stop, and of few."""
     long = Plan("x" * 100, tuple(np.linspace(0, 20, 40)), tuple(1.1 ** np.arange(40)))
     asked = [(long, ExitRule(take_profit_pct=0.1, stop_pct=5)), (Plan("b", (0.0, 5.0), (1.0, 1.0)), ExitRule())]
-    return measures.beside(made(500), asked, Fees(), 3)
+    return beside(made(500), asked, classical, Fees(), 3)
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])
-def test_tables_are_cut_nowhere(groups: list[measures.Beside], width: int) -> None:
+def test_tables_are_cut_nowhere(groups: list[Beside], width: int) -> None:
     text = io.StringIO()
     out = terminal.console(text)
     out.width = width
-    replayed.show(out, [], [("", made(500), groups)], Fees(), 3)
+    replayed.show(out, [], [("", made(500).to_dict(), groups)], Fees(), 3)
     lines = text.getvalue().splitlines()
     assert max(len(line) for line in lines if "x" * 100 not in line) <= width
     assert "…" not in text.getvalue()
@@ -270,13 +271,13 @@ def test_names_that_a_terminal_cannot_write_are_told_all_the_same() -> None:
     hours = made(50)
     candles = Candles.of("mürz", hours.time, open=hours.open, high=hours.high, low=hours.low, close=hours.close)
     asked = [(Plan("größer\x1b", (0.0, 0.1), (1.0, 1.0)), ExitRule(take_profit_pct=0.1))]
-    replayed.show(out, [], [("", candles, measures.beside(candles, asked, Fees(), 0))], Fees(), 0)
+    replayed.show(out, [], [("", candles.to_dict(), beside(candles, asked, classical, Fees(), 0))], Fees(), 0)
     assert "1  gr??er\\x1b\n" in raw.getvalue().decode("ascii")
     assert "m?rz: 50 candles" in raw.getvalue().decode("ascii")
     assert "% of gr??er" in raw.getvalue().decode("ascii")
 
 
-def test_columns_stand_in_one_order_and_rows_as_they_were_named(groups: list[measures.Beside]) -> None:
+def test_columns_stand_in_one_order_and_rows_as_they_were_named(groups: list[Beside]) -> None:
     keys = [column.key for column in (*replayed.MONEY[1:], *replayed.DEALS[1:])]
     first = ["total_pct", "max_drawdown_pct", "longest_deal_candles", "all_filled_share", "deployed_share"]
     assert keys[:8] == [*first, "same_exposure_pct", "deals", "realised_pct"]
@@ -366,7 +367,7 @@ def test_orders_keep_their_distance_to_an_order_1_below_the_base_price() -> None
     indent, money = lower.columns()
     levels = Levels.of(indent[:, None], money[:, None], ExitRule())
     assert deals(PricePath(candles), levels)[0].fills == [0, 1]
-    assert measures.cell_label(lower) == "10 % x 2"
+    assert cell_label(lower) == "10 % x 2"
     coins = Plan("coins", (0.0, 50.0), (1.0, 1.0), "base")
     assert coins.columns()[1].tolist() == [1.0, 0.5]
 

@@ -9,17 +9,16 @@ from html import escape
 from typing import get_args
 
 from mlab.api.shown import Table
+from mlab.bots.classical import classical
+from mlab.config.replay import MOST_HISTORIES
 from mlab.config.wording import judged
 from mlab.core.errors import ConfigError
 from mlab.core.records import Json
 from mlab.model.ladder import Sizing
 from mlab.prices import Candles, Prices, chosen, read
-from mlab.replay import ExitRule, Fees, Outcome, Plan
-from mlab.report import measures, replayed
-from mlab.report.measures import Beside
+from mlab.replay import Beside, ExitRule, Fees, Outcome, Plan, beside
+from mlab.report import replayed
 from mlab.report.replayed import Row
-
-MOST_HISTORIES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +62,12 @@ class Replay:
     @property
     def warnings(self) -> list[str]:
         """What is odd about the prices, and where candles or fees make the numbers doubtful."""
-        return [*self.candles.warnings, *measures.doubts(self.candles, self.group, self.fees)]
+        return [*self.candles.warnings, *self.group.doubts]
 
     def to_dict(self) -> Json:
         """Prices and replays in plain JSON values, as ``mlab replay --format json`` has them."""
-        parts = [("", self.candles, [self.group])]
-        return {"prices": replayed.prices_json(self.candles), "replays": replayed.records(parts, self.fees)}
+        prices = self.candles.to_dict()
+        return {"prices": prices, "replays": replayed.records([("", prices, [self.group])])}
 
     def __repr__(self) -> str:
         told, rule = self.outcome, self.group.rule
@@ -88,7 +87,7 @@ class Replay:
 
     @property
     def _head(self) -> tuple[str, str]:
-        return replayed.prices_in_words(self.candles), replayed.terms(self.fees, self.histories)
+        return replayed.prices_in_words(self.candles.to_dict()), replayed.terms(self.fees, self.histories)
 
 
 def replayed_ladder(
@@ -102,7 +101,7 @@ def replayed_ladder(
     exits = judged(ExitRule, "replay", rule, {name: name for name in rule})
     taken = judged(Fees, "replay", fees, {"maker_pct": "fee_maker_pct", "taker_pct": "fee_taker_pct"})
     candles = chosen(prices)
-    (group,) = measures.beside(candles, [(plan, exits)], taken, histories)
+    (group,) = beside(candles, [(plan, exits)], classical, taken, histories)
     return Replay(candles, group, taken, histories)
 
 

@@ -75,6 +75,7 @@ def search(
     """
     given = {"overlap_pct": overlap_pct, "num_orders": num_orders, "score": score, "limits": limits}
     judged = _config(config, {name: value for name, value in given.items() if value is not None} | fields)
+    configs.check_prices(judged, "search")
     if not isinstance(workers, int) or not 1 <= workers <= MAX_WORKERS:
         raise ConfigError("search", "workers", f"must be a whole number from 1 to {MAX_WORKERS}", workers)
     if state is not None:

@@ -7,26 +7,26 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 
 import click
-import numpy as np
 
 from mlab import bots, prices
 from mlab.bots import Distance
+from mlab.bots.classical import classical
 from mlab.cli.browse import cell_of
 from mlab.cli.choice import is_candidate, kept, reading, run_of
 from mlab.cli.export import OUTPUT, write
 from mlab.config import from_tree
+from mlab.config.replay import DATE as MUST_BE_DATE
+from mlab.config.replay import MOST_HISTORIES, moment, parted
 from mlab.config.wording import judged
 from mlab.core.errors import ConfigError, EvaluationError
 from mlab.core.records import Candidate
 from mlab.model.ladder import Sizing
-from mlab.prices import Candles
-from mlab.replay import ExitRule, Fees, Plan, split
-from mlab.report import measures, replayed, summary, terminal
+from mlab.replay import ExitRule, Fees, Plan, beside
+from mlab.report import replayed, summary, terminal
 from mlab.report.progress import steps
 
 FILE = "A file of prices, or one of the embedded ones: msft (where left out) or made."
@@ -52,7 +52,7 @@ EMBEDDED = (
 @click.option("--fee-taker", type=float, default=0.1, show_default=True, help="Of orders at market, in %.")
 @click.option("--split", "date", metavar="DATE", help=DATE)
 @click.option(
-    "--bootstrap", "histories", type=click.IntRange(0, 10_000), default=100, show_default=True, help=HISTORIES
+    "--bootstrap", "histories", type=click.IntRange(0, MOST_HISTORIES), default=100, show_default=True, help=HISTORIES
 )
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 @click.option("--output", "-o", type=OUTPUT, default="-", help="A file; standard output where left out.")
@@ -83,11 +83,12 @@ def replay_ladders(  # noqa: PLR0913 - its options
     asked = [entry for name in names or ("latest",) for entry in wanted.ladders(name)]
     if cell is not None and all(map(_is_file, names or ("latest",))):
         raise ConfigError("command line", "--cell", "must stand beside a run, whose cell it is", cell)
+    _check_date(date)
     candles = prices.chosen(source or "msft")
     parts = []
-    for name, part in _parts(candles, date):
+    for name, part in parted(candles, date):
         with steps(f"replay {name}".strip()) as tell:
-            parts.append((name, part, measures.beside(part, asked, fees, histories, tell)))
+            parts.append((name, part.to_dict(), beside(part, asked, classical, fees, histories, tell)))
     told = [EMBEDDED] if source is None else []
     if form == "table":
         text = io.StringIO()
@@ -95,12 +96,13 @@ def replay_ladders(  # noqa: PLR0913 - its options
         replayed.show(out, told, parts, fees, histories)
         write(output, text.getvalue())
     elif form == "csv":
-        for sentence in (*told, *replayed.warnings(parts, fees)):
+        for sentence in (*told, *replayed.warnings(parts)):
             click.echo(sentence, err=True)
         write(output, summary.as_csv(replayed.flat(parts)))
     else:
-        tree = {"prices": replayed.prices_json(candles, told), "replays": replayed.records(parts, fees)}
-        write(output, summary.as_json(tree))
+        of = candles.to_dict()
+        of["warnings"] = told + of["warnings"]
+        write(output, summary.as_json({"prices": of, "replays": replayed.records(parts)}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,14 +167,8 @@ def _numbers(text: str | None) -> tuple[float, ...]:
         raise ConfigError("command line", "--take-profit", "must be numbers with commas, such as 1,2", text) from None
 
 
-def _parts(candles: Candles, date: str | None) -> list[tuple[str, Candles]]:
-    """The stretches to be replayed, by name: all, or what is before a date and what is from it on."""
-    if date is None:
-        return [("", candles)]
+def _check_date(date: str | None) -> None:
     try:
-        moment = datetime.fromisoformat(date)
+        moment(date or "2010-01-01")
     except ValueError:
-        raise ConfigError("command line", "--split", "must be a date, such as 2010-01-01", date) from None
-    utc = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
-    before, after = split(candles, np.datetime64(utc, "ms"))
-    return [(f"before {date}", before), (f"from {date}", after)]
+        raise ConfigError("command line", "--split", MUST_BE_DATE, date) from None

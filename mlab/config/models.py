@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 from pydantic import Field, Tag, field_validator, model_validator
 
 from mlab.config.market import MarketRules
+from mlab.config.replay import ReplayRules
 from mlab.core.records import Cell
 from mlab.core.redaction import redacted
 from mlab.core.section import Section, rule
@@ -170,6 +171,9 @@ class Config(Section):
     )
     score: Score = Field(default=Score(), description="What makes a ladder good.")
     search: Search = Field(default=Search(), description="How the search goes about it.")
+    replay: ReplayRules | None = Field(
+        default=None, description="Prices on which the winners of each cell are replayed at the end; null = none."
+    )
 
     @field_validator("notes")
     @classmethod

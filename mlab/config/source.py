@@ -36,7 +36,20 @@ def load(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     replaced = [_override(text) for text in overrides]
     for field, value in replaced:
         _replace(tree, field, value)
-    return _judged(tree, origin, [plain(field) for field, _ in replaced])
+    config = _judged(tree, origin, [plain(field) for field, _ in replaced])
+    check_prices(config, origin, [plain(field) for field, _ in replaced])
+    return config
+
+
+def check_prices(config: Config, origin: str, replaced: Sequence[str] = ()) -> None:
+    """See that the winners of a run that is about to begin can be replayed, if they are to be.
+
+    Raises:
+        ConfigError: as for :func:`load`.
+    """
+    if config.replay is not None and (fault := config.replay.fault()):
+        field, must = fault
+        raise ConfigError(_blamed(origin, field, replaced), field, must)
 
 
 def from_tree(tree: Any, source: str) -> Config:

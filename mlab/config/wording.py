@@ -43,6 +43,7 @@ MUST = {
 SEVERAL: dict[Place, str] = {
     ("ladder", "overlap_pct"): "must be a number, a list of numbers or {min, max, step}",
     ("ladder", "num_orders"): "must be a whole number, a list of them or {min, max, step}",
+    ("replay", "take_profit_pct"): "must be a number or a list of numbers, or null",
 }
 """Fields that may be written in several ways; pydantic reports each way that failed."""
 
@@ -119,7 +120,7 @@ def _must(place: Place, detail: Mapping[str, Any]) -> str:
     depth = place[:2] == ("ladder", "overlap_pct") and place[-1] != "step"
     if depth and kind == "greater_than_equal" and detail["input"] < 0:
         return must + LONG_ONLY
-    return f"{must} or null" if kind != "rule" and _dotted(place) in _nullable() else must
+    return f"{must} or null" if kind not in {"rule", "too_short"} and _dotted(place) in _nullable() else must
 
 
 def _meant(place: Place, tree: Any) -> bool:

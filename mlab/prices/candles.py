@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mlab.core.errors import LabError
+from mlab.core.records import Json
 from mlab.model.ladder import Array
 
 JUMP = 0.4  # change from one candle to the next from which a split or a wrong file is likelier than a price
@@ -81,6 +82,21 @@ class Candles:
         """A stretch of them, such as a window."""
         open_, high, low, close = (column[part] for column in (self.open, self.high, self.low, self.close))
         return Candles(self.name, self.time[part], open_, high, low, close, self.made)
+
+    def to_dict(self) -> Json:
+        """What prices they are, in plain JSON values."""
+        first, last = (str(time.astype("datetime64[s]")) for time in self.time[[0, -1]])
+        return {
+            "name": self.name,
+            "hash": self.hash,
+            "made": self.made,
+            "candles": len(self),
+            "step": duration(self.step),
+            "first": first,
+            "last": last,
+            "missing": self.missing,
+            "warnings": list(self.warnings),
+        }
 
     @property
     def step(self) -> np.timedelta64:

@@ -10,9 +10,10 @@ from dataclasses import fields
 
 import numpy as np
 
+from mlab.model.exits import Fees
 from mlab.model.ladder import Array
 from mlab.prices.candles import Candles, PricesError, judged
-from mlab.replay.exits import Fees, Levels
+from mlab.replay.exits import Levels
 from mlab.replay.outcome import Outcome
 from mlab.replay.path import Convention, Path
 from mlab.replay.run import replay

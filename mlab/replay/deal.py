@@ -50,7 +50,7 @@ def deals(path: Path, levels: Levels, ladder: int = 0) -> list[Deal]:  # noqa: C
 
         >>> import numpy as np
         >>> from mlab.prices import Candles
-        >>> from mlab.replay.exits import ExitRule
+        >>> from mlab.replay import ExitRule
         >>> levels = Levels.of(np.array([[0.0, 10.0]]).T, np.ones((2, 1)), ExitRule(take_profit_pct=1))
         >>> candles = Candles.of("two", [0, 3_600_000], open=[100, 91], high=[100, 96], low=[90, 91], close=[91, 96])
         >>> first, second = deals(Path(candles), levels)

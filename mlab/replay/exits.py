@@ -9,31 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import Field
 
-from mlab.core.section import Section
+from mlab.model.exits import ExitRule, Fees
 from mlab.model.ladder import Array, Sizing, accumulate, prices
-
-
-class ExitRule(Section):
-    """When a deal ends.
-
-    Example:
-        >>> ExitRule(take_profit_pct=2).stop_pct is None
-        True
-    """
-
-    take_profit_pct: float = Field(default=1.0, ge=0.01, le=1000, description="Profit that ends a deal, in % of it.")
-    stop_pct: float | None = Field(
-        default=None, gt=0, lt=100, description="Fall below the last order that ends a deal, in %; null = none."
-    )
-
-
-class Fees(Section):
-    """What the exchange takes of every order."""
-
-    maker_pct: float = Field(default=0.1, ge=0, lt=10, description="Fee of an order that rests, in % of its money.")
-    taker_pct: float = Field(default=0.1, ge=0, lt=10, description="Fee of an order at market, in % of its money.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from mlab.model.exits import Fees
 from mlab.model.ladder import Array, accumulate
 from mlab.replay.events import Events, Flat, Open
-from mlab.replay.exits import Fees, Levels
+from mlab.replay.exits import Levels
 from mlab.replay.path import Path
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from mlab.model.exits import Fees
 from mlab.replay.batch import Walk
 from mlab.replay.deal import deals, events
-from mlab.replay.exits import Fees, Levels
+from mlab.replay.exits import Levels
 from mlab.replay.outcome import Outcome, Tally
 from mlab.replay.path import Path
 

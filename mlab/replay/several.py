@@ -8,10 +8,12 @@ from itertools import chain
 
 import numpy as np
 
+from mlab.model.exits import ExitRule, Fees
 from mlab.model.ladder import Array, Sizing, prices
 from mlab.prices.candles import Candles
 from mlab.replay.bootstrap import interval, other_paths
-from mlab.replay.exits import ExitRule, Fees, Levels
+from mlab.replay.equity import Curve
+from mlab.replay.exits import Levels
 from mlab.replay.outcome import Outcome
 from mlab.replay.path import Path
 from mlab.replay.run import replay
@@ -51,12 +53,14 @@ class Replayed:
         rule: when its deals end.
         outcome: what it did, in scalars.
         ends: the two ends of the interval, number by number; None where no other histories were made.
+        curve: its equity on the way; None where nobody asked for it.
     """
 
     plan: Plan
     rule: ExitRule
     outcome: Outcome
     ends: tuple[Outcome, Outcome] | None
+    curve: Curve | None = None
 
 
 def replay_all(
@@ -83,7 +87,7 @@ def replay_all(
     for number, (plan, rule) in enumerate(tasks):
         alike.setdefault((len(plan.indent_pct), rule), []).append(number)
     batches = [
-        (numbers, _levels([tasks[number][0] for number in numbers], rule)) for (_, rule), numbers in alike.items()
+        (numbers, levels_of([tasks[number][0] for number in numbers], rule)) for (_, rule), numbers in alike.items()
     ]
     outcomes: list[list[Outcome]] = [[] for _ in batches]
     steps = (1 + histories) * len(batches)
@@ -100,6 +104,7 @@ def replay_all(
     return [found[number] for number in range(len(tasks))]
 
 
-def _levels(plans: Sequence[Plan], rule: ExitRule) -> Levels:
+def levels_of(plans: Sequence[Plan], rule: ExitRule) -> Levels:
+    """The levels of ladders with as many orders each, a column a ladder."""
     indent, money = (np.stack(rows, axis=1) for rows in zip(*(plan.columns() for plan in plans), strict=True))
     return Levels.of(indent, money, rule)

@@ -14,15 +14,16 @@ from rich.text import Text
 
 from mlab.core.errors import one_line
 from mlab.core.records import Json
-from mlab.prices import Candles
-from mlab.prices.candles import duration
-from mlab.replay import ExitRule, Fees, Outcome, Replayed
+from mlab.replay import Beside, ExitRule, Fees, Outcome, Replayed
+from mlab.replay.beside import cell_label
 from mlab.report import numbers, terminal
 from mlab.report.columns import COUNT, TENTHS, Column
-from mlab.report.measures import Beside, cell_label, doubts
 
-Part: TypeAlias = tuple[str, Candles, Sequence[Beside]]
-"""A stretch of prices by its name, which is empty where it is all there is, and what was replayed on it."""
+Part: TypeAlias = tuple[str, Json, Sequence[Beside]]
+"""A stretch of prices by its name, empty where it is all there is, what prices they are, and what was replayed there.
+
+What they are is told as :meth:`mlab.prices.Candles.to_dict` has it.
+"""
 
 LEGEND = (
     "Beside them the classical ladders of the same depth and number of orders: equal steps and equal sizes; and, as "
@@ -105,32 +106,36 @@ def show(out: Console, first: Sequence[str], parts: Sequence[Part], fees: Fees, 
     """Print replays, stretch by stretch, after what is to be said first."""
     for sentence in (*first, terms(fees, histories)):
         terminal.prose(out, sentence)
-    for name, candles, groups in parts:
+    for name, prices, groups in parts:
         out.print()
-        terminal.prose(out, _writable(out, f"{name}  {prices_in_words(candles)}".strip()))
-        for sentence in candles.warnings:
+        terminal.prose(out, _writable(out, f"{name}  {prices_in_words(prices)}".strip()))
+        for sentence in prices["warnings"]:
             terminal.prose(out, sentence)
         for group in groups:
             out.print()
-            _show(out, candles, group, fees)
+            _show(out, group)
     out.print()
     for sentence in LEGEND:
         terminal.prose(out, sentence)
 
 
-def _show(out: Console, candles: Candles, group: Beside, fees: Fees) -> None:
-    stop = "" if group.rule.stop_pct is None else f", stop {group.rule.stop_pct:g} % below the last order"
-    title = f"{group.cell}, take profit {group.rule.take_profit_pct:g} %{stop}"
-    out.print(Text(title, style="bold"), soft_wrap=True)
+def _show(out: Console, group: Beside) -> None:
+    out.print(Text(title(group), style="bold"), soft_wrap=True)
     for number, one in enumerate(group.ladders, start=1):
         terminal.line(out, _writable(out, f"{number}  {one.plan.name}"))
     for shown in (MONEY, deal_columns(group.rule)):
         out.print()
         terminal.table(out, shown, rows(group))
-    if found := doubts(candles, group, fees):
+    if group.doubts:
         out.print()
-        for sentence in found:
+        for sentence in group.doubts:
             terminal.prose(out, _writable(out, sentence))
+
+
+def title(group: Beside) -> str:
+    """Which cell, and when deals end: ``20 % x 10, take profit 1 %``."""
+    stop = "" if group.rule.stop_pct is None else f", stop {group.rule.stop_pct:g} % below the last order"
+    return f"{group.cell}, take profit {group.rule.take_profit_pct:g} %{stop}"
 
 
 def _writable(out: Console, text: str) -> str:
@@ -138,9 +143,11 @@ def _writable(out: Console, text: str) -> str:
     return one_line(text).encode(out.encoding, "replace").decode(out.encoding)
 
 
-def prices_in_words(candles: Candles) -> str:
+def prices_in_words(prices: Json) -> str:
     """Which prices: ``msft: 3,270 candles of 1 day, 2000-03-01 to 2013-03-01, c34af161f7fd``."""
-    return f"{repr(candles)[1:-1]}{'; made, nobody ever paid them' if candles.made else ''}"
+    first, last = prices["first"][:10], prices["last"][:10]
+    told = f"{prices['name']}: {prices['candles']:,} candles of {prices['step']}, {first} to {last}, {prices['hash']}"
+    return told + ("; made, nobody ever paid them" if prices["made"] else "")
 
 
 def terms(fees: Fees, histories: int) -> str:
@@ -155,22 +162,6 @@ def terms(fees: Fees, histories: int) -> str:
 
 
 # for programs --------------------------------------------------------------------------------------------
-
-
-def prices_json(candles: Candles, said: Sequence[str] = ()) -> Json:
-    """What prices they were, as one object; its warnings begin with what is to be said."""
-    first, last = (str(time.astype("datetime64[s]")) for time in candles.time[[0, -1]])
-    return {
-        "name": candles.name,
-        "hash": candles.hash,
-        "made": candles.made,
-        "candles": len(candles),
-        "step": duration(candles.step),
-        "first": first,
-        "last": last,
-        "missing": candles.missing,
-        "warnings": [*said, *candles.warnings],
-    }
 
 
 INTERVALS = [
@@ -211,21 +202,21 @@ def _percent(value: Any) -> float:
     return numbers.percent(float(value))
 
 
-def warnings(parts: Sequence[Part], fees: Fees) -> list[str]:
+def warnings(parts: Sequence[Part]) -> list[str]:
     """What is odd about the prices, and what to doubt of each group, for who reads no table."""
     told: list[str] = []
-    for _, candles, groups in parts:
-        told += candles.warnings
-        told += [f"{group.cell}: {doubt}" for group in groups for doubt in doubts(candles, group, fees)]
+    for _, prices, groups in parts:
+        told += prices["warnings"]
+        told += [f"{group.cell}: {doubt}" for group in groups for doubt in group.doubts]
     return told
 
 
-def records(parts: Sequence[Part], fees: Fees) -> list[Json]:
+def records(parts: Sequence[Part]) -> list[Json]:
     """One object a ladder and exit rule; the classical ladders of its cell stand in it, and what to doubt."""
     found = []
-    for name, candles, groups in parts:
+    for name, _, groups in parts:
         for group in groups:
-            beside = {"classical": [record(one) for one in group.classical], "warnings": doubts(candles, group, fees)}
+            beside = {"classical": [record(one) for one in group.classical], "warnings": list(group.doubts)}
             where = {"part": name} if name else {}
             found += [record(one) | where | beside for one in group.ladders]
     return found
