@@ -23,8 +23,6 @@ from mlab.config.replay import DATE as MUST_BE_DATE
 from mlab.config.replay import MOST_HISTORIES, moment, parted
 from mlab.config.wording import judged
 from mlab.core.errors import ConfigError, EvaluationError
-from mlab.core.records import Candidate
-from mlab.model.ladder import Sizing
 from mlab.replay import ExitRule, Fees, Plan, beside
 from mlab.report import replayed, summary, terminal
 from mlab.report.progress import steps
@@ -141,23 +139,18 @@ class Wanted:
             config = from_tree(run.config, f"run {run.run_id}")
             sizing, profit = config.ladder.sizing, config.score.take_profit_pct
             if is_candidate(name):
-                return [_plan(kept(store, run, name), sizing)], profit
+                return [Plan.of(kept(store, run, name), sizing)], profit
             cells = store.cells(run.exp_id)
             chosen = cells if self.cell is None else [cell_of(cells, self.cell)]
             found = [one for it in chosen for one in store.results(run.exp_id, it.cell.index)[: self.top]]
         if not found:
             raise EvaluationError(f"run {run.run_id} found no ladder{f' in {self.cell}' if self.cell else ''}")
-        return [_plan(one, sizing) for one in found], profit
+        return [Plan.of(one, sizing) for one in found], profit
 
 
 def _is_file(name: str) -> bool:
     """Whether a bot's file is meant; runs have neither dots nor slashes in their names."""
     return bool(Path(name).suffix) or os.sep in name or Path(name).is_file()
-
-
-def _plan(ladder: Candidate, sizing: Sizing) -> Plan:
-    schedule = ladder.contract["schedule"]
-    return Plan(ladder.candidate_id, tuple(schedule["indent_pct"]), tuple(schedule["volume_pct"]), sizing)
 
 
 def _numbers(text: str | None) -> tuple[float, ...]:

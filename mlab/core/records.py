@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 Status: TypeAlias = Literal["PENDING", "RUNNING", "COMPLETED", "FAILED", "STOPPED"]
 Outcome: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL"]
+Kind: TypeAlias = Literal["ladder", "classical"]
 Json: TypeAlias = dict[str, Any]
 
 
@@ -64,6 +65,22 @@ class Candidate:
     contract: Json
     risk: Json
     found: int = field(default=1, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReplay:
+    """What one ladder of a cell did on prices, under one rule of when deals end.
+
+    ``kind`` is ``ladder``, and ``candidate_id`` that of one, or ``classical``, and it is the name of the ladder beside
+    it. ``prices`` is the hash of the prices, ``content`` what :mod:`mlab.report.replayed` reads.
+    """
+
+    cell_index: int
+    kind: Kind
+    candidate_id: str
+    prices: str
+    rule: Json
+    content: Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from itertools import chain
 
 import numpy as np
 
+from mlab.core.records import Candidate
 from mlab.model.exits import ExitRule, Fees
 from mlab.model.ladder import Array, Sizing, prices
 from mlab.prices.candles import Candles
@@ -34,6 +35,12 @@ class Plan:
     indent_pct: tuple[float, ...]
     volume: tuple[float, ...]
     sizing: Sizing = "quote"
+
+    @classmethod
+    def of(cls, found: Candidate, sizing: Sizing) -> Plan:
+        """A ladder that a search has found."""
+        schedule = found.contract["schedule"]
+        return cls(found.candidate_id, tuple(schedule["indent_pct"]), tuple(schedule["volume_pct"]), sizing)
 
     def columns(self) -> tuple[Array, Array]:
         """Depths in % below order 1, and money, each (M,)."""

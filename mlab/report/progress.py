@@ -32,6 +32,7 @@ class Progress:
         self._cells: Sequence[Cell] = ()
         self._max_batches = self._batch_size = self._evaluations = self._worked = self._finished = 0
         self._began = 0.0
+        self._replayed: tuple[str, bars.TaskID, float] | None = None  # which replay goes on, and since when
         self._done: dict[int, int] = {}  # batches by cell; a cell that stopped early counts as full
         self._trials: dict[int, int] = {}
 
@@ -74,6 +75,14 @@ class Progress:
         self._console.print(line, soft_wrap=True)
         self._show(result.cell, f"cell done  {self._pace()}")
 
+    def replaying(self, name: str, done: int, steps: int) -> None:
+        """Some steps of a replay of the winners are done."""
+        if self._replayed is None or name != self._replayed[0]:
+            task = self._bar.add_task(name, total=steps, status="")
+            self._replayed = name, task, time.monotonic()
+        _, task, began = self._replayed
+        self._bar.update(task, completed=done, status=_left(began, done, steps))
+
     def _show(self, cell: Cell, status: str) -> None:
         if self._task is not None:
             done = sum(self._done.values())
@@ -105,10 +114,15 @@ def steps(name: str, stream: TextIO | None = None) -> Iterator[Callable[[int, in
         began, task = time.monotonic(), bar.add_task(name, status="")
 
         def tell(done: int, steps: int) -> None:
-            left = (time.monotonic() - began) / done * (steps - done)
-            bar.update(task, completed=done, total=steps, status=f"{done:,} of {steps:,}  {clock(left)} left")
+            bar.update(task, completed=done, total=steps, status=_left(began, done, steps))
 
         yield tell
+
+
+def _left(began: float, done: int, steps: int) -> str:
+    """How many steps are done, and the time that the others would take at this pace."""
+    seconds = (time.monotonic() - began) / done * (steps - done)
+    return f"{done:,} of {steps:,}  {clock(seconds)} left"
 
 
 def _bar(out: Console) -> bars.Progress:

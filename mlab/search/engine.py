@@ -148,7 +148,7 @@ class Execution:
             if failed > search.max_failed_share * search.max_batches:
                 least = f"search.max_failed_share = {search.max_failed_share:g} of {search.max_batches} batches"
                 raise EvaluationError(f"{error}; {failed} of the cell have failed, more than {least}") from error
-            _write_snapshot(self, error)
+            write_snapshot(self, error)
             return failed_batch(problem, study, index, error)
 
     def _save(self, batch: Batch) -> None:
@@ -221,7 +221,7 @@ def _audit(run: Execution) -> None:
 
 def _record_failure(run: Execution, error: Exception) -> None:
     """Snapshot, event and status of a failed run; nothing in here may hide ``error``."""
-    path = _write_snapshot(run, error)
+    path = write_snapshot(run, error)
     emit(
         "ORCH.ERROR",
         f"{type(error).__name__}: {error}",
@@ -240,7 +240,7 @@ def _record_ending(run: Execution, status: Status) -> None:
         emit("ORCH.ERROR", f"the run's status could not be stored: {fault}", level="error")
 
 
-def _write_snapshot(run: Execution, error: Exception) -> Path | None:
+def write_snapshot(run: Execution, error: Exception) -> Path | None:
     """The snapshot of a failure; None where none can be written."""
     experiment = run.experiment
     try:

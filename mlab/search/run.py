@@ -138,7 +138,9 @@ def execute(
     steps: Steps = Plain(),
     watcher: Watcher = Watcher(),  # noqa: B008 - watches nothing
 ) -> int:
-    """Search all cells of a run that are not finished; 0, or the exit status of a run that a signal stopped.
+    """Search all cells of a run that are not finished, and replay the winners on the prices of the config, if any.
+
+    It returns 0, or the exit status of a run that a signal stopped.
 
     Raises:
         RunBusy: another process executes it.
@@ -147,6 +149,10 @@ def execute(
     try:
         with engine.execution(state, store, experiment, config) as current:
             steps.search(current, watcher)
+            if config.replay is not None and current.experiment.status != "COMPLETED":
+                from mlab.search.replays import replay  # noqa: PLC0415 - late, for most runs have none
+
+                steps.take(replay, current, watcher)
     except BaseException as stop:
         if isinstance(stop, Exception):
             raise

@@ -22,6 +22,9 @@ class Watcher:
     def cell_done(self, result: CellResult) -> None:
         """A cell is finished."""
 
+    def replaying(self, name: str, done: int, steps: int) -> None:
+        """So many steps of a replay of the winners are done; ``name`` says of which."""
+
     def searched(self) -> None:
         """The search has ended, however it did."""
 
@@ -49,6 +52,11 @@ class Watchers(Watcher):
         """Tell them all."""
         for watcher in self._watchers:
             watcher.cell_done(result)
+
+    def replaying(self, name: str, done: int, steps: int) -> None:
+        """Tell them all."""
+        for watcher in self._watchers:
+            watcher.replaying(name, done, steps)
 
     def searched(self) -> None:
         """Tell them all."""

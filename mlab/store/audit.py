@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+import orjson
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from mlab.core.errors import StoreError
 from mlab.store import runs
-from mlab.store.schema import CellRow, ExperimentRow, ResultRow, TrialRow
+from mlab.store.schema import CellRow, ExperimentRow, ReplayRow, ResultRow, TrialRow
 
 REMEDY = "restore a copy, or begin a new run"
 
@@ -48,10 +49,27 @@ def _faults(session: Session, experiment: ExperimentRow) -> Iterator[str]:
     for index in sorted({cell.cell_index for cell in cells} | set(trials) | set(results)):
         for fault in _cell_faults(trials[index], results[index]):
             yield f"cell {index}: {fault}"
+    yield from _replay_faults(session, experiment, results)
     if experiment.best_score != min((one.score for kept in results.values() for one in kept), default=None):
         yield "its best score is not the least of its results"
     if experiment.eval_count != sum(trial.evaluations for asked in trials.values() for trial in asked):
         yield "the ladders of its trials do not add up"
+
+
+def _replay_faults(
+    session: Session, experiment: ExperimentRow, results: Mapping[int, Sequence[ResultRow]]
+) -> Iterator[str]:
+    """Each cell has under each rule, on each of the prices, the best of its ladders, and the same classical ones."""
+    found = session.scalars(select(ReplayRow).where(ReplayRow.experiment_id + 0 == experiment.id)).all()
+    top = (orjson.loads(experiment.config_json).get("replay") or {}).get("top", 0)
+    beside = {row.candidate_id for row in found if row.kind == "classical"}
+    for prices, rule in {(row.prices, row.rule_json): None for row in found}:
+        for index, kept in results.items():
+            best = sorted(kept, key=lambda row: (row.score, row.candidate_id))[:top]
+            wanted = {("ladder", row.candidate_id) for row in best} | {("classical", name) for name in beside}
+            here = [row for row in found if (row.cell_index, row.prices, row.rule_json) == (index, prices, rule)]
+            if {(row.kind, row.candidate_id) for row in here} != wanted:
+                yield f"cell {index}: replays on prices {prices} are missing, or of other ladders"
 
 
 def _cell_faults(trials: Sequence[TrialRow], results: Sequence[ResultRow]) -> Iterator[str]:

@@ -11,11 +11,11 @@ from sqlalchemy import ColumnElement, CursorResult, Row, Select, delete, func, i
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from mlab.core.errors import StoreError
-from mlab.core.records import Batch, Json
+from mlab.core.records import Batch, Json, StoredReplay
 from mlab.model.ranking import ladder_key
 from mlab.store import queries, rows, runs
 from mlab.store.checksum import seal
-from mlab.store.schema import RANK, Base, ExperimentRow, OutboxRow, ResultRow, TrialRow
+from mlab.store.schema import RANK, Base, ExperimentRow, OutboxRow, ReplayRow, ResultRow, TrialRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,18 @@ def verify(session: Session, experiment: ExperimentRow, batch: Batch) -> int:
     return len(kept)
 
 
+def save_replays(session: Session, exp_id: int, replays: Sequence[StoredReplay]) -> None:
+    """Write what the winners of a run did on prices, in the place of what was written before."""
+    session.execute(delete(ReplayRow).where(ReplayRow.experiment_id == exp_id))
+    _insert(session, ReplayRow, [rows.replay_row(exp_id, replay) for replay in replays])
+
+
+def verify_replays(session: Session, exp_id: int, replays: Sequence[StoredReplay]) -> None:
+    """Read them back and compare; StoreError where one is missing or differs."""
+    if queries.replays(session, exp_id) != [*replays]:
+        raise StoreError(f"the replays of run {exp_id} do not read back as they were sent; check the disk")
+
+
 def surplus(session: Session, exp_id: int, most: int) -> int:
     """How many results of a run are not among the best ``most`` of their cell."""
     query = select(func.count()).select_from(_surplus(exp_id, most).subquery())
@@ -89,12 +101,17 @@ def surplus(session: Session, exp_id: int, most: int) -> int:
 def prune(session: Session, exp_id: int, most: int) -> int:
     """Remove all results of a COMPLETED run but the best ``most``, one or more, of each cell; how many those were.
 
-    Its trials stay, and the audit holds the best result of each cell against them. StoreError where it may still go on.
+    Its trials stay, and the audit holds the best result of each cell against them; replays go with their ladders.
+    StoreError where the run may still go on.
     """
     row = runs.by_id(session, exp_id)
     if row.status != "COMPLETED":
         raise StoreError(f"run {row.run_id} is {row.status}; of one that may go on no candidate is removed")
-    return _drop(session, _surplus(exp_id, most))
+    gone = _drop(session, _surplus(exp_id, most))
+    kept = select(ResultRow.candidate_id).where(ResultRow.experiment_id == exp_id)
+    lost = (ReplayRow.kind == "ladder") & ReplayRow.candidate_id.not_in(kept)
+    session.execute(delete(ReplayRow).where(ReplayRow.experiment_id == exp_id, lost))
+    return gone
 
 
 def _surplus(exp_id: int, most: int) -> Select[int]:

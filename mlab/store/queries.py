@@ -5,10 +5,10 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, distinct, func, select
 from sqlalchemy.orm import Session
 
-from mlab.core.records import Candidate, CellResult, Experiment, Trial
+from mlab.core.records import Candidate, CellResult, Experiment, StoredReplay, Trial
 from mlab.store import rows, runs
 from mlab.store.claims import Alive
-from mlab.store.schema import RANK, CellRow, ExperimentRow, ResultRow, TrialRow
+from mlab.store.schema import RANK, CellRow, ExperimentRow, ReplayRow, ResultRow, TrialRow
 
 BEST = (
     select(ResultRow.id)
@@ -96,6 +96,12 @@ def results(
     query = select(ResultRow).filter_by(**_given(experiment_id=exp_id, cell_index=cell_index, batch=batch))
     query = query.order_by(ResultRow.cell_index, *RANK).limit(limit)
     return [rows.candidate(row) for row in session.scalars(query)]
+
+
+def replays(session: Session, exp_id: int) -> list[StoredReplay]:
+    """What the winners of a run did on prices, in the order in which they were replayed."""
+    query = select(ReplayRow).where(ReplayRow.experiment_id == exp_id).order_by(ReplayRow.id)
+    return [rows.replay(row) for row in session.scalars(query)]
 
 
 def _given(**columns: int | None) -> dict[str, int]:

@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 
 from mlab.core.errors import StoreError
-from mlab.core.records import Batch, Candidate, Cell, Experiment, Json, Metric, Trial
+from mlab.core.records import Batch, Candidate, Cell, Experiment, Json, Metric, StoredReplay, Trial
 from mlab.model.ranking import ladder_key
-from mlab.store.schema import Base, CellRow, ExperimentRow, OutboxRow, ResultRow, TrialRow
+from mlab.store.schema import Base, CellRow, ExperimentRow, OutboxRow, ReplayRow, ResultRow, TrialRow
 
 PARTS = ("sanity", "diagnostics", "penalties")
 """Keys of the contract that have a column of their own; the payload holds the others."""
@@ -63,6 +63,15 @@ def outbox_rows(exp_id: int, batch: Batch) -> list[Json]:
     return [row | {"experiment_id": exp_id, "cell_index": batch.cell.index, "delivered": False} for row in rows]
 
 
+def replay_row(exp_id: int, replay: StoredReplay) -> Json:
+    """A row of ``replays``."""
+    where = f"replay of {replay.candidate_id}"
+    row = _alike(StoredReplay, ReplayRow, replay)
+    check(row, where)
+    row |= {f"{part}_json": encoded(getattr(replay, part), f"{where}: {part}") for part in ("rule", "content")}
+    return row | {"experiment_id": exp_id, "created_at": now()}
+
+
 def experiment(row: ExperimentRow) -> Experiment:
     """The record of a row of ``experiments``."""
     config = orjson.loads(row.config_json)
@@ -90,6 +99,12 @@ def candidate(row: ResultRow) -> Candidate:
     parts = {part: orjson.loads(getattr(row, f"{part}_json")) for part in PARTS}
     contract, risk = orjson.loads(row.payload_json) | parts, orjson.loads(row.risk_json)
     return Candidate(cell=cell(row), contract=contract, risk=risk, **_alike(Candidate, ResultRow, row))
+
+
+def replay(row: ReplayRow) -> StoredReplay:
+    """The record of a row of ``replays``."""
+    parts = {part: orjson.loads(getattr(row, f"{part}_json")) for part in ("rule", "content")}
+    return StoredReplay(**parts, **_alike(StoredReplay, ReplayRow, row))
 
 
 def encoded(value: Any, where: str) -> str:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from sqlalchemy import CheckConstraint, Float, ForeignKey, ForeignKeyConstraint, Index, MetaData, text
+from sqlalchemy import (
+    CheckConstraint,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -145,3 +154,24 @@ class OutboxRow(Base):
     step: Mapped[int]
     timestamp_ms: Mapped[int]
     delivered: Mapped[bool]
+
+
+class ReplayRow(Base):
+    """What one ladder did on prices under one rule of when deals end: a winner, or a classical ladder beside it."""
+
+    __tablename__ = "replays"
+    __table_args__ = (
+        _of_cell(),
+        CheckConstraint("kind IN ('ladder', 'classical')", name="kind"),
+        UniqueConstraint("experiment_id", "cell_index", "kind", "candidate_id", "prices", "rule_json"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    experiment_id: Mapped[int]
+    cell_index: Mapped[int]
+    kind: Mapped[str]
+    candidate_id: Mapped[str]
+    prices: Mapped[str]
+    rule_json: Mapped[str]
+    content_json: Mapped[str]
+    created_at: Mapped[str]

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from mlab.core import state
 from mlab.core.events import emit
-from mlab.core.records import Batch, Cell, Experiment, Json, Status
+from mlab.core.records import Batch, Cell, Experiment, Json, Status, StoredReplay
 from mlab.store import audit, commit, outbox, queries, rows, runs
 from mlab.store.claims import Alive, Claims, Holder
 from mlab.store.commit import Saved
@@ -94,6 +94,7 @@ class Store(AbstractContextManager["Store"]):
     cells = _method(queries.cells)
     trials = _method(queries.trials)
     results = _method(queries.results)
+    replays = _method(queries.replays)
     check_file = _method(audit.check_file)
     check_run = _method(audit.check_run)
 
@@ -199,6 +200,14 @@ class Store(AbstractContextManager["Store"]):
         with self._writing(exp_id) as (session, _):
             row = runs.cell(session, exp_id, cell_index)
             row.finished, row.stopped_early = True, stopped_early
+
+    def save_replays(self, exp_id: int, replays: Sequence[StoredReplay]) -> None:
+        """Write what the winners of a run did on prices, in the place of what was there, and read it back."""
+        with self._writing(exp_id) as (session, _):
+            commit.save_replays(session, exp_id, replays)
+        with self.database.reading() as session:
+            commit.verify_replays(session, exp_id, replays)
+        emit("DB.UPSERT_RES", f"{len(replays)} replays", exp_id=exp_id, rows=len(replays))
 
     # What MLflow is owed
 
