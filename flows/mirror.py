@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextvars
 import logging
 import os
+import re
 import signal
 import threading
 import time
@@ -81,6 +82,8 @@ class Mirror(Watcher):
         self._flow_run = UUID(str(flow_run.id))
         self._done: dict[int, int] = {}  # batches by cell; a cell that stopped early counts as full
         self._last: Cell | None = None
+        self._replayed: tuple[str, float] | None = None  # which replay goes on, and its share in %
+        self._replays: dict[str, UUID] = {}
         self._run: Experiment
         self.run_id: str | None = None
         self._over, self._told, self._delivered = threading.Event(), threading.Event(), threading.Event()
@@ -109,6 +112,10 @@ class Mirror(Watcher):
     def cell_done(self, result: CellResult) -> None:
         """Know that a cell is done."""
         self._done[result.cell.index] = self._config.search.max_batches
+
+    def replaying(self, name: str, done: int, steps: int) -> None:
+        """Know how far a replay of the winners is."""
+        self._replayed = name, 100.0 * done / steps
 
     def searched(self) -> None:
         """Have Prefect told how the search ended, for as long as anybody waits for that."""
@@ -194,8 +201,17 @@ class Mirror(Watcher):
         self._run = self._store.experiment(self._run.run_id) or self._run
         progress = 100.0 * sum(self._done.values()) / (self._config.search.max_batches * self._cells)
         self._client.update_artifact(self._progress, ArtifactUpdate(data=progress))
+        if self._replayed is not None:
+            self._show_replay(*self._replayed)
         note = self._note(self._store.cells(self._run.exp_id))
         self._client.update_artifact(self._ladders, ArtifactUpdate(data=note))
+
+    def _show_replay(self, name: str, progress: float) -> None:
+        """Show how far a replay is, each as a bar of its own."""
+        if name not in self._replays:
+            key = "-".join(re.findall("[a-z0-9]+", name.lower()))
+            self._replays[name] = self._artifact(f"{key}-progress", "progress", progress)
+        self._client.update_artifact(self._replays[name], ArtifactUpdate(data=progress))
 
     def _end(self) -> None:
         """Show how the run ended, in a tag, too, so that the list of flow runs can be filtered by it."""

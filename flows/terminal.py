@@ -47,9 +47,9 @@ class Terminal(Progress, Watcher):
         run = self._run()
         if not self._as_json and run.status in {"COMPLETED", "STOPPED"}:
             self.__exit__(None, None, None)
-            cells = self._store.cells(run.exp_id)
+            cells, replays = self._store.cells(run.exp_id), self._store.replays(run.exp_id)
             with suppress(OutputError):  # told at the end of the command, whose work goes on
-                terminal.final(terminal.console(sys.stdout), run, cells, self._state.root)
+                terminal.final(terminal.console(sys.stdout), run, cells, self._state.root, replays)
                 sys.stdout.flush()
 
     def answer(self) -> None:

@@ -52,13 +52,15 @@ def show(run: str, cell: str | None, top: int, *, as_json: bool) -> None:
     """
     with reading(run) as (_, store, experiment):
         cells, results = store.cells(experiment.exp_id), store.results(experiment.exp_id)
+        replays = store.replays(experiment.exp_id)
         emit("UI.RESULTS_LOAD", f"{len(results)} results shown", rows=len(results))
     if cell is not None:
         cells = [cell_of(cells, cell)]
+        replays = [one for one in replays if one.cell_index == cells[0].cell.index]
     if as_json:
         print(json.dumps(summary.run_json(experiment, cells)))
     else:
-        stored.show(terminal.console(sys.stdout), experiment, cells, results, top)
+        stored.show(terminal.console(sys.stdout), experiment, cells, results, top, replays)
 
 
 def cell_of(cells: Sequence[CellResult], cell: str | None) -> CellResult:

@@ -15,16 +15,22 @@ from mlab.core.events import emit
 from mlab.core.records import CellResult, Json
 from mlab.core.urls import Pages
 from mlab.report import columns, summary
+from mlab.store import Store
 
 OUTPUT = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
-WHAT = "results: a row for every ladder kept; orders: a row for every order of the best ladder of each cell."
+WHAT = (
+    "results: a row for every ladder kept; orders: a row for every order of the best ladder of each cell; "
+    "replays: a row for every ladder that was replayed at the end, the classical ones among them."
+)
 DECIMAL = "What CSV writes before decimals; with a comma, fields are separated by semicolons."
 
 
 @click.command()
 @click.argument("run", default="latest")
 @click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
-@click.option("--what", type=click.Choice(["results", "orders"]), default="results", show_default=True, help=WHAT)
+@click.option(
+    "--what", type=click.Choice(["results", "orders", "replays"]), default="results", show_default=True, help=WHAT
+)
 @click.option("--decimal", type=click.Choice([".", ","]), default=".", show_default=True, help=DECIMAL)
 @click.option("--output", "-o", type=OUTPUT, default="-", help="A file; standard output where left out.")
 def export(run: str, form: str, what: str, decimal: str, output: Path) -> None:
@@ -36,9 +42,17 @@ def export(run: str, form: str, what: str, decimal: str, output: Path) -> None:
         raise ConfigError("command line", "--decimal", "must be . in JSON, or leave out --format json", decimal)
     with reading(run) as (_, store, experiment):
         exp_id = experiment.exp_id
-        rows = summary.rows(store.results(exp_id)) if what == "results" else _orders(store.cells(exp_id))
+        rows = _rows(store, exp_id, what)
         write(output, summary.as_csv(rows, decimal) if form == "csv" else summary.as_json(rows))
         emit("UI.EXPORT", f"{len(rows)} {what} exported as {form}", rows=len(rows), to=str(output))
+
+
+def _rows(store: Store, exp_id: int, what: str) -> list[Json]:
+    if what == "replays":
+        from mlab.report import replayed, replays  # noqa: PLC0415 - late, for most runs have none
+
+        return replayed.flat(replays.parts(store.replays(exp_id)))
+    return summary.rows(store.results(exp_id)) if what == "results" else _orders(store.cells(exp_id))
 
 
 def _orders(cells: Iterable[CellResult]) -> list[Json]:
@@ -63,7 +77,8 @@ def report(run: str, output: Path | None) -> None:
     with reading(run) as (state, store, experiment):
         cells, results = store.cells(experiment.exp_id), store.results(experiment.exp_id)
         events = list(EventLog(state.events(experiment.run_id)).news())
-        text = html.html(experiment, cells, results, events, Pages.of(state))
+        replays = store.replays(experiment.exp_id)
+        text = html.html(experiment, cells, results, events, Pages.of(state), replays=replays)
         place = output or state.reports / f"{experiment.run_id}.html"
         write(place, text, folder=output is None)
         emit("UI.EXPORT", f"report of {len(results)} results", rows=len(results), to=str(place))

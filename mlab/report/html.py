@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import mlab
 from mlab import config as configs
-from mlab.core.records import Candidate, CellResult, Experiment, Json
+from mlab.core.records import Candidate, CellResult, Experiment, Json, StoredReplay
 from mlab.core.urls import Pages
 from mlab.model.front import MEANING
 from mlab.model.ranking import ranked_by_cell
@@ -18,7 +18,7 @@ from mlab.report.numbers import duration, moment, significant
 
 FRONT = "front"
 NONE_DRAWN: Mapping[str, bytes] = {}
-"""Pictures as SVG: of winners by candidate, and that of the front."""
+"""Pictures as SVG: of winners by candidate, of their replays, and that of the front."""
 
 EVENTS = 5000
 """Events shown of a run, the last ones; a browser is slow with many more."""
@@ -39,6 +39,7 @@ def html(
     events: Sequence[Json],
     pages: Pages,
     drawn: Mapping[str, bytes] = NONE_DRAWN,
+    replays: Sequence[StoredReplay] = (),
 ) -> str:
     """The report as HTML; whatever comes from outside is escaped.
 
@@ -49,6 +50,7 @@ def html(
         events: the events of its log, in order.
         pages: where the run is to be seen in MLflow and Prefect.
         drawn: pictures that exist; what is missing is drawn here, which takes 0.1 s each.
+        replays: what the winners did on prices, as it is stored.
     """
     shown = events[-EVENTS:]
     config = configs.from_tree(run.config, run.run_id)
@@ -61,12 +63,27 @@ def html(
         cells=columns.cell_rows(cells),
         ladders=kept,
         winners=[_winner(result, result.best, drawn) for result in cells if result.best is not None],
+        replays=_replays(replays, drawn),
         trace=shown,
         left_out=len(events) - len(shown),
         event_names=sorted({str(event.get("event")) for event in shown}),
         config=config,
         config_text=configs.dump(config),
     )
+
+
+def _replays(stored: Sequence[StoredReplay], drawn: Mapping[str, bytes]) -> Json:
+    """What the page says of replays; empty where there are none."""
+    if not stored:
+        return {}
+    from mlab.report import replayed  # noqa: PLC0415 - late, for most runs have none
+    from mlab.report import replays as of_run  # noqa: PLC0415 - as above
+
+    parts = of_run.parts(stored)
+    keys = {of_run.picture_key(name, group) for name, _, groups in parts for group in groups}
+    pictures = drawn if keys <= set(drawn) else dict(of_run.pictures(stored))
+    images = {key: _image(pictures[key]) for key in keys}
+    return {"parts": parts, "images": images, "terms": of_run.terms(stored), "of_run": of_run, "told": replayed}
 
 
 def _facts(run: Experiment, cells: Sequence[CellResult]) -> dict[str, str]:

@@ -41,7 +41,7 @@ def svg(figure: Figure) -> bytes:
 
 def ladder_plot(candidate: Candidate) -> Figure:
     """One ladder against depth: how much is bought where, and the rebound needed at every price on the way down."""
-    figure = _figure(9.6, 5.4)
+    figure = empty_figure(9.6, 5.4)
     volume, need = figure.subplots(1, 2, sharey=True, width_ratios=(2, 3))
     figure.suptitle(f"{candidate.cell.label}   score {candidate.score:.4f}   {candidate.candidate_id}", color=INK)
     _volumes(volume, candidate)
@@ -53,7 +53,7 @@ def ladder_plot(candidate: Candidate) -> Figure:
 
 def beside_plot(yours: Candidate, found: Candidate) -> Figure:
     """Two ladders against depth: how much of the money is spent, and the rebound needed on the way down."""
-    figure = _figure(9.6, 5.4)
+    figure = empty_figure(9.6, 5.4)
     spent, need = figure.subplots(1, 2, sharey=True, width_ratios=(2, 3))
     for candidate, label, colour in ((yours, "yours", ORANGE), (found, "found", BLUE)):
         depth, rebound = need_path(candidate)
@@ -64,8 +64,8 @@ def beside_plot(yours: Candidate, found: Candidate) -> Figure:
         spent.scatter(deployed, indent, color=colour, s=14)
     deepest = max(yours.cell.overlap_pct, found.cell.overlap_pct)
     spent.set_ylim(deepest * 1.05, -deepest * 0.05)
-    _labelled(spent, "Money spent", "% of all", "depth below the first order, %")
-    _labelled(need, "Rebound needed to break even", "rebound, % of the price there", "")
+    describe(spent, "Money spent", "% of all", "depth below the first order, %")
+    describe(need, "Rebound needed to break even", "rebound, % of the price there", "")
     need.legend(frameon=False, loc="upper right")
     figure.suptitle(f"{yours.cell.label}: yours, and the ladder found beside it", color=INK)
     return figure
@@ -92,7 +92,7 @@ def cells_plot(cells: Sequence[CellResult]) -> Figure:
     ladders = best_ladders(cells)
     overlaps = sorted({result.cell.overlap_pct for result in cells})
     orders = sorted({result.cell.num_orders for result in cells})
-    figure = _figure(max(5.2, 2.4 + 1.1 * len(orders)), max(3.6, 1.8 + 0.8 * len(overlaps)))
+    figure = empty_figure(max(5.2, 2.4 + 1.1 * len(orders)), max(3.6, 1.8 + 0.8 * len(overlaps)))
     axes = figure.subplots()
     grid = np.full((len(overlaps), len(orders)), np.nan)
     cell_of = [result.cell for result in cells]
@@ -113,7 +113,7 @@ def cells_plot(cells: Sequence[CellResult]) -> Figure:
         write(row - 0.22, f"path {on_path(result.best):.2f}", color=ink, fontsize=8)
     axes.set_xticks(range(len(orders)), [str(number) for number in orders])
     axes.set_yticks(range(len(overlaps)), [f"{overlap:g}" for overlap in overlaps])
-    _labelled(axes, "Rebound needed by the best ladder of each cell", "orders", "overlap, %")
+    describe(axes, "Rebound needed by the best ladder of each cell", "orders", "overlap, %")
     axes.spines[:].set_visible(False)
     axes.grid(visible=False)
     figure.colorbar(image, ax=axes, label="largest NeedPct at fills, %").outline.set_visible(False)
@@ -122,12 +122,12 @@ def cells_plot(cells: Sequence[CellResult]) -> Figure:
 
 def front_plot(cells: Sequence[CellResult]) -> Figure:
     """What covering more costs: overlap against the largest need, at fills and on the path, with the front of each."""
-    figure = _figure(9.6, 5.0)
+    figure = empty_figure(9.6, 5.0)
     fills, path = figure.subplots(1, 2, sharex=True, sharey=True)
     _front_panel(fills, cells, at_fills, BLUE)
     _front_panel(path, cells, on_path, ORANGE)
-    _labelled(fills, "At fills", "overlap covered, %", "largest rebound needed, %")
-    _labelled(path, "On the whole path", "overlap covered, %", "")
+    describe(fills, "At fills", "overlap covered, %", "largest rebound needed, %")
+    describe(path, "On the whole path", "overlap covered, %", "")
     overlaps = sorted({result.cell.overlap_pct for result in cells})
     if len(overlaps) <= TICKS:
         fills.set_xticks(overlaps, [f"{overlap:g}" for overlap in overlaps])
@@ -176,7 +176,7 @@ def _volumes(axes: Axes, candidate: Candidate) -> None:
             axes.annotate(f"{share:.1f}", (share, depth), (4, 0), textcoords="offset points", va="center", fontsize=8)
             labelled = depth
     axes.set_xlim(0.0, max(volume) * 1.15)
-    _labelled(axes, "Orders", "volume, % of the position", "")
+    describe(axes, "Orders", "volume, % of the position", "")
 
 
 def _saw_tooth(axes: Axes, candidate: Candidate) -> None:
@@ -188,10 +188,11 @@ def _saw_tooth(axes: Axes, candidate: Candidate) -> None:
     axes.scatter(schedule["needpct"], indent, color=BLUE, s=18, label="at the fill (NeedPct)", zorder=3)
     axes.set_xlim(0.0, max(rebound) * 1.08)
     axes.legend(frameon=False, loc="upper right")  # no need lies above that of order 1 alone
-    _labelled(axes, "Rebound needed to break even", "rebound, % of the price there", "")
+    describe(axes, "Rebound needed to break even", "rebound, % of the price there", "")
 
 
-def _figure(width: float, height: float) -> Figure:
+def empty_figure(width: float, height: float) -> Figure:
+    """A white one, width and height in inches, whose margins have room for titles and labels."""
     figure = Figure(figsize=(width, height), facecolor="white")
     FigureCanvasAgg(figure)
     # Margins in inches, set by hand: matplotlib's own layouts draw everything twice, and a run waits for its pictures.
@@ -199,7 +200,8 @@ def _figure(width: float, height: float) -> Figure:
     return figure
 
 
-def _labelled(axes: Axes, title: str, x: str, y: str) -> None:
+def describe(axes: Axes, title: str, x: str, y: str) -> None:
+    """Say what is shown, in the style of all pictures."""
     axes.set_title(title, color=INK, fontsize=11, loc="left")
     axes.set_xlabel(x, color=INK)
     axes.set_ylabel(y, color=INK)

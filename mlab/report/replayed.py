@@ -108,7 +108,7 @@ def show(out: Console, first: Sequence[str], parts: Sequence[Part], fees: Fees, 
         terminal.prose(out, sentence)
     for name, prices, groups in parts:
         out.print()
-        terminal.prose(out, _writable(out, f"{name}  {prices_in_words(prices)}".strip()))
+        terminal.prose(out, writable(out, f"{name}  {prices_in_words(prices)}".strip()))
         for sentence in prices["warnings"]:
             terminal.prose(out, sentence)
         for group in groups:
@@ -122,14 +122,14 @@ def show(out: Console, first: Sequence[str], parts: Sequence[Part], fees: Fees, 
 def _show(out: Console, group: Beside) -> None:
     out.print(Text(title(group), style="bold"), soft_wrap=True)
     for number, one in enumerate(group.ladders, start=1):
-        terminal.line(out, _writable(out, f"{number}  {one.plan.name}"))
+        terminal.line(out, writable(out, f"{number}  {one.plan.name}"))
     for shown in (MONEY, deal_columns(group.rule)):
         out.print()
         terminal.table(out, shown, rows(group))
     if group.doubts:
         out.print()
         for sentence in group.doubts:
-            terminal.prose(out, _writable(out, sentence))
+            terminal.prose(out, writable(out, sentence))
 
 
 def title(group: Beside) -> str:
@@ -138,7 +138,7 @@ def title(group: Beside) -> str:
     return f"{group.cell}, take profit {group.rule.take_profit_pct:g} %{stop}"
 
 
-def _writable(out: Console, text: str) -> str:
+def writable(out: Console, text: str) -> str:
     """A text with a name that somebody gave, as the terminal can write it."""
     return one_line(text).encode(out.encoding, "replace").decode(out.encoding)
 
@@ -225,8 +225,8 @@ def records(parts: Sequence[Part]) -> list[Json]:
 def flat(parts: Sequence[Part]) -> list[Json]:
     """One flat row a ladder and exit rule, the classical ladders among them."""
     found = []
-    for name, _, groups in parts:
-        where = {"part": name} if name else {}
+    for name, prices, groups in parts:
+        where = ({"part": name} if name else {}) | {"prices": prices["hash"]}
         for group in groups:
             found += [where | {"kind": "ladder"} | _flat(record(one)) for one in group.ladders]
             found += [where | {"kind": "classical"} | _flat(record(one)) for one in group.classical]

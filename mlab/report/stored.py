@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mlab.core.decimals import exact
-from mlab.core.records import Candidate, CellResult, Experiment, Json, Trial
+from mlab.core.records import Candidate, CellResult, Experiment, Json, StoredReplay, Trial
 from mlab.model.ranking import Ranked, ranked
 from mlab.report import columns, terminal
 from mlab.report.columns import Column, records
@@ -55,7 +55,14 @@ def run_records(listed: Sequence[Listed]) -> list[Json]:
     return records(RUN_RECORD, listed)
 
 
-def show(out: Console, run: Experiment, cells: Sequence[CellResult], results: Sequence[Candidate], top: int) -> None:
+def show(
+    out: Console,
+    run: Experiment,
+    cells: Sequence[CellResult],
+    results: Sequence[Candidate],
+    top: int,
+    replays: Sequence[StoredReplay] = (),
+) -> None:
     """Print a run: for each cell its best ladders as a table, and the best one order by order."""
     terminal.header(out, run)
     for result in cells:
@@ -69,6 +76,7 @@ def show(out: Console, run: Experiment, cells: Sequence[CellResult], results: Se
         terminal.table(out, columns.RANKED, ladders[:top])
         out.print()
         terminal.ladder(out, result.best, run)
+    terminal.on_prices(out, run, replays)
     out.print()
     terminal.limits(out)
 

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlab.core.errors import one_line
-from mlab.core.records import Candidate, CellResult, Experiment
+from mlab.core.records import Candidate, CellResult, Experiment, StoredReplay
 from mlab.model.front import MEANING
 from mlab.report import columns, words
 from mlab.report.columns import Column
@@ -47,8 +47,14 @@ def console(stream: TextIO) -> Console:
     )
 
 
-def final(out: Console, experiment: Experiment, cells: Sequence[CellResult], state_root: Path) -> None:
-    """Print the end screen of a run: the best ladder of each cell, all cells, limits, and where to look next.
+def final(
+    out: Console,
+    experiment: Experiment,
+    cells: Sequence[CellResult],
+    state_root: Path,
+    replays: Sequence[StoredReplay] = (),
+) -> None:
+    """Print the end screen of a run: the best ladder of each cell, replays, all cells, limits, where to look next.
 
     The table comes last, so that it is in sight when a long list of ladders has scrolled by.
     """
@@ -57,6 +63,7 @@ def final(out: Console, experiment: Experiment, cells: Sequence[CellResult], sta
         if result.best is not None:
             out.print()
             ladder(out, result.best, experiment)
+    on_prices(out, experiment, replays)
     out.print()
     table(out, columns.CELLS, columns.cell_rows(cells))
     out.print()
@@ -70,6 +77,14 @@ def final(out: Console, experiment: Experiment, cells: Sequence[CellResult], sta
     folder = one_line(str(state_root)).encode(out.encoding, "replace").decode(out.encoding)
     line(out, f"State         {folder}")
     line(out, "Compare runs  make ui")
+
+
+def on_prices(out: Console, run: Experiment, replays: Sequence[StoredReplay]) -> None:
+    """Print what the winners of a run did on prices, if it was to replay them."""
+    if run.config.get("replay"):
+        from mlab.report.replays import show  # noqa: PLC0415 - late, for most runs have none
+
+        show(out, run, replays)
 
 
 def limits(out: Console) -> None:

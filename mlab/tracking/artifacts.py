@@ -12,7 +12,7 @@ import orjson
 
 from mlab import config
 from mlab.core import crash, event_log
-from mlab.core.records import Candidate, CellResult, Experiment
+from mlab.core.records import Candidate, CellResult, Experiment, StoredReplay
 from mlab.core.state import State
 from mlab.core.urls import Pages
 from mlab.placing import PlacementError
@@ -26,6 +26,7 @@ def write_run(
     cells: Sequence[CellResult],
     results: Sequence[Candidate],
     drawn: Mapping[str, bytes],
+    replays: Sequence[StoredReplay] = (),
 ) -> None:
     """Report, config, results ranked within each cell, front, cells, event log, and crash snapshots of the run if any.
 
@@ -34,7 +35,7 @@ def write_run(
     pictures = {**drawn, html.FRONT: plots.svg(plots.front_plot(cells))}
     log = state.events(run.run_id)
     events = list(event_log.EventLog(log).news())
-    report = html.html(run, cells, results, events, Pages.of(state), pictures)
+    report = html.html(run, cells, results, events, Pages.of(state), pictures, replays)
     (folder / "report.html").write_text(report, encoding="utf-8")
     dumped = config.dump(config.from_tree(run.config, run.run_id))
     (folder / "config.yaml").write_text(dumped, encoding="utf-8")
@@ -69,6 +70,21 @@ def write_winner(folder: Path, best: Candidate, run: Experiment) -> bytes:
     picture = plots.svg(plots.ladder_plot(best))
     (folder / "needpct.svg").write_bytes(picture)
     return picture
+
+
+def write_replays(folder: Path, stored: Sequence[StoredReplay]) -> tuple[dict[str, float], dict[str, bytes]]:
+    """What the ladders of one cell did on prices: as JSON, and a picture of the winner for each exit rule.
+
+    The numbers of the winner are returned, and the pictures by their names in the report.
+    """
+    from mlab.report import replayed, replays  # noqa: PLC0415 - late, for most runs have none
+
+    parts, drawn = replays.parts(stored), dict(replays.pictures(stored))
+    told = {"prices": [prices for _, prices, _ in parts], "replays": replayed.records(parts)}
+    (folder / "replays.json").write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+    for key, picture in drawn.items():
+        (folder / f"{key.split()[-1]}.svg").write_bytes(picture)
+    return replays.metrics(stored), drawn
 
 
 def winner_metrics(result: CellResult) -> dict[str, float]:

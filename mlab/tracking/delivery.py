@@ -20,7 +20,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, ML
 
 from mlab.core.decimals import exact
 from mlab.core.errors import StoreError
-from mlab.core.records import Cell, CellResult, Experiment, Json, Metric, Status
+from mlab.core.records import Cell, CellResult, Experiment, Json, Metric, Status, StoredReplay
 from mlab.core.state import State
 from mlab.core.urls import Pages
 from mlab.report import markdown
@@ -86,6 +86,10 @@ class Delivery:
         for result in cells:
             if result.batches and not result.finished:
                 self._publish_cell(run, result, status)
+        replays = self._store.replays(run.exp_id)
+        for result in cells:
+            if of_cell := [one for one in replays if one.cell_index == result.cell.index]:
+                self._publish_replays(run, result, of_cell)
         summary = {"eval_count": float(run.eval_count), "elapsed_s": run.elapsed_s, "cells": float(len(cells))}
         began, batches = _milliseconds(run.started_at), sum(result.batches for result in cells)
         tags = {"status": run.status, "prefect.flow_run_id": run.flow_run_id or "", **TABLES}
@@ -93,7 +97,7 @@ class Delivery:
         self._publish(self._parent, summary, began, batches, tags)
         with tempfile.TemporaryDirectory() as folder:
             results = self._store.results(run.exp_id)
-            artifacts.write_run(Path(folder), self._state, run, cells, results, self._drawn)
+            artifacts.write_run(Path(folder), self._state, run, cells, results, self._drawn, replays)
             self._mlflow.log_artifacts(self._parent, folder)
         ended = _milliseconds(run.finished_at) if run.finished_at else None
         self._mlflow.set_terminated(self._parent, status, ended)
@@ -144,6 +148,15 @@ class Delivery:
                 self._drawn[name] = artifacts.write_winner(Path(folder), result.best, run)
                 self._mlflow.log_artifacts(child, folder)
         self._mlflow.set_terminated(child, status)
+
+    def _publish_replays(self, run: Experiment, result: CellResult, replays: Sequence[StoredReplay]) -> None:
+        """What the winner of a cell did on prices."""
+        child, stamp = self._children[result.cell.index], _milliseconds(run.started_at)
+        with tempfile.TemporaryDirectory() as folder:
+            values, drawn = artifacts.write_replays(Path(folder), replays)
+            self._publish(child, values, stamp, result.batches, {})
+            self._mlflow.log_artifacts(child, folder)
+        self._drawn |= drawn
 
     def _publish(self, name: str, values: dict[str, float], stamp: int, step: int, tags: dict[str, str]) -> None:
         """Final numbers and the description of a run, at a time and step that a repetition finds again."""
