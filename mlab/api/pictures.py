@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlab.core.errors import ConfigError
 from mlab.core.records import Candidate, CellResult
-from mlab.report import plots
+from mlab.model.exits import Fees
+from mlab.prices import Candles
+from mlab.replay import Levels, Replayed, curve
+from mlab.replay import Path as PricePath
+from mlab.replay.equity import longest
+from mlab.report import plots, replay_plots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,3 +53,14 @@ def ladder(record: Candidate) -> Plot:
 def front(cells: Sequence[CellResult]) -> Plot:
     """What covering more costs."""
     return Plot(plots.front_plot(cells))
+
+
+def replay(candles: Candles, levels: Levels, replayed: Replayed, fees: Fees, title: str) -> Plot:
+    """What an account with one ladder would have shown."""
+    drawn = replace(replayed, curve=curve(PricePath(candles), levels, fees))
+    return Plot(replay_plots.replay_plot(drawn, title))
+
+
+def longest_deal(candles: Candles, levels: Levels, title: str) -> Plot:
+    """The deal of one ladder that took longest."""
+    return Plot(replay_plots.deal_plot(candles, levels, longest(PricePath(candles), levels), title))

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from mlab.api.shown import Table
 from mlab.bots.classical import classical
@@ -16,9 +16,12 @@ from mlab.core.errors import ConfigError
 from mlab.core.records import Json
 from mlab.model.ladder import Sizing
 from mlab.prices import Candles, Prices, chosen, read
-from mlab.replay import Beside, ExitRule, Fees, Outcome, Plan, beside
+from mlab.replay import Beside, ExitRule, Fees, Levels, Outcome, Plan, beside, levels_of
 from mlab.report import replayed
 from mlab.report.replayed import Row
+
+if TYPE_CHECKING:
+    from mlab.api.pictures import Plot
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,26 @@ class Replay:
         """What the deals were: rows as in ``money``."""
         rows = replayed.rows(self.group)
         return Table(rows, replayed.deal_columns(self.group.rule), rows)
+
+    def plot(self) -> Plot:
+        """What an account with the ladder would have shown: profit, drawdown, and at which depth its deals ended."""
+        from mlab.api.pictures import replay  # noqa: PLC0415 - late, for it loads matplotlib
+
+        return replay(self.candles, self._levels, self.group.ladders[0], self.fees, self._title)
+
+    def plot_longest_deal(self) -> Plot:
+        """The deal that took longest, on its prices."""
+        from mlab.api.pictures import longest_deal  # noqa: PLC0415 - late, for it loads matplotlib
+
+        return longest_deal(self.candles, self._levels, f"{self._title}: the longest deal")
+
+    @property
+    def _levels(self) -> Levels:
+        return levels_of([self.group.ladders[0].plan], self.group.rule)
+
+    @property
+    def _title(self) -> str:
+        return f"{replayed.title(self.group)}, on {self.candles.name}"
 
     @property
     def warnings(self) -> list[str]:

@@ -12,7 +12,7 @@ from mlab.api.ladders import Evaluation
 from mlab.api.shown import Table, frame
 from mlab.core.errors import ConfigError, EvaluationError, reason
 from mlab.core.event_log import EventLog
-from mlab.core.records import Candidate, CellResult, Experiment, Json
+from mlab.core.records import Candidate, CellResult, Experiment, Json, StoredReplay
 from mlab.core.state import LATEST, State
 from mlab.core.urls import Pages
 from mlab.model import front as fronts
@@ -40,6 +40,7 @@ class Run:
         ladders: the ladders that were kept, by cell and score.
         events: what happened, in order.
         pages: where the run is to be seen.
+        stored_replays: what its winners did on prices, if they were replayed; ``replays`` tells it.
     """
 
     experiment: Experiment
@@ -47,6 +48,7 @@ class Run:
     ladders: tuple[Candidate, ...]
     events: tuple[Json, ...]
     pages: Pages
+    stored_replays: tuple[StoredReplay, ...] = ()
 
     @classmethod
     def load(cls, state: State, store: Store, experiment: Experiment) -> Run:
@@ -58,7 +60,8 @@ class Run:
         store.check_run(experiment.exp_id)
         cells, ladders = store.cells(experiment.exp_id), store.results(experiment.exp_id)
         events = EventLog(state.events(experiment.run_id)).news()
-        return cls(experiment, tuple(cells), tuple(ladders), tuple(events), Pages.of(state))
+        replays = tuple(store.replays(experiment.exp_id))
+        return cls(experiment, tuple(cells), tuple(ladders), tuple(events), Pages.of(state), replays)
 
     @property
     def run_id(self) -> str:
@@ -86,7 +89,8 @@ class Run:
         if not cells:
             raise ConfigError("run", "cell", "must be overlap and number of orders of one that was searched", cell)
         ladders = tuple(one for one in self.ladders if one.cell == cells[0].cell)
-        return Run(self.experiment, cells, ladders, self.events, self.pages)
+        replays = tuple(one for one in self.stored_replays if one.cell_index == cells[0].cell.index)
+        return Run(self.experiment, cells, ladders, self.events, self.pages, replays)
 
     @property
     def best(self) -> Evaluation:
@@ -119,6 +123,13 @@ class Run:
             raise ConfigError("front", "need", "must be 'fill' or 'path'", need)
         return _table([Ranked(1, one) for one in fronts.front(self.cells, measures[need])], FRONT)
 
+    @property
+    def replays(self) -> list[Json]:
+        """What the winners did on the prices of the config, beside the classical ladders, as ``mlab replay`` has it."""
+        from mlab.report import replayed, replays  # noqa: PLC0415 - late, for most runs have none
+
+        return replayed.records(replays.parts(self.stored_replays))
+
     def to_pandas(self) -> pd.DataFrame:
         """Every ladder that was kept, a row each, as ``mlab export`` has them."""
         return frame(summary.rows(self.ladders))
@@ -137,7 +148,8 @@ class Run:
         """
         from mlab.report.html import html  # noqa: PLC0415 - late, for it loads matplotlib
 
-        text = html(self.experiment, self.cells, self.ladders, self.events, self.pages)
+        stored = self.stored_replays
+        text = html(self.experiment, self.cells, self.ladders, self.events, self.pages, replays=stored)
         try:
             Path(path).write_text(text, encoding="utf-8")
         except OSError as error:

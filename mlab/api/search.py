@@ -124,7 +124,14 @@ def _searched(state: State, config: Config, workers: int, sidecar: type[Sidecar]
         assert run is not None  # noqa: S101 - it has just ended
         if started and (line := tracking.undelivered(store, run, started[0].answer)):
             warnings.warn(line, stacklevel=3)
-        return Run.load(state, store, run)
+        loaded = Run.load(state, store, run)
+        if config.replay is not None and not loaded.stored_replays:
+            warnings.warn(_last_warning(loaded), stacklevel=3)
+        return loaded
+
+
+def _last_warning(run: Run) -> str:
+    return str(next((event["msg"] for event in reversed(run.events) if event.get("lvl") == "WARNING"), "not replayed"))
 
 
 @contextmanager
