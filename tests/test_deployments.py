@@ -91,4 +91,4 @@ def test_the_parameters_make_a_form() -> None:
 
     schema = optimize.parameters.model_dump()
     assert set(schema["properties"]) == {"config", "resume", "workers"}
-    assert {"Ladder", "Limits", "MarketRules", "Score", "Search"} <= set(schema["definitions"])
+    assert {"Ladder", "Limits", "MarketRules", "ReplayRules", "Score", "Search"} <= set(schema["definitions"])

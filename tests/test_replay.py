@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from itertools import product
 from typing import Any
@@ -19,16 +20,21 @@ from mlab.replay import (
     Levels,
     Outcome,
     Path,
+    Plan,
     bootstrap,
+    curve,
     deals,
     interval,
     replay,
+    replay_all,
     resampled,
     split,
     windows,
 )
 from mlab.replay.batch import Walk
+from mlab.replay.equity import equity, longest
 from mlab.replay.outcome import Tally
+from mlab.replay.plain import as_json, from_json
 from tests.money import Money
 
 FREE = Fees(maker_pct=0, taker_pct=0)
@@ -398,3 +404,38 @@ def test_an_interval_holds_nine_tenths_of_other_histories() -> None:
     assert (np.sum(inside, axis=0) == 18).all()
     again = next(bootstrap(made(24 * 60, seed=4), FAIR, histories=1))
     assert [column(again, one) for one in range(3)] == [column(outcomes[0], one) for one in range(3)]
+
+
+# the account on the way ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS, ids=str)
+@pytest.mark.parametrize(("seed", "stop"), [(1, None), (2, 5.0), (3, 1.0)])
+def test_the_account_comes_to_what_the_replay_says(convention: Convention, seed: int, stop: float | None) -> None:
+    random = np.random.default_rng(seed)
+    indent = np.append(0.0, np.cumsum(random.uniform(0.1, 1.5, 7)))
+    levels = ladder(*indent, volume=tuple(random.uniform(0.5, 3.0, 8)), take_profit_pct=0.4, stop_pct=stop)
+    path = Path(made(900, seed=seed), convention)
+    told = replay(path, levels, Fees())
+    total, realised, drawdown = equity(path, levels, Fees())
+    assert total[-1] == pytest.approx(told.total_pct[0])
+    assert realised[-1] == pytest.approx(told.realised_pct[0])
+    assert drawdown.max() == pytest.approx(told.max_drawdown_pct[0])
+    shown = curve(path, levels, Fees())
+    assert len(shown.time) == 300
+    assert shown.total_pct[-1] == pytest.approx(total[-1], abs=1e-4)
+    assert max(shown.drawdown_pct) == pytest.approx(drawdown.max(), abs=1e-4)
+    deal = longest(path, levels)
+    assert (len(path) if deal.end is None else deal.end) - deal.fills[0] == told.longest_deal_candles[0]
+
+
+def test_what_is_stored_comes_back_to_the_last_bit() -> None:
+    plans = [Plan("a", (0.0, 1.3), (1.0, 2.1)), Plan("b", (0.0, 5.0, 7.0), (1.0, 1.0, 0.1), "base")]
+    for one in replay_all(made(200), [(plan, ExitRule(stop_pct=2)) for plan in plans], Fees(), histories=3):
+        again = from_json(json.loads(json.dumps(as_json(one))))
+        assert (again.plan, again.rule, again.curve) == (one.plan, one.rule, None)
+        assert one.ends is not None
+        assert again.ends is not None
+        for mine, theirs in zip((one.outcome, *one.ends), (again.outcome, *again.ends), strict=True):
+            for field in fields(Outcome):
+                assert np.array_equal(getattr(mine, field.name), getattr(theirs, field.name))
