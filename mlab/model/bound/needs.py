@@ -39,7 +39,7 @@ class Factor:
         r = self.ratio
         if self.quote and self.fill:
             pull = need * r
-            kept = np.minimum(pull, self.most)
+            kept = np.minimum(pull, self.most)  # B11
             slope = -r / (1.0 - kept)
             return (
                 np.log1p(-kept) - (pull - kept) / (1.0 - self.most),
