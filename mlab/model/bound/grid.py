@@ -99,12 +99,7 @@ def grid(terms: Terms, windows: Array, ratio: float) -> Grid:
     is_open = windows[..., 0] <= windows[..., 1]
     least = np.where(is_open, windows[..., 0], np.inf).min(axis=1)
     most = np.where(is_open, windows[..., 1], 0.0).max(axis=1)
-    ends = np.empty((terms.steps, 2))
-    before = np.ones(2)
-    for j in range(terms.steps):
-        ends[j] = before / (most[j], least[j])  # B1
-        ends[j, 1] = max(ends[j, 1], ends[j, 0] * (1.0 + NARROWEST))
-        before = 1.0 + ends[j]
+    ends = _ends(least, most)
     span = np.log(ends[:, 1:] / ends[:, :1])
     nodes = max(3, int(np.ceil(span.max() / ratio)) + 1)
     step = span / (nodes - 1)
@@ -116,7 +111,7 @@ def grid(terms: Terms, windows: Array, ratio: float) -> Grid:
     held = np.ones(u.shape)
     held[1:] += u[:-1]
     allowed = np.where(is_open[..., None], windows, np.stack((least, most), axis=-1)[:, None])
-    reaches = _reach(u, step, held, allowed)
+    reaches = tuple(_reach(u, step, held, allowed))
     return Grid(
         windows=windows,
         closed=np.where(is_open, 0.0, FAR),
@@ -129,9 +124,19 @@ def grid(terms: Terms, windows: Array, ratio: float) -> Grid:
         g=g[:-1],
         blend=_blend(cost, share, g),
         bend=_bend(terms, lowest[:-1]),
-        reach=tuple(reaches),
+        reach=reaches,
         levels=np.array([1 + r.level.max() for r in reaches]),
     )
+
+
+def _ends(least: Array, most: Array) -> Array:
+    """Least and largest u that growths from ``least`` to ``most`` lead to, shape (K, 2). B1."""
+    ends, before = np.empty((len(least), 2)), np.ones(2)
+    for j in range(len(least)):
+        ends[j] = before / (most[j], least[j])  # B1
+        ends[j, 1] = max(ends[j, 1], ends[j, 0] * (1.0 + NARROWEST))
+        before = 1.0 + ends[j]
+    return ends
 
 
 def _costs_reached(terms: Terms, share: Array) -> tuple[Array, Array]:

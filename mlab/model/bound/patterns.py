@@ -7,6 +7,7 @@ Nothing here is part of the proof: patterns say which multipliers, boxes and win
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from math import ceil, exp, floor, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,13 +73,13 @@ def judged(lagrangian: Lagrangian, growth: Array, kind: NDArray[np.int64]) -> Pa
         volumes = cost + (1.0 - part) * volumes
     value, need = least(lagrangian, u)
     cost = Cost.of(lagrangian, u)
-    log, slope, _ = cost.factor.log(need)
-    gradient = _gradient(lagrangian, kind, need, np.cumsum(log, axis=0), np.log1p(1.0 / u).sum(axis=0), before)
+    logs, slope, _ = cost.factor.log(need)
+    gradient = _gradient(lagrangian, kind, need, np.cumsum(logs, axis=0), np.log1p(1.0 / u).sum(axis=0), before)
     waves = lagrangian.wave[kind[:-1], kind[1:]].sum(axis=0)
     whole = value.sum(axis=0) + volumes + waves + lagrangian.constant
     whole += x[NU] * np.log1p(1.0 / u).sum(axis=0) + x[TAU] * (terms.least_spread - before)
     pull = -lagrangian.factor[:, None] * slope - lagrangian.own[:, None] / (1.0 + need)
-    return Patterns(growth, kind, need, whole, gradient, pull, np.exp(log), cost.factor.price(need)[0])
+    return Patterns(growth, kind, need, whole, gradient, pull, np.exp(logs), cost.factor.price(need)[0])
 
 
 def _gradient(
@@ -103,44 +104,47 @@ def _gradient(
 def trace(terms: Terms, grid: Grid, done: Pass, wave: Array) -> tuple[Array, NDArray[np.int64]]:
     """Growths and kinds (K, 1) along which a backward pass found its bound, nearly."""
     growth, kinds = np.empty((terms.steps, 1)), np.empty((terms.steps, 1), dtype=np.int64)
-    before, cost, last = 1.0, first_cost(terms), -1
+    before, volumes, last = 1.0, first_cost(terms), -1
+    is_open = grid.closed == 0.0
     for j in range(terms.steps):
-        nodes = grid.g[j]
-        place = min(max((cost - nodes[0]) / max(nodes[1] - nodes[0], 1e-15), 0.0), len(nodes) - 1.001)
-        cell = int(place)
-        values = done.costs[j][:, :, cell] * (cell + 1 - place) + done.costs[j][:, :, cell + 1] * (place - cell)
-        if last >= 0:
-            values = values + wave[last]
-        values = values + grid.closed[j]
-        options = [
-            _least_between(grid, j, values[:, c], before / grid.windows[j, c, ::-1]) for c in range(values.shape[1])
-        ]
-        last = min(range(len(options)), key=lambda c: options[c][0])
-        low, high = grid.windows[j, last]
-        growth[j, 0] = min(max(before / options[last][1], low), high)
-        kinds[j, 0] = last
-        share = 1.0 / (1.0 + before / growth[j, 0])
-        cost = float(_cost_of(terms, j, share)) + (1.0 - share) * cost
-        before = 1.0 + before / growth[j, 0]
+        values = _at_cost(done.costs[j], grid.g[j], volumes)
+        found = []
+        for kind in np.flatnonzero(is_open[j]).tolist():
+            least, most = grid.windows[j, kind].tolist()
+            value, u = _least_between(grid, j, values[:, kind], (before / most, before / least))
+            added = float(wave[last, kind]) if last >= 0 else 0.0
+            found.append((value + added, kind, min(max(before / u, least), most)))
+        _, last, ratio = min(found)
+        growth[j, 0], kinds[j, 0] = ratio, last
+        u = before / ratio
+        volumes = float(np.interp(log(u), grid.log_u[j], grid.cost[j])) + u / (1.0 + u) * volumes
+        before = 1.0 + u
     return growth, kinds
 
 
-def _cost_of(terms: Terms, j: int, share: float) -> float:
-    return float(volume_cost(terms, np.full((terms.steps, 1), share))[j, 0])
+def _at_cost(costs: Array, nodes: Array, volumes: float) -> Array:
+    """Costs (N, C) where the volumes so far have cost that much."""
+    place = min(max((volumes - nodes[0]) / max(nodes[1] - nodes[0], 1e-15), 0.0), len(nodes) - 1.001)
+    cell = int(place)
+    return np.asarray(costs[:, :, cell] * (cell + 1 - place) + costs[:, :, cell + 1] * (place - cell))
 
 
-def _least_between(grid: Grid, j: int, values: Array, ends: Array) -> tuple[float, float]:
+def _least_between(grid: Grid, j: int, values: Array, ends: tuple[float, float]) -> tuple[float, float]:
     """Least value and its u, from one u to another."""
-    u, low, step = grid.u[j], grid.log_u[j, 0], float(grid.step[j, 0])
-    first, last = (np.log(ends) - low) / step
-    start, stop = int(np.ceil(first)), min(int(np.floor(last)), len(u) - 1)
-    found = [(float(np.interp(end, u, values)), float(end)) for end in ends]
+    low, step, top = float(grid.log_u[j, 0]), float(grid.step[j, 0]), len(values) - 1
+    found = []
+    for end in ends:
+        place = min(max((log(end) - low) / step, 0.0), top - 1e-9)
+        cell = int(place)
+        left, right = values[cell : cell + 2].tolist()
+        found.append((left + (place - cell) * (right - left), end))
+    start, stop = max(ceil((log(ends[0]) - low) / step), 0), min(floor((log(ends[1]) - low) / step), top)
     if start <= stop:
-        best = start + int(values[max(start, 0) : stop + 1].argmin())
-        place = float(best)
+        best = start + int(values[start : stop + 1].argmin())
+        value, place = float(values[best]), float(best)
         if start < best < stop:
-            left, here, right = values[best - 1 : best + 2]
-            bend = left - 2.0 * here + right
+            left, right = float(values[best - 1]), float(values[best + 1])
+            bend = left - 2.0 * value + right
             place += 0.5 * (left - right) / bend if bend > 0.0 else 0.0
-        found.append((float(values[best]) - 1e-15, float(np.exp(low + step * place))))
+        found.append((value - 1e-15, exp(low + step * place)))
     return min(found)

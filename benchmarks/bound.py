@@ -1,0 +1,148 @@
+"""Speed and reach of the proof: ``python -m benchmarks.bound [--time SECONDS]``.
+
+A backward pass is measured against a kernel in C that is compiled here and has to find the same bound: ratios are of
+processor times in one run, least of several rounds in turns. Then the cells that searches are judged on are proved: how
+near to the best known score, in how many processor seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import process_time
+from typing import Any
+
+import numpy as np
+
+from benchmarks.cells import Target, targets
+from benchmarks.record import save, show
+from benchmarks.replay import COMPILE, least
+from mlab.core.records import Cell
+from mlab.model.bound import Prover
+from mlab.model.bound.grid import Grid, grid
+from mlab.model.bound.lagrangian import NU, TAU, Box, Lagrangian, Tangent, start
+from mlab.model.bound.needs import Cost
+from mlab.model.bound.programme import _drops, backward
+from mlab.model.bound.terms import Terms, narrowed
+from mlab.model.objective import Objective
+from mlab.model.space import Space
+
+KERNEL = Path(__file__).with_name("bound_kernel.c")
+MARKS = (1.0, 0.1)  # percent
+PASSES = 20
+SIZES = ("steps", "nodes", "kinds", "rows", "fill")
+NUMBERS = ("largest_low", "largest_high", "middle", "spread", "most", "nu", "tau", "least_spread", "constant")
+
+
+class Setting(ctypes.Structure):
+    """As in the kernel."""
+
+    _fields_ = [(name, ctypes.c_int64) for name in SIZES] + [(name, ctypes.c_double) for name in NUMBERS]
+
+
+def kernel(folder: Path) -> Callable[[Lagrangian, Grid], float]:
+    """The pass in C, for volumes in money."""
+    library = folder / "kernel.so"
+    subprocess.run([*COMPILE, "-o", library, KERNEL, "-lm"], check=True)  # noqa: S603
+    compiled = ctypes.CDLL(str(library)).backward
+    compiled.restype = ctypes.c_double
+
+    def run(lagrangian: Lagrangian, nodes: Grid) -> float:
+        terms, box, x = lagrangian.terms, lagrangian.box, lagrangian.x
+        low, _ = Cost.of(lagrangian, nodes.u).curvature()
+        assert (low > 0.0).all(), "the kernel knows convex costs only"
+        setting = Setting(
+            terms.steps, nodes.u.shape[1], nodes.windows.shape[1], nodes.g.shape[1], terms.need == "fill",
+            *box.largest, box.middle, terms.spread / terms.orders, 1.0 - terms.floor, x[NU], x[TAU],
+            terms.least_spread, lagrangian.constant,
+        )  # fmt: skip
+        weights = [lagrangian.factor, lagrangian.own, lagrangian.price, lagrangian.average, box.over, box.over]
+        tables = [np.stack(weights, axis=1), low, nodes.u, nodes.step, nodes.cost, nodes.share, nodes.g]
+        tables += [_drops(lagrangian, nodes), nodes.windows, lagrangian.wave]
+        held = [np.ascontiguousarray(table) for table in tables]
+        return float(compiled(ctypes.byref(setting), *(ctypes.c_void_p(table.ctypes.data) for table in held)))
+
+    return run
+
+
+def space_of(target: Target) -> Space:
+    """The space of a target's cell."""
+    config = target.config(1)
+    objective = Objective(config.score, config.limits, config.ladder.sizing)
+    return Space.of(Cell(0, target.row["overlap_pct"], target.row["num_orders"]), objective)
+
+
+def against_c(target: Target, run: Callable[[Lagrangian, Grid], float]) -> dict[str, Any]:
+    """One row: a pass in numpy and in C, with the multipliers that a proof begins with."""
+    terms = Terms.of(space_of(target))
+    windows = narrowed(terms, terms.windows)
+    assert windows is not None
+    nodes = grid(terms, windows, 0.02)
+    top = target.best / terms.largest
+    over = np.full(terms.steps, 0.5 * terms.largest / terms.steps)
+    tangent = Tangent((0.3 * terms.overlap, 0.15 * terms.overlap), 0.95, 0.95)
+    box = Box((0.8 * top, 0.9 * top), (0.3 * top, 0.8 * top), windows, over, tangent)
+    x, _ = start(terms, target.best)
+    lagrangian = Lagrangian.of(terms, box, x)
+    assert abs(backward(lagrangian, nodes).bound - run(lagrangian, nodes)) < 1e-7
+    ours, compiled = least(
+        lambda: [backward(Lagrangian.of(terms, box, x), nodes) for _ in range(PASSES)],
+        lambda: [run(lagrangian, nodes) for _ in range(PASSES)],
+        rounds=3,
+    )
+    return {
+        "cell": target.label,
+        "ms": ours / PASSES * 1e3,
+        "ms in C": compiled / PASSES * 1e3,
+        "times C": ours / compiled,
+    }
+
+
+def proved(target: Target, most_s: float) -> dict[str, Any]:
+    """One row: how near, and when."""
+    prover, began = Prover(space_of(target), within_pct=min(MARKS)), process_time()
+    when: dict[str, Any] = {f"s to {mark:g} %": None for mark in MARKS}
+    seconds = 0.0
+    while not prover.complete and not prover.stuck and seconds < most_s:
+        prover.advance(target.best, boxes=1)
+        seconds = process_time() - began
+        for mark in MARKS:
+            if prover.lower >= target.best * (1.0 - mark / 100.0) and when[f"s to {mark:g} %"] is None:
+                when[f"s to {mark:g} %"] = round(seconds, 2)
+    return {
+        "cell": target.label,
+        "best known": target.best,
+        "lower": prover.lower,
+        "within %": (target.best - prover.lower) / target.best * 100.0,
+        **when,
+        "boxes": prover.boxes,
+        "s": round(seconds, 1),
+        "own ladder %": (prover.ladder_score / target.best - 1.0) * 100.0,
+    }
+
+
+def main() -> None:
+    """Measure, print and save."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--time", type=float, default=60.0, help="processor seconds for each cell, at most")
+    most_s = parser.parse_args().time
+    chosen = list(targets())
+    with TemporaryDirectory() as name:
+        run = kernel(Path(name))
+        money = [target for target in chosen if target.row["sizing"] == "quote" and target.row["num_orders"] <= 30]
+        money = [target for target in money if target.row["overlap_pct"] <= 60]  # beyond, not all costs are convex
+        passes = [against_c(target, run) for target in money]
+    show("A backward pass", passes)
+    rows = [proved(target, most_s) for target in chosen]
+    show("Proved", rows)
+    near = sum(row["within %"] <= min(MARKS) for row in rows)
+    print(f"{near} of {len(rows)} cells proved within {min(MARKS):g} %")
+    save("bound", {"passes": passes, "proved": rows})
+
+
+if __name__ == "__main__":
+    main()
