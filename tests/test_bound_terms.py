@@ -316,6 +316,19 @@ def test_the_largest_bends_are_those_of_the_page() -> None:
     assert entropy_bend.max() <= BEND_ENTROPY <= 1.02 * entropy_bend.max()
 
 
+def test_each_weight_of_a_held_share_counts_in_the_bend() -> None:
+    for orders in (2, 5, 11):
+        terms = Terms.of(space_of(20.0, orders, gamma=0.7))
+        nodes = grid(terms, terms.windows, 0.1)
+        reached = [-first_cost(terms), *(-row[0] for row in nodes.g[1:])]
+        for k in range(2, orders + 1):
+            shares = reached[k - 2] + sum(2.0 * terms.penalty / orders for _ in range(k, orders))
+            shares += terms.tail if 8 * orders // 10 >= k else 0.0
+            bend = nodes.bend[k - 2]
+            assert bend >= 8.0 / 27.0 * shares + 0.327 * terms.penalty / np.log(orders) - 1e-12
+            assert bend <= 0.2965 * shares + 0.34 * terms.penalty / np.log(orders)
+
+
 def bent(lagrangian: Lagrangian, growth: Array, need: Array, j: int, u: Array, before: float) -> Array:
     """What orders j + 2..M cost by the u of the first of them, with later growths and all needs as they are."""
     terms, x = lagrangian.terms, lagrangian.x
