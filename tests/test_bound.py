@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlab.core.errors import EvaluationError
 from mlab.core.records import Cell
 from mlab.model.bound import Prover, prove
 from mlab.model.bound.dual import Effort, highest
@@ -249,6 +250,12 @@ def test_the_same_steps_give_the_same_bound_however_they_are_cut() -> None:
     assert parts.lower == whole.lower
     assert parts.ladder_score == whole.ladder_score
     assert lowers == sorted(lowers)
+
+
+@pytest.mark.parametrize("score", [np.nan, np.inf, -1.0])
+def test_a_score_that_no_ladder_has_is_refused(score: float) -> None:
+    with pytest.raises(EvaluationError, match="best_score"):
+        prove(space_of(10.0, 3), score)
 
 
 def test_a_proof_ends_in_time_with_what_it_has() -> None:

@@ -31,7 +31,7 @@ from mlab.model.bound.lagrangian import (
 )
 from mlab.model.bound.needs import Cost, least
 from mlab.model.bound.patterns import Patterns, judged
-from mlab.model.bound.programme import _dip, _drops, _least_ahead, backward
+from mlab.model.bound.programme import _bend_of_needs, _dip, _drops, _least_ahead, backward
 from mlab.model.bound.prover import Prover
 from mlab.model.bound.terms import Terms, narrowed
 from mlab.model.ladder import Array, prices
@@ -329,6 +329,19 @@ def test_each_weight_of_a_held_share_counts_in_the_bend() -> None:
             assert bend <= 0.2965 * shares + 0.34 * terms.penalty / np.log(orders)
 
 
+@each_kind
+def test_the_need_of_a_later_order_counts_in_the_bend_of_all_before_it(kind: tuple[Any, ...]) -> None:
+    terms = Terms.of(space_of(40.0, 6, kind))
+    whole = Lagrangian.of(terms, whole_box(terms), random_multipliers(terms, np.random.default_rng(20)))
+    for j in range(terms.steps):
+        only = np.where(np.arange(terms.steps) == j, -3.0, 0.0)
+        nothing = np.zeros(terms.steps)
+        bend = _bend_of_needs(replace(whole, factor=only, price=nothing, average=nothing), np.full(terms.steps, 0.5))
+        assert (bend[: j + 1] == bend[j]).all()
+        assert bend[j] > 0.0
+        assert (bend[j + 1 :] == 0.0).all()
+
+
 def bent(lagrangian: Lagrangian, growth: Array, need: Array, j: int, u: Array, before: float) -> Array:
     """What orders j + 2..M cost by the u of the first of them, with later growths and all needs as they are."""
     terms, x = lagrangian.terms, lagrangian.x
@@ -515,8 +528,11 @@ def holds(box: Box, growth: Array, top: float, mean: float) -> bool:
 
 
 @each_kind
-def test_the_first_boxes_hold_every_ladder_that_is_no_worse_than_the_best(kind: tuple[Any, ...]) -> None:
-    space = space_of(80.0, 6, kind)
+@pytest.mark.parametrize("weights", [{}, {"beta": 0.0, "gamma": 0.0, "lambda_penalty": 1e-6}], ids=str)
+def test_the_first_boxes_hold_every_ladder_that_is_no_worse_than_the_best(
+    kind: tuple[Any, ...], weights: dict[str, float]
+) -> None:
+    space = space_of(80.0, 6, kind, **weights)
     growth, indent, volume = random_ladders(space, np.random.default_rng(16), 500)
     score, need = scores(indent, volume, space.objective), needs(space, indent, volume)
     for best in (float(np.quantile(score, 0.5)), float(score.max()) * 10.0):

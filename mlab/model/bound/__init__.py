@@ -44,6 +44,9 @@ def prove(
     Ends once it is proved within ``within_pct`` percent, after ``max_time_s``, or when nothing is left to try. From
     time to time ``progress`` is called with the seconds so far and the bound so far.
 
+    Raises:
+        EvaluationError: a best score that no ladder can have.
+
     Example:
         The best ladder known of 3 orders over 10 % scores 2.1032; at most 1 % is to be had beyond that:
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from mlab.core.errors import EvaluationError
 from mlab.model.bound.branching import Bounded, Node, halves
 from mlab.model.bound.dual import Effort, highest
 from mlab.model.bound.grid import Grid, grid
@@ -74,7 +75,13 @@ class Prover:
         return self._best * (1.0 - self.share)
 
     def advance(self, best_score: float, boxes: int) -> None:
-        """Bound some boxes more, fewer where the proof is complete; ``best_score`` is that of the best ladder known."""
+        """Bound some boxes more, fewer where the proof is complete; ``best_score`` is that of the best ladder known.
+
+        Raises:
+            EvaluationError: a best score that no ladder can have.
+        """
+        if not 0.0 <= best_score < np.inf:
+            raise EvaluationError(f"best_score must be a finite number and not below 0, was {best_score}")
         self._best = min(self._best, best_score)
         if not self._begun:
             self._begun, self._waiting = True, self._roots()
