@@ -137,7 +137,10 @@ def main() -> None:
         money = [target for target in money if target.row["overlap_pct"] <= 60]  # beyond, not all costs are convex
         passes = [against_c(target, run) for target in money]
     show("A backward pass", passes)
-    rows = [proved(target, most_s) for target in chosen]
+    rows = []
+    for target in chosen:
+        rows.append(proved(target, most_s))
+        print(*rows[-1].values(), flush=True)
     show("Proved", rows)
     near = sum(row["within %"] <= min(MARKS) for row in rows)
     print(f"{near} of {len(rows)} cells proved within {min(MARKS):g} %")

@@ -252,6 +252,17 @@ def test_the_same_steps_give_the_same_bound_however_they_are_cut() -> None:
     assert lowers == sorted(lowers)
 
 
+def test_on_the_way_a_proof_meets_the_best_ladder_known() -> None:
+    for row in KNOWN[:2]:
+        space = target(row)
+        prover = Prover(space)
+        prover.advance(2.0 * row["best_J"], boxes=20)
+        assert prover.ladder is not None
+        indent, volume, _ = space.priced(prover.ladder[:, None])
+        assert scores(indent, volume, space.objective)[0] == pytest.approx(row["best_J"], rel=1e-4)
+        assert np.array_equal(space.feasible(prover.ladder[:, None]), prover.ladder[:, None])
+
+
 @pytest.mark.parametrize("score", [np.nan, np.inf, -1.0])
 def test_a_score_that_no_ladder_has_is_refused(score: float) -> None:
     with pytest.raises(EvaluationError, match="best_score"):

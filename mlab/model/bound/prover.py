@@ -19,6 +19,7 @@ from mlab.model.bound.lagrangian import Box, start
 from mlab.model.bound.patterns import Patterns
 from mlab.model.bound.terms import Terms, narrowed
 from mlab.model.ladder import Array
+from mlab.model.limits import GUARD
 from mlab.model.scoring import scores
 from mlab.model.space import Space
 
@@ -149,7 +150,10 @@ class Prover:
     def _try(self, patterns: Patterns) -> None:
         """Price the ladders of some patterns, each as it is and with each step taking up slack by F25."""
         space = self.space
-        growth = np.repeat(patterns.growth[:, :TRIED], space.steps + 1, axis=1)
+        windows, kind = self._terms.windows, patterns.kind[:, :TRIED]
+        ends = windows[np.arange(space.steps)[:, None], kind]  # a growth on a threshold is to be of its kind
+        growth = np.clip(patterns.growth[:, :TRIED], ends[..., 0] * (1.0 + GUARD), ends[..., 1] * (1.0 - GUARD))
+        growth = np.repeat(growth, space.steps + 1, axis=1)
         variant = np.tile(np.arange(space.steps + 1), growth.shape[1] // (space.steps + 1))
         growth = np.clip(growth, space.growth_min, space.growth_max)
         space.absorb(growth, variant % space.steps, variant < space.steps)
