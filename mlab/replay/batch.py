@@ -1,9 +1,9 @@
 """Thousands of ladders on one path of prices: what :mod:`mlab.replay.deal` does for one, deal for deal.
 
 All ladders walk through the candles together. A candle in which none has an event is passed over by two comparisons,
-a block of them by two more; where one does, it is the ladders concerned that act, in a few calls of numpy. Every number
-of a ladder comes from its own column by comparisons, products and quotients, so that its deals do not depend on the
-ladders beside it.
+blocks and areas of them by two more; where one does, it is the ladders concerned that act, in a few calls of numpy.
+Every number of a ladder comes from its own column by comparisons, products and quotients, so that its deals do not
+depend on the ladders beside it.
 """
 
 # ruff: noqa: PLR1730 - a call of min for each candle costs more than the comparison
@@ -47,17 +47,21 @@ class Walk:
         """Everything that happens, in portions."""
         stretches, rows = self.path.stretches, self.path.rows
         highest, lowest = inf, inf  # of the prices below, and above, that ladders wait for
-        for block, block_low, block_high in self.path.blocks:
-            if block_low > highest and block_high < lowest:
-                if block_low < self.passed:
-                    self.passed = block_low
+        for area_low, area_high, blocks in self.path.areas:
+            if area_low > highest and area_high < lowest:
+                self.passed = min(self.passed, area_low)
                 continue
-            for candle, low, high in stretches[block]:
-                if low > highest and high < lowest:
-                    if low < self.passed:
-                        self.passed = low
-                else:
-                    highest, lowest = self._trade(candle, rows[candle], highest, lowest)
+            for block, block_low, block_high in blocks:
+                if block_low > highest and block_high < lowest:
+                    if block_low < self.passed:
+                        self.passed = block_low
+                    continue
+                for candle, low, high in stretches[block]:
+                    if low > highest and high < lowest:
+                        if low < self.passed:
+                            self.passed = low
+                    else:
+                        highest, lowest = self._trade(candle, rows[candle], highest, lowest)
             if self.log.count > EVENTS:
                 yield self.log.taken()
         yield self.log.taken()

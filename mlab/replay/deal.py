@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from math import isnan, nan
 from typing import NamedTuple
 
@@ -64,40 +65,45 @@ def deals(path: Path, levels: Levels, ladder: int = 0) -> list[Deal]:  # noqa: C
     closed: list[tuple[object, ...]] = []
     fills: list[int] = []
     depth, entry, low, below, above = 0, nan, nan, nan, nan  # no deal is open: nothing compares with nan, nor is passed
-    for block, block_low, block_high in path.blocks:
-        if block_low > below and block_high < above:
-            if block_low < low:
-                low = block_low
+    for area_low, area_high, blocks in path.areas:
+        if area_low > below and area_high < above:
+            if area_low < low:
+                low = area_low
             continue
-        for candle, candle_low, candle_high in stretches[block]:
-            if candle_low > below and candle_high < above:
-                if candle_low < low:
-                    low = candle_low
+        for block, block_low, block_high in blocks:
+            if block_low > below and block_high < above:
+                if block_low < low:
+                    low = block_low
                 continue
-            if isnan(entry):
-                entry = low = rows[candle][0]
-                depth, fills, below, above = 0, [candle], entry * first_down, entry * first_up
-            for price in rows[candle]:
-                while not below < price < above:
-                    if price <= below:
-                        if depth < last:
-                            depth += 1
-                            fills.append(candle)
-                            below, above = entry * down[depth], entry * up[depth]
-                            continue
-                        end = low = below
-                    elif price >= above:
-                        end = above
-                    else:
-                        break  # no deal is open
-                    closed.append((entry, fills, low, candle, end))
-                    entry = low = end if at_once else nan
+            for candle, candle_low, candle_high in stretches[block]:
+                if candle_low > below and candle_high < above:
+                    if candle_low < low:
+                        low = candle_low
+                    continue
+                if isnan(entry):
+                    entry = low = rows[candle][0]
                     depth, fills, below, above = 0, [candle], entry * first_down, entry * first_up
-                if price < low:
-                    low = price
+                for price in rows[candle]:
+                    while not below < price < above:
+                        if price <= below:
+                            if depth < last:
+                                depth += 1
+                                fills.append(candle)
+                                below, above = entry * down[depth], entry * up[depth]
+                                continue
+                            end = low = below
+                        elif price >= above:
+                            end = above
+                        else:
+                            break  # no deal is open
+                        closed.append((entry, fills, low, candle, end))
+                        entry = low = end if at_once else nan
+                        depth, fills, below, above = 0, [candle], entry * first_down, entry * first_up
+                    if price < low:
+                        low = price
     if not isnan(entry):
         closed.append((entry, fills, low, None, path.points[-1, 3].item()))
-    return list(map(Deal._make, closed))
+    return list(map(partial(tuple.__new__, Deal), closed))  # as Deal._make, in a third of its time
 
 
 def events(found: Sequence[Sequence[Deal]]) -> tuple[Events, Open]:

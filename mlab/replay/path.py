@@ -1,4 +1,4 @@
-"""The way of the price through its candles: four points a candle, and blocks of candles to pass over at once."""
+"""The way of the price through its candles: four points a candle, and blocks and areas to pass over at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from mlab.model.ladder import Array
 from mlab.prices.candles import Candles
 
-BLOCK = 16  # candles that are passed over by one comparison where nothing happens in them
+BLOCK, AREA = 8, 16  # candles of a block, and blocks of an area: passed over at once where nothing happens in them
 
 LISTED = 100_000  # candles up to which lists are kept, of 400 bytes a candle
 EXACT, PER_OCTAVE = 32, 16
@@ -85,6 +85,12 @@ class Path:
         low = np.minimum.reduceat(self.candles.low, firsts)
         high = np.maximum.reduceat(self.candles.high, firsts)
         return list(zip(range(len(firsts)), low.tolist(), high.tolist(), strict=True))
+
+    @cached_property
+    def areas(self) -> list[tuple[float, float, list[tuple[int, float, float]]]]:
+        """Lowest and highest price of each area, and its blocks."""
+        parts = [self.blocks[first : first + AREA] for first in range(0, len(self.blocks), AREA)]
+        return [(min(low for _, low, _ in part), max(high for _, _, high in part), part) for part in parts]
 
     @cached_property
     def stretches(self) -> Kept[list[tuple[int, float, float]]]:
