@@ -7,6 +7,7 @@ import io
 import json
 import signal
 import sqlite3
+import tempfile
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn
@@ -163,10 +164,7 @@ def test_prices_that_are_gone_by_the_end_are_told_in_a_line_and_the_run_complete
 def test_a_fault_of_a_replay_is_kept_and_ends_no_run(
     state: State, store: Store, hours: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_arguments: object) -> NoReturn:
-        raise ZeroDivisionError("never")
-
-    monkeypatch.setattr(replays, "beside", broken)
+    monkeypatch.setattr(replays, "beside", _never)
     run_id = replayed(state, store, hours)
     assert runs.stored(store, run_id).status == "COMPLETED"
     (snapshot,) = state.crashes.glob("*.json")
@@ -304,7 +302,10 @@ def test_how_far_it_is_is_told(state: State, store: Store, hours: Path) -> None:
     assert told[-1][1] == told[-1][2]
 
 
-def test_from_python_the_config_is_judged_and_what_is_missing_is_a_warning(tmp_path: Path, hours: Path) -> None:
+def test_from_python_the_config_is_judged_and_what_is_missing_is_a_warning(
+    tmp_path: Path, hours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # another test counts what lies in that of all
     fields: dict[str, Any] = {"overlap_pct": 10, "num_orders": 4, "max_batches": 1, "batch_size": 1}
     with pytest.raises(ValueError, match=r"search: replay\.prices: must be candles that can be read.*none\.csv"):
         face.search(**fields, replay={"prices": "none.csv"})
@@ -313,3 +314,10 @@ def test_from_python_the_config_is_judged_and_what_is_missing_is_a_warning(tmp_p
     assert found[10, 4].replays == found.replays
     assert b"one is open" in svg(face.Ladder([0, 5], [1, 1]).replay(hours, bootstrap=0).plot().figure)
     assert b"order filled" in svg(face.Ladder([0, 5], [1, 1]).replay(hours, bootstrap=0).plot_longest_deal().figure)
+    monkeypatch.setattr(replays, "beside", _never)
+    with pytest.warns(UserWarning, match="the winners were not replayed: never"):
+        assert face.search(**fields, replay={"prices": str(hours)}).replays == []
+
+
+def _never(*_arguments: object) -> NoReturn:
+    raise ZeroDivisionError("never")
