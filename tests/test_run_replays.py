@@ -8,6 +8,7 @@ import json
 import signal
 import sqlite3
 import tempfile
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn
@@ -63,6 +64,14 @@ def without_ids(found: list[StoredReplay], run_id: str) -> list[StoredReplay]:
     return [StoredReplay(*json.loads(text.replace(run_id, "RUN"))) for text in texts]
 
 
+class Rest(Watcher):
+    """Lets a replay take long."""
+
+    def replaying(self, name: str, done: int, steps: int) -> None:
+        if done == 1:
+            time.sleep(2.0)
+
+
 class Cut(Watcher):
     """Stops a run within its replay."""
 
@@ -94,6 +103,12 @@ def test_the_winner_of_each_cell_is_replayed_beside_the_classical_ladders(
     told = ladder.replay(hours, take_profit_pct=1, bootstrap=3).to_dict()["replays"][0]
     (stored, *_) = face.open(run_id, state.root).replays
     assert {**stored, "candidate_id": "ladder"} == told
+
+
+def test_its_time_is_no_time_of_the_search(state: State, store: Store, hours: Path) -> None:
+    began = time.monotonic()
+    run = runs.stored(store, replayed(state, store, hours, watch=Rest()))
+    assert 0.0 < run.elapsed_s < time.monotonic() - began - 2.0
 
 
 def test_it_changes_no_ladder_and_no_search(state: State, store: Store, hours: Path) -> None:

@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlab.config import Config, from_tree
@@ -67,7 +67,8 @@ def stored_config(run: Experiment) -> Config:
 class Execution:
     """A run in this process's hands: made by :func:`execution`, and over when that context ends.
 
-    ``began`` is the moment of the monotonic clock since which ``elapsed_s`` goes on.
+    ``began`` is the moment of the monotonic clock since which ``elapsed_s`` goes on, ``aside`` the seconds since then
+    that were no search.
     """
 
     state: State
@@ -75,11 +76,12 @@ class Execution:
     experiment: Experiment
     config: Config
     began: float
+    aside: list[float] = field(default_factory=list)
 
     @property
     def elapsed_s(self) -> float:
         """Seconds of search so far, those before a cut included."""
-        return self.experiment.elapsed_s + time.monotonic() - self.began
+        return self.experiment.elapsed_s + time.monotonic() - self.began - sum(self.aside)
 
     def search(self, cell: Cell, watcher: Watcher, turns: int | None = None) -> CellResult:
         """Search one cell to its end, from where it was left; a finished cell is only read.

@@ -25,19 +25,9 @@ from mlab.search.watcher import Watcher
 
 def replay(run: Execution, watcher: Watcher) -> None:
     """Replay the winners of each cell as the config says, beside the classical ladders, and keep what they did."""
-    rules, exp_id = run.config.replay, run.experiment.exp_id
-    if rules is None:
-        return
     begun = perf_counter()
     try:
-        found = run.store.results(exp_id)
-        of_cell = {cell.index: [one for one in found if one.cell == cell] for cell in run.config.cells()}
-        winners = [one for ladders in of_cell.values() for one in ladders[: rules.top]]
-        if not winners:
-            return
-        emit("EVAL.CALL", f"{len(winners)} winners are replayed on {rules.prices}", prices=rules.prices)
-        replays = list(_replays(run, rules, winners, watcher))
-        run.store.save_replays(exp_id, replays)
+        _replay(run, watcher)
     except (StoreError, RunBusy):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the search is done
@@ -45,7 +35,19 @@ def replay(run: Execution, watcher: Watcher) -> None:
             write_snapshot(run, error)
         line = f"the winners were not replayed: {error}; mlab replay {run.experiment.run_id} does it at any time"
         emit("EVAL.ERROR", line, level="warning")
+    finally:
+        run.aside.append(perf_counter() - begun)
+
+
+def _replay(run: Execution, watcher: Watcher) -> None:
+    rules, exp_id, begun = run.config.replay, run.experiment.exp_id, perf_counter()
+    found = run.store.results(exp_id)
+    of_cell = [[one for one in found if one.cell == cell] for cell in run.config.cells()]
+    winners = [one for ladders in of_cell for one in ladders[: rules.top if rules else 0]]
+    if rules is None or not winners:
         return
+    emit("EVAL.CALL", f"{len(winners)} winners are replayed on {rules.prices}", prices=rules.prices)
+    run.store.save_replays(exp_id, list(_replays(run, rules, winners, watcher)))
     took = round((perf_counter() - begun) * 1000.0, 1)
     emit("EVAL.RETURN", f"{len(winners)} winners replayed", duration_ms=took)
 
