@@ -24,11 +24,14 @@ help: ## list the targets
 run: $(READY) ## search configs/default.yaml and show the ladders found
 	@$(BIN)/python -m flows.run $(ARGS)
 
+# Tests start Python by the hundred: what the first has compiled serves all.
+test quick soak: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(READY) ## run all tests
-	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 quick: $(READY) ## run the tests that start no server and kill no process: a minute or two
-	@$(BIN)/python -m pytest -n 4 --dist loadfile -m "not (integration or slow or soak)" $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile -m "not (integration or slow or soak)" $(ARGS)
 
 soak: $(READY) ## faults by the hundred: kills, locks, full disks; takes half an hour
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m soak $(ARGS)

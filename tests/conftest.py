@@ -68,6 +68,12 @@ def prefect_url(common: Path) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def prefect_database(common: Path) -> Path:
+    """The database of that server."""
+    return State(common / "shown").prefect_database
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with tests that start servers come first: they take longest, and none should be alone at the end."""
     slow = {item.path for item in items if item.get_closest_marker("integration")}

@@ -15,6 +15,9 @@ import pytest
 from mlflow import MlflowClient
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from mlab.core.state import State
+from tests import runs
+
 Fault = Literal["refused", "403", "500", "slow", "cut", "lost"]
 """Nobody listens; an answer that refuses, or an error; one that comes when nobody waits any more; cut off before or
 after it is done."""
@@ -108,6 +111,7 @@ class Server:
 @contextmanager
 def serving(root: Path) -> Iterator[Server]:
     """A server over a new folder."""
+    runs.furnish(State(root))
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("MLFLOW_TRACKING_URI", "")  # the server sets it; so it is unset again in the end
         environment.delenv("MLFLOW_TRACKING_URI")
@@ -121,7 +125,7 @@ def serving(root: Path) -> Iterator[Server]:
             environment.setattr(handlers, made, None)
         server = Server(root, app)
         try:
-            MlflowClient(server.url).search_experiments()  # makes its database, which takes seconds
+            MlflowClient(server.url).search_experiments()  # opens its database, which takes a second
             environment.delenv("MLFLOW_TRACKING_URI", raising=False)
             yield server
         finally:

@@ -157,6 +157,26 @@ def slowness() -> float:
     return max(1.0, (time.perf_counter() - began) / (time.process_time() - used))
 
 
+def dying(act: Callable[[], object]) -> None:
+    """Do something in a process, forked from this one, that dies over it or at once afterwards."""
+    recorder.close()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            act()
+        finally:
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+def abandoned(state: State, store: Store) -> Experiment:
+    """A run whose process died before its first batch."""
+    experiment, _ = opened(state, store)
+    store.claims.let_go(experiment.run_id)
+    dying(lambda: Store.open(state.database).claim(experiment.run_id))
+    return experiment
+
+
 def alive(pid: int) -> bool:
     """Whether a process is there and has not ended."""
     try:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 
 from benchmarks.workers import fingerprint
 from mlab.config import from_tree
 from mlab.core import pidfiles
-from mlab.core.events import recorder
 from mlab.core.records import Experiment
 from mlab.core.state import State
 from mlab.core.urls import Pages
@@ -40,13 +42,6 @@ SOONER = {
 
 PROXIES = {"http_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:9"}
 """Of no use: whoever asks a server of this machine through one gets no answer."""
-
-CLAIM = """
-import sys
-from mlab.core.state import State
-from mlab.store import Store
-Store.open(State.here().database).claim(sys.argv[1])
-"""
 
 
 @dataclass(frozen=True)
@@ -91,11 +86,7 @@ class Prefect:
 
     def orphan(self, store: Store) -> str:
         """A flow run that Prefect takes for a running one; the process that held its run is dead."""
-        experiment, _ = runs.opened(self.state, store)
-        store.claims.let_go(experiment.run_id)
-        recorder.close()
-        with runs.python("-c", CLAIM, experiment.run_id, state=self.state.root) as process:
-            assert process.wait(SECONDS) == 0
+        experiment = runs.abandoned(self.state, store)
         flow = self.api("POST", "flows/", {"name": "optimize"})["id"]
         flow_run = self.api("POST", "flow_runs/", {"flow_id": flow, "state": {"type": "RUNNING"}})["id"]
         store.set_flow_run(experiment.exp_id, flow_run)
@@ -111,6 +102,26 @@ class Prefect:
 
         runs.wait_until(saved, SECONDS, every=0.2)
         return runs.stored(store, store.run_of_flow(flow_run) or "")
+
+
+def told(url: str, database: Path, flow_run: str, copy: Path) -> None:
+    """Copy what the database of a server, which others use, too, has of a flow run, once all that was told is there."""
+    name, last = f"prefect.flow-run.{flow_run}", str(uuid4())
+    event = {"event": last, "resource": {"prefect.resource.id": name}, "id": last, "occurred": f"{datetime.now(UTC)}"}
+    CLIENT.post(f"{url}/events", json=[event]).raise_for_status()
+    waiting = (
+        "SELECT (SELECT count(*) FROM events WHERE event = ?),"
+        " (SELECT count(*) FROM task_run WHERE flow_run_id = ? AND end_time IS NULL)"
+    )
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(database)) as server, closing(sqlite3.connect(copy)) as own:
+        runs.wait_until(lambda: server.execute(waiting, (last, flow_run)).fetchone() == (1, 0))
+        server.backup(own)
+        own.execute("DELETE FROM flow_run WHERE id != ?", (flow_run,))
+        for table in ("task_run", "log", "artifact"):
+            own.execute(f"DELETE FROM {table} WHERE flow_run_id IS NOT ?", (flow_run,))  # noqa: S608
+        own.execute("DELETE FROM events WHERE resource_id != ?", (name,))
+        own.commit()
 
 
 @dataclass(frozen=True)

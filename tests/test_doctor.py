@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
-import subprocess
-import sys
 from base64 import b64encode
 from collections import namedtuple
 from collections.abc import Callable
@@ -69,14 +69,8 @@ def truncate(state: State, _: pytest.MonkeyPatch) -> None:
 
 
 def orphan(state: State, _: pytest.MonkeyPatch) -> None:
-    code = (
-        "import os; from pathlib import Path; from tests import runs; from mlab.core.state import State\n"
-        "from mlab.store import Store; state = State(Path(os.environ['MLAB_STATE_DIR']))\n"
-        "store = Store.open(state.database)\n"
-        "runs.searched(state, store, watch=runs.Watch(1, lambda: os.kill(os.getpid(), 9)))"
-    )
-    killed = subprocess.run([sys.executable, "-c", code], cwd=runs.ROOT, timeout=60, check=False)  # noqa: S603
-    assert killed.returncode == -9
+    killed = runs.Watch(1, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    runs.dying(lambda: runs.searched(state, Store.open(state.database), watch=killed))
 
 
 def search(state: State, _: pytest.MonkeyPatch) -> None:

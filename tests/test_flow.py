@@ -21,7 +21,7 @@ from mlab.core.state import State
 from mlab.core.urls import Pages
 from tests import runs
 from tests.runs import command_line
-from tests.served import Prefect
+from tests.served import Prefect, told
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quick")]
 
@@ -67,17 +67,15 @@ def query(database: Path, statement: str, *values: object) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """A run that nobody disturbs, with a Prefect server of its own over its state folder."""
+def whole(tmp_path_factory: pytest.TempPathFactory, prefect_url: str, prefect_database: Path) -> Finished:
+    """A run that nobody disturbs, and what Prefect has of it."""
     state = runs.furnish(State(tmp_path_factory.mktemp("whole") / "state"))
-    with runs.prefect_server(state.prefect) as (url, server):
-        command = command_line("--json", overrides=CONFIG)
-        with runs.python(*command, state=state.root, log=subprocess.PIPE, PREFECT_API_URL=url) as process:
-            out, err = process.communicate(timeout=SECONDS)
-        finished = Finished(state, process.returncode, out.decode(), err.decode())
-        server.terminate()  # it writes what it has not yet
-        server.wait(SECONDS)
-    return finished
+    command = command_line("--json", overrides=CONFIG)
+    with runs.python(*command, state=state.root, log=subprocess.PIPE, PREFECT_API_URL=prefect_url) as process:
+        out, err = process.communicate(timeout=SECONDS)
+    ((flow_run,),) = query(state.database, "SELECT flow_run_id FROM experiments")
+    told(prefect_url, prefect_database, flow_run, state.prefect_database)
+    return Finished(state, process.returncode, out.decode(), err.decode())
 
 
 # The run as its caller sees it

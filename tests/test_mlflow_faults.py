@@ -349,7 +349,7 @@ def test_a_run_that_is_resumed_while_its_old_ending_is_delivered_is_followed_to_
 
 @pytest.mark.integration
 def test_a_locked_database_is_caught_up_when_it_is_free(state: State, store: Store, patient: None) -> None:
-    Client.open(state)
+    Client.open(runs.furnish(state))
     experiment, settings = runs.opened(state, store)
     hold = f"""if True:
         import sqlite3, time
@@ -381,6 +381,7 @@ def test_a_locked_database_is_caught_up_when_it_is_free(state: State, store: Sto
 def test_a_run_killed_with_its_publisher_is_killed_in_mlflow_by_the_next_run_which_does_not_wait_for_that(
     state: State, store: Store, patient: None
 ) -> None:
+    runs.furnish(state)
     orphan, _ = runs.opened(state, store)
     store.claims.let_go(orphan.run_id)
     code = f"""if True:

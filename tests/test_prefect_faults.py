@@ -107,11 +107,10 @@ class Run:
         self,
         state: State,
         url: str,
-        workers: int = 1,
         then: Callable[[Run], None] = lambda _: None,
     ) -> None:
         self.state, before = state, set(state.root.glob("events/*"))
-        command = command_line("--json", "--workers", str(workers), overrides=CONFIG)
+        command = command_line("--json", overrides=CONFIG)
         variables = {"PREFECT_API_URL": url, "MLAB_MODE": "offline"}
         with runs.python(*command, state=state.root, pace="slow", **variables) as process:
             runs.wait_until(lambda: bool(set(state.root.glob("events/*")) - before))
@@ -155,7 +154,7 @@ def complaints(run: Run) -> int:
 
 def test_an_api_that_is_not_there_costs_one_line_without_its_password(state: State, alone: str) -> None:
     place = f"127.0.0.1:{runs.free_port()}/api"
-    run = Run(state, f"http://ann:sesame11@{place}", workers=2)
+    run = Run(state, f"http://ann:sesame11@{place}")
 
     run.check(alone)
     assert f"{COMPLAINT}: http://ann:[hidden]@{place} does not answer" in run.err.splitlines()

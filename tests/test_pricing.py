@@ -82,7 +82,7 @@ def general(indent: Array, volume: Array, objective: Objective, gaps: Gaps) -> f
 def test_no_general_solver_finds_better_prices(
     sizing: Sizing, need: Need, overlap: float, orders: int, ratio: float | None
 ) -> None:
-    objective, volume = goal(sizing, need), growing_volumes(orders, 4)
+    objective, volume = goal(sizing, need), growing_volumes(orders, 2)
     gaps = Gaps(0.0005, None if ratio is None else ratio * overlap / 100.0 / (orders - 1))
     indent, _ = pricing(overlap, objective, gaps).indents(volume)
     for ladder in range(volume.shape[1]):

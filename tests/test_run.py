@@ -271,14 +271,7 @@ def test_what_is_left_of_a_dead_process_can_be_resumed(
     state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Store.open(state.database) as store:
-        experiment, _ = runs.opened(state, store)
-        store.claims.let_go(experiment.run_id)
-        claim = f"""if True:
-            from mlab.store import Store
-            from mlab.core.state import State
-            Store.open(State.here().database).claim({experiment.run_id!r})"""
-        with runs.python("-c", claim, state=state.root) as process:
-            assert process.wait(60) == 0
+        experiment = runs.abandoned(state, store)
         assert [left.run_id for left in store.orphans()] == [experiment.run_id]
 
     assert run.main(["--json", "--resume", "latest"]) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import subprocess
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from mlab.tracking.publisher import follow
 from tests import runs
 from tests.planted import ENVIRONMENT, NOTES, SECRETS, failing
 from tests.runs import ROOT, TINY, command_line
+from tests.served import told
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quick")]
 
@@ -111,32 +113,40 @@ def beginning_with(code: str, folder: Path) -> str:
     return f"{folder}:{ROOT}"
 
 
-def holders_of_whole(root: Path, path: str) -> dict[str, list[str]]:
-    """By secret: the files that hold it of all that the whole command leaves."""
-    command = command_line("--json", overrides=[*TINY, f"notes={json.dumps(NOTES)}"])
-    runs.furnish(State(root))
-    with runs.prefect_server(root / "prefect") as (url, server):
-        variables = {**ENVIRONMENT, "PYTHONPATH": path, "PREFECT_API_URL": url}
-        with runs.python(*command, state=root, log=subprocess.PIPE, **variables) as process:
+@pytest.fixture
+def holders(tmp_path: Path, prefect_url: str, prefect_database: Path) -> Callable[[str], dict[str, list[str]]]:
+    """By secret: the files that hold it of all that the whole command leaves, whose Pythons begin with some code."""
+
+    def of(code: str) -> dict[str, list[str]]:
+        state = runs.furnish(State(tmp_path / "state"))
+        command = command_line("--json", overrides=[*TINY, f"notes={json.dumps(NOTES)}"])
+        path = beginning_with(code, tmp_path / "begin")
+        variables = {**ENVIRONMENT, "PYTHONPATH": path, "PREFECT_API_URL": prefect_url}
+        with runs.python(*command, state=state.root, log=subprocess.PIPE, **variables) as process:
             out, err = process.communicate(timeout=180)
-        server.terminate()  # it writes what it has not yet
-        server.wait(60)
-    assert (process.returncode, out) == (1, b""), err
-    runs.wait_until(lambda: not list(root.glob("*.db-wal")))
-    with closing(sqlite3.connect(root / "prefect" / "prefect.db")) as database:
-        assert database.execute("SELECT count(*) FROM log WHERE message LIKE '%ORCH.ERROR%'").fetchone() == (1,)
-    return found(root)
+        assert (process.returncode, out) == (1, b""), err
+        runs.wait_until(lambda: not list(state.root.glob("*.db-wal")))
+        with Store.open(state.database) as store:
+            (run,) = store.experiments()
+        told(prefect_url, prefect_database, run.flow_run_id or "", state.prefect_database)
+        with closing(sqlite3.connect(state.prefect_database)) as database:
+            assert database.execute("SELECT count(*) FROM log WHERE message LIKE '%ORCH.ERROR%'").fetchone() == (1,)
+        return found(state.root)
+
+    return of
 
 
-def test_the_whole_command_leaves_no_secret(tmp_path: Path) -> None:
-    assert holders_of_whole(tmp_path / "state", beginning_with(FAILING, tmp_path / "begin")) == {}
+def test_the_whole_command_leaves_no_secret(holders: Callable[[str], dict[str, list[str]]]) -> None:
+    assert holders(FAILING) == {}
 
 
 @pytest.mark.soak
-def test_without_redaction_the_whole_command_would_leave_them_all(tmp_path: Path) -> None:
-    holders = holders_of_whole(tmp_path / "state", beginning_with(OFF + FAILING, tmp_path / "begin"))
-    assert sorted(holders) == sorted(SECRETS)
-    assert any(path.startswith("prefect/prefect.db") for paths in holders.values() for path in paths)  # or its -wal
+def test_without_redaction_the_whole_command_would_leave_them_all(
+    holders: Callable[[str], dict[str, list[str]]],
+) -> None:
+    found_in = holders(OFF + FAILING)
+    assert sorted(found_in) == sorted(SECRETS)
+    assert any(path.startswith("prefect/prefect.db") for paths in found_in.values() for path in paths)  # or its -wal
 
 
 # Failures that are skipped, and a server whose address has a password

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -28,7 +27,7 @@ from mlab.core.errors import LabError
 from mlab.core.state import State
 from mlab.store import Store
 from tests import runs
-from tests.served import LONGER, PROXIES, SECONDS, Served, serving, uncut
+from tests.served import LONGER, SECONDS, Served, serving, uncut
 from tests.test_flow import mlflow_status
 
 TINY: dict[str, Any] = {
@@ -348,16 +347,6 @@ def test_no_run_is_made_with_wrong_parameters(served: Served) -> None:
 
 
 @pytest.mark.integration
-def test_a_command_reaches_both_servers_though_a_proxy_is_of_no_use(served: Served, store: Store) -> None:
-    line = runs.command_line("--json", overrides=runs.TINY)
-    with runs.python(*line, state=served.state.root, **PROXIES) as process:
-        found, told = process.communicate(timeout=2 * SECONDS)
-    assert b"could not be told" not in told
-    run_id = json.loads(found)["run_id"]
-    assert completed(served, store, runs.stored(store, run_id).flow_run_id or "") == run_id
-
-
-@pytest.mark.integration
 @pytest.mark.usefixtures("quick")
 def test_a_flow_run_ends_orphans_stops_at_once_when_it_is_cancelled_and_goes_on_when_it_is_retried(
     served: Served, store: Store
@@ -391,7 +380,7 @@ def test_a_flow_run_ends_orphans_stops_at_once_when_it_is_cancelled_and_goes_on_
 @pytest.mark.parametrize(
     ("was", "instead", "told"),
     [
-        ("timezone: UTC", "timezone: Mars/City", 'Invalid timezone: "Mars/City"'),
+        pytest.param("timezone: UTC", "timezone: Mars/City", 'Invalid timezone: "Mars/City"', marks=pytest.mark.soak),
         ("num_orders: {min", "num_order: {min", "field 'config.ladder'. Failure reason: Additional properties"),
     ],
 )

@@ -229,7 +229,7 @@ def whole_pages(tmp_path_factory: pytest.TempPathFactory) -> int:
         return int(connection.execute("PRAGMA page_count").fetchone()[0])
 
 
-@pytest.mark.parametrize("sizes", [3, pytest.param(100, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("sizes", [2, pytest.param(100, marks=pytest.mark.soak)])
 def test_a_run_whose_database_may_not_grow_ends_and_goes_on_when_it_may(
     sizes: int, whole_pages: int, expected: Outcome, tmp_path: Path
 ) -> None:
@@ -288,7 +288,7 @@ def _on_a_small_disk(root: Path, kilobytes: int) -> tuple[list[str], int, Outcom
     return lines, saved(state), finished(state, processes=HERE)
 
 
-@pytest.mark.parametrize("sizes", [3, pytest.param(40, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("sizes", [2, pytest.param(40, marks=pytest.mark.soak)])
 def test_a_run_on_a_disk_that_fills_up_ends_and_goes_on_when_there_is_room(
     sizes: int, expected: Outcome, tmp_path: Path
 ) -> None:

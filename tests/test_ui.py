@@ -28,7 +28,7 @@ from mlab.tracking.client import Client
 from mlab.tracking.publisher import follow
 from tests import runs
 from tests.runs import TINY, command_line
-from tests.served import Prefect
+from tests.served import PROXIES, Prefect
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -236,11 +236,13 @@ def mlflow_knows(shown: Shown, run_ids: set[str]) -> None:
 
 
 def joined(shown: Shown) -> Any:
-    """A run that is started meanwhile starts no server of its own."""
-    with runs.python(*command_line("--json", overrides=TINY), state=shown.state.root) as process:
+    """A run that is started meanwhile reaches both, though a proxy is of no use, and starts no server of its own."""
+    line = command_line("--json", overrides=TINY)
+    with runs.python(*line, state=shown.state.root, log=subprocess.PIPE, **PROXIES) as process:
         out, err = process.communicate(timeout=SECONDS)
 
     assert process.returncode == 0, err.decode()
+    assert b"could not be told" not in err
     assert not (shown.state.prefect / "server.log").exists()
     return json.loads(out)
 

@@ -131,7 +131,7 @@ def test_however_a_run_is_cut_it_ends_at_once_and_goes_on_with_any_number_of_wor
     assert "Traceback" not in run.err
     assert gone(workers)
 
-    with run.command(workers=3, plain=True) as process:
+    with run.command(workers=2, plain=True) as process:
         workers = run.until_searching(process)
         os.kill(min(workers), signal.SIGKILL)
         status, answer = run.ended(process)
@@ -146,7 +146,7 @@ def test_however_a_run_is_cut_it_ends_at_once_and_goes_on_with_any_number_of_wor
         process.kill()
         runs.wait_until(lambda: gone(workers))
 
-    with run.command(workers=2, MLAB_CLUSTER="dask") as process:
+    with run.command(workers=1, MLAB_CLUSTER="dask") as process:
         workers = run.until_searching(process)
         status, answer = run.ended(process)
     assert (status, answer["eval_count"]) == (0, alone[1].eval_count), run.err
