@@ -92,10 +92,15 @@ def names(state: State, run_id: str) -> list[str]:
     return [event["event"] for event in log(state, run_id)]
 
 
-def test_a_run_stores_the_best_of_every_cell(state: State) -> None:
-    follower = Follower()
-    experiment = execute(state, config(), follower)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[State, Experiment, Follower]:
+    """A completed run of two cells, in a folder of its own, and what was told while it went on."""
+    state, follower = State(tmp_path_factory.mktemp("whole")), Follower()
+    return state, execute(state, config(), follower), follower
 
+
+def test_a_run_stores_the_best_of_every_cell(whole: tuple[State, Experiment, Follower]) -> None:
+    state, experiment, follower = whole
     assert experiment.status == "COMPLETED"
     assert follower.batches == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
     with Store.open(state.database) as store:
@@ -123,20 +128,20 @@ def test_stored_ladders_score_what_the_scalar_route_says(state: State) -> None:
         assert not any(candidate.contract["sanity"].values())
 
 
-def test_events_come_in_the_order_of_the_run(state: State) -> None:
-    experiment = execute(state, config("ladder.overlap_pct=10"))
+def test_events_come_in_the_order_of_the_run(whole: tuple[State, Experiment, Follower]) -> None:
+    state, experiment, _ = whole
     seen = names(state, experiment.run_id)
 
     of_a_batch = ["ORCH.BATCH", "EVAL.CALL", "EVAL.RETURN", "ORCH.PRUNE", "DB.UPSERT_RES", "DB.VERIFY", "ORCH.SAVE_OK"]
     assert seen == [
         "DB.INIT", "ORCH.START", "DB.UPSERT_EXP", "BUILD.CONFIG", "DB.UPSERT_EXP",
-        *of_a_batch * 3,
+        *of_a_batch * 6,
         "DB.UPSERT_EXP", "ORCH.DONE",
     ]  # fmt: skip
 
 
-def test_events_carry_the_ids_that_apply(state: State) -> None:
-    experiment = execute(state, config())
+def test_events_carry_the_ids_that_apply(whole: tuple[State, Experiment, Follower]) -> None:
+    state, experiment, _ = whole
     trace = log(state, experiment.run_id)
     started, built = (next(e for e in trace if e["event"] == name) for name in ("ORCH.START", "BUILD.CONFIG"))
     assert started["config"] == experiment.config
@@ -187,13 +192,13 @@ def test_a_run_cut_anywhere_ends_as_one_that_was_not(state: State, sampler: str,
 
 
 def test_the_seed_decides_what_is_found(state: State) -> None:
-    first, again, other = (execute(state, config(f"seed={seed}")) for seed in (1, 1, 2))
+    first, again, other = (execute(state, config("ladder.overlap_pct=10", f"seed={seed}")) for seed in (1, 1, 2))
     assert fingerprint(state, first.run_id) == fingerprint(state, again.run_id)
     assert fingerprint(state, first.run_id) != fingerprint(state, other.run_id)
 
 
 def test_resuming_a_finished_run_changes_nothing(state: State) -> None:
-    experiment = execute(state, config())
+    experiment = execute(state, config("ladder.overlap_pct=10"))
     follower = Follower()
     resume(state, experiment.run_id, follower)
     assert follower.batches == []
@@ -202,7 +207,8 @@ def test_resuming_a_finished_run_changes_nothing(state: State) -> None:
 
 def test_what_is_too_far_from_the_best_is_not_kept(state: State) -> None:
     loose, strict = (
-        execute(state, config("ladder.num_orders=15", f"search.prune_factor={factor}")) for factor in (1000, 1.0001)
+        execute(state, config("ladder.overlap_pct=10", "ladder.num_orders=15", f"search.prune_factor={factor}"))
+        for factor in (1000, 1.0001)
     )
     with Store.open(state.database) as store:
         kept = [len(store.results(run.exp_id)) for run in (loose, strict)]
@@ -344,7 +350,8 @@ def test_more_failures_than_the_config_allows_end_the_run(
 def test_a_run_that_skipped_failures_resumes_to_the_same_end(
     state: State, monkeypatch: pytest.MonkeyPatch, pruner: str
 ) -> None:
-    settings = config("search.on_error=skip", f"search.pruner={pruner}", "search.max_batches=6", "search.patience=6")
+    longer = ("search.max_batches=6", "search.patience=6", "ladder.overlap_pct=10")
+    settings = config("search.on_error=skip", f"search.pruner={pruner}", *longer)
     broken(monkeypatch, ValueError("boom"), at_call=20)
     whole = execute(state, settings)
     broken(monkeypatch, ValueError("boom"), at_call=20)
@@ -385,8 +392,8 @@ def test_a_storage_failure_is_not_hidden_by_the_attempt_to_record_it(
     assert names(state, experiment.run_id)[-2:] == ["ORCH.ERROR", "ORCH.ERROR"]
 
 
-def test_numbers_for_mlflow_are_owed_by_batch(state: State) -> None:
-    experiment = execute(state, config())
+def test_numbers_for_mlflow_are_owed_by_batch(whole: tuple[State, Experiment, Follower]) -> None:
+    state, experiment, _ = whole
     with Store.open(state.database) as store:
         owed = store.owed(experiment.exp_id)
     of_first_cell = [metric for _, cell, metric in owed if cell == 0]
