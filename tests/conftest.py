@@ -75,6 +75,6 @@ def prefect_database(common: Path) -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with tests that start servers come first: they take longest, and none should be alone at the end."""
-    slow = {item.path for item in items if item.get_closest_marker("integration")}
+    """Files with tests that start servers or kill come first: they take longest; none should be alone at the end."""
+    slow = {item.path for item in items for name in ("integration", "slow") if item.get_closest_marker(name)}
     items.sort(key=lambda item: item.path not in slow)
