@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -312,34 +313,41 @@ def completed(served: Served, store: Store, flow_run: str) -> str:
     return run.run_id
 
 
-@pytest.mark.integration
-def test_what_is_scheduled_is_executed_and_a_run_by_hand_with_other_parameters_waits_for_it(
-    served: Served, store: Store
-) -> None:
+@dataclass(frozen=True)
+class Begun:
+    """Flow runs: one that died, one that was scheduled, and one by hand, with other parameters, started meanwhile."""
+
+    lost: str
+    scheduled: str
+    by_hand: str
+
+
+@pytest.fixture(scope="module")
+def begun(served: Served, store: Store) -> Begun:
     prefect, nightly = served.prefect, served.prefect.deployment("nightly")["id"]
+    lost = prefect.orphan(store)
     own = {"schedule": {"interval": 10}, "active": True, "slug": "soon", "parameters": {"config": TINY}}
     (added,) = prefect.api("POST", f"deployments/{nightly}/schedules", [own])
 
-    begun: list[Any] = []
+    under_way: list[Any] = []
 
     def begins() -> bool:
-        begun.extend(one for one in prefect.flow_runs("nightly") if one["state_type"] in {"PENDING", "RUNNING"})
-        return bool(begun)
+        under_way.extend(one for one in prefect.flow_runs("nightly") if one["state_type"] in {"PENDING", "RUNNING"})
+        return bool(under_way)
 
     runs.wait_until(begins, SECONDS, every=0.5)
-    first = begun[0]
-    second = prefect.start("nightly", config=TINY | {"name": "by-hand", "seed": 11})
+    by_hand = prefect.start("nightly", config=LONGER)
     prefect.api("DELETE", f"deployments/{nightly}/schedules/{added['id']}")
+    assert under_way[0]["auto_scheduled"] is True
+    return Begun(lost, under_way[0]["id"], by_hand)
 
-    assert first["auto_scheduled"] is True
-    run_ids = [completed(served, store, flow_run) for flow_run in (first["id"], second)]
-    one, other = (runs.stored(store, run_id) for run_id in run_ids)
-    assert one.finished_at is not None
-    assert one.finished_at < other.started_at
-    assert [run.config["name"] for run in (one, other)] == ["scheduled", "by-hand"]
-    assert other.config["seed"] == 11
-    states = prefect.api("GET", f"flow_run_states/?flow_run_id={second}")
-    assert "AwaitingConcurrencySlot" in {state["name"] for state in states}
+
+@pytest.mark.integration
+def test_what_is_scheduled_is_executed_and_ends_orphans(served: Served, store: Store, begun: Begun) -> None:
+    run_id = completed(served, store, begun.scheduled)
+    assert runs.stored(store, run_id).config["name"] == "scheduled"
+    assert runs.stored(store, store.run_of_flow(begun.lost) or "").status == "STOPPED"
+    assert served.prefect.state_of(begun.lost)[0] == "Crashed"
 
 
 @pytest.mark.integration
@@ -350,15 +358,12 @@ def test_no_run_is_made_with_wrong_parameters(served: Served) -> None:
 
 @pytest.mark.integration
 @pytest.mark.usefixtures("quick")
-def test_a_flow_run_ends_orphans_stops_at_once_when_it_is_cancelled_and_goes_on_when_it_is_retried(
-    served: Served, store: Store
+def test_a_run_by_hand_waits_for_another_stops_at_once_when_it_is_cancelled_and_goes_on_when_it_is_retried(
+    served: Served, store: Store, begun: Begun
 ) -> None:
-    prefect = served.prefect
-    lost = prefect.orphan(store)
-    flow_run = prefect.start(config=LONGER)
-    run_id = prefect.search_of(flow_run, store).run_id
-    assert runs.stored(store, store.run_of_flow(lost) or "").status == "STOPPED"
-    assert prefect.state_of(lost)[0] == "Crashed"
+    prefect, flow_run = served.prefect, begun.by_hand
+    run = prefect.search_of(flow_run, store)
+    run_id = run.run_id
     prefect.set_state(flow_run, "CANCELLING", "Cancelling")
     cancelled = time.monotonic()
     runs.wait_until(lambda: runs.stored(store, run_id).status == "STOPPED")
@@ -369,10 +374,15 @@ def test_a_flow_run_ends_orphans_stops_at_once_when_it_is_cancelled_and_goes_on_
 
     assert seconds < 5 * runs.slowness()
     assert shown["name"] == f"deployed, 2 cells, {run_id[-6:]}"
-    assert shown["tags"] == ["manual", "config:deployed", "STOPPED"]
+    assert shown["tags"] == ["nightly", "config:deployed", "STOPPED"]
     assert any(f"# Run `{run_id}`, STOPPED" in str(artifact["data"]) for artifact in artifacts)
     assert len(store.results(runs.stored(store, run_id).exp_id)) > 0
     runs.wait_until(lambda: mlflow_status(served.state, run_id) == "KILLED")
+    finished_at = runs.stored(store, store.run_of_flow(begun.scheduled) or "").finished_at
+    assert finished_at is not None
+    assert finished_at < run.started_at
+    states = prefect.api("GET", f"flow_run_states/?flow_run_id={flow_run}")
+    assert "AwaitingConcurrencySlot" in {state["name"] for state in states}
     prefect.set_state(flow_run, "SCHEDULED", "AwaitingRetry")
     assert completed(served, store, flow_run) == run_id
     assert fingerprint(served.state, run_id) == uncut(served.state, store)
