@@ -10,7 +10,6 @@ from mlab.config import Config
 from mlab.core.records import Experiment
 from mlab.core.state import State
 from mlab.core.streams import OutputError
-from mlab.report import summary, terminal
 from mlab.report.progress import Progress
 from mlab.search.watcher import Watcher
 from mlab.store import Store
@@ -47,6 +46,8 @@ class Terminal(Progress, Watcher):
         run = self._run()
         if not self._as_json and run.status in {"COMPLETED", "STOPPED"}:
             self.__exit__(None, None, None)
+            from mlab.report import terminal  # late here and below: the first batch is searched without
+
             cells, replays = self._store.cells(run.exp_id), self._store.replays(run.exp_id)
             with suppress(OutputError):  # told at the end of the command, whose work goes on
                 terminal.final(terminal.console(sys.stdout), run, cells, self._state.root, replays)
@@ -56,6 +57,8 @@ class Terminal(Progress, Watcher):
         """Print the JSON object, with the ids that the run has elsewhere, and say what MLflow has not got yet."""
         run = self._run()
         if self._as_json:
+            from mlab.report import summary
+
             print(json.dumps(summary.run_json(run, self._store.cells(run.exp_id))), flush=True)
         if line := undelivered(self._store, run, self._sidecar.answer if self._sidecar else None):
             say(line)

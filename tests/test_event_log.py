@@ -52,7 +52,7 @@ def killed_at(monkeypatch: pytest.MonkeyPatch, step: int) -> Iterator[list[str]]
 def append(path: Path, text: str) -> None:
     recorder = Recorder(size=10)
     recorder.open(path)
-    recorder(None, "info", {"event": "UI.EXPORT", "msg": text})
+    recorder.record({"event": "UI.EXPORT", "msg": text})
     recorder.close()
 
 

@@ -115,15 +115,15 @@ def test_a_thread_that_copies_the_context_inherits_the_ids(log: Path) -> None:
 def test_ring_holds_the_last_events() -> None:
     recorder = Recorder(size=3)
     for count in range(5):
-        recorder(None, "info", {"event": "EVAL.CALL", "count": count})
+        recorder.record({"event": "EVAL.CALL", "count": count})
     assert [event["count"] for event in recorder.recent] == [2, 3, 4]
 
 
 def test_what_came_before_the_log_was_open_is_its_beginning(tmp_path: Path) -> None:
     recorder = Recorder(size=10)
-    recorder(None, "info", {"event": "ORCH.START"})
+    recorder.record({"event": "ORCH.START"})
     recorder.open(tmp_path / "run.jsonl")
-    recorder(None, "info", {"event": "BUILD.CONFIG"})
+    recorder.record({"event": "BUILD.CONFIG"})
     recorder.close()
     assert [event["event"] for event in lines(tmp_path / "run.jsonl")] == ["ORCH.START", "BUILD.CONFIG"]
 
@@ -132,7 +132,7 @@ def test_opening_again_appends_and_another_run_gets_its_own(tmp_path: Path) -> N
     recorder = Recorder(size=10)
     for name, path in (("ORCH.START", "a"), ("ORCH.DONE", "a"), ("APP.START", "b")):
         recorder.open(tmp_path / path)
-        recorder(None, "info", {"event": name})
+        recorder.record({"event": name})
         recorder.close()
     assert [event["event"] for event in lines(tmp_path / "a")] == ["ORCH.START", "ORCH.DONE"]
     assert [event["event"] for event in lines(tmp_path / "b")] == ["APP.START"]
@@ -142,7 +142,7 @@ def test_a_full_disk_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
     recorder = Recorder(size=10)
     recorder.open(Path("/dev/full"))
     with caplog.at_level(logging.WARNING, "mlab"):
-        recorder(None, "info", {"event": "ORCH.BATCH"})
+        recorder.record({"event": "ORCH.BATCH"})
     recorder.close()
     assert "No space left" in caplog.text
     assert len(recorder.recent) == 1
@@ -153,7 +153,7 @@ def test_a_log_that_cannot_be_opened_stops_nothing(tmp_path: Path, caplog: pytes
     recorder = Recorder(size=10)
     with caplog.at_level(logging.WARNING, "mlab"):
         recorder.open(tmp_path / "events" / "run.jsonl")
-    recorder(None, "info", {"event": "ORCH.BATCH"})
+    recorder.record({"event": "ORCH.BATCH"})
     recorder.close()
     assert "event log" in caplog.text
     assert len(recorder.recent) == 1
@@ -219,7 +219,7 @@ def write_long_lines(path: Path, worker: int) -> None:
     recorder = Recorder(size=1)
     recorder.open(path)
     for count in range(200):
-        recorder(None, "info", {"event": "ORCH.SAVE_OK", "worker": worker, "count": count, "msg": "x" * 20_000})
+        recorder.record({"event": "ORCH.SAVE_OK", "worker": worker, "count": count, "msg": "x" * 20_000})
 
 
 def test_lines_of_several_processes_never_mix(tmp_path: Path) -> None:
@@ -255,12 +255,12 @@ def test_a_line_that_was_cut_short_spoils_no_other(tmp_path: Path) -> None:
     path = tmp_path / "events" / "a.jsonl"
     recorder = Recorder(10)
     recorder.open(path)
-    recorder(None, "info", {"event": "ORCH.BATCH", "msg": "first"})
+    recorder.record({"event": "ORCH.BATCH", "msg": "first"})
     with path.open("ab") as log:  # a process is killed in the middle of a line
         log.write(b'{"event": "ORCH.SA')
     again = Recorder(10)
     again.open(path)
-    again(None, "info", {"event": "ORCH.BATCH", "msg": "second"})
+    again.record({"event": "ORCH.BATCH", "msg": "second"})
     again.close()
     assert [event["msg"] for event in EventLog(path).news()] == ["first", "second"]
 
@@ -281,8 +281,8 @@ def test_a_line_that_a_full_disk_has_cut_short_spoils_no_other(tmp_path: Path) -
             return int(self.log.write(taken))
 
     recorder._log = Full(recorder._log)  # type: ignore[assignment]
-    recorder(None, "info", {"event": "ORCH.BATCH", "msg": "lost"})
-    recorder(None, "info", {"event": "ORCH.BATCH", "msg": "kept"})
+    recorder.record({"event": "ORCH.BATCH", "msg": "lost"})
+    recorder.record({"event": "ORCH.BATCH", "msg": "kept"})
     assert [event["msg"] for event in EventLog(path).news()] == ["kept"]
 
 

@@ -164,11 +164,25 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert [name for name in (*options, "MLAB_STATE_DIR", "MLAB_DEBUG") if name not in out] == []
 
 
+def loaded(arguments: list[str], state: Path, names: set[str]) -> set[str]:
+    """Which of these modules a process has loaded in the end that takes the arguments of a command line."""
+    told = f"print(*({names} & set(sys.modules)), file=sys.stderr)"
+    code = f"import sys; from flows import run; run.main({arguments}); {told}"
+    with runs.python("-c", code, state=state, pace="whole") as process:
+        return set(process.communicate(timeout=60)[1].decode().splitlines()[-1].split())
+
+
+SLOW = {"prefect", "mlflow", "matplotlib", "rich", "alembic", "redis", "multiprocessing", "pandas", "scipy"}
+
+
 def test_bad_input_is_refused_before_anything_slow_is_loaded(tmp_path: Path) -> None:
-    slow = "print({'prefect', 'mlflow', 'optuna', 'sqlalchemy', 'matplotlib'} & set(__import__('sys').modules))"
-    code = f"from flows import run; run.main(['--set', 'seed=x']); {slow}"
-    with runs.python("-c", code, state=tmp_path / "state", pace="whole") as process:
-        assert process.communicate(timeout=60)[0] == b"set()\n"
+    assert loaded(["--set", "seed=x"], tmp_path / "state", {*SLOW, "optuna", "sqlalchemy", "numpy"}) == set()
+
+
+def test_a_search_without_workers_and_terminal_loads_what_its_batches_need(state: State) -> None:
+    Store.open(state.database).close()
+    sets = [part for override in [*TINY, "search.max_batches=1"] for part in ("--set", override)]
+    assert loaded(["--offline", "--json", *sets], state.root, SLOW) == set()
 
 
 # Runs that are stored

@@ -5,18 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import Field, model_validator
 
-from mlab import market
 from mlab.core.decimals import exact, plain
 from mlab.core.errors import ConfigError
 from mlab.core.records import Cell
 from mlab.core.section import Section, rule
-from mlab.market.files import checked
 from mlab.model.limits import ROOM, Limits, conflict, possible_shares_pct
-from mlab.placing.grid import UP, Grid
+
+if TYPE_CHECKING:
+    from mlab.market import Market
+    from mlab.placing import Grid
 
 Rule: TypeAlias = Annotated[float, Field(ge=0, le=1e18)]
 
@@ -75,6 +76,8 @@ class MarketRules(Section):
         missing = [name for name in (*NUMBERS, *NAMES) if given.get(name) is None]
         if not missing:
             return given
+        from mlab import market  # noqa: PLC0415 - late here and below, for most runs have none
+
         symbol = given.get("symbol")
         try:
             found = market.read(Path(given["file"]), symbol if isinstance(symbol, str) else None)
@@ -88,6 +91,8 @@ class MarketRules(Section):
 
     @model_validator(mode="after")
     def _sensible(self) -> MarketRules:
+        from mlab.market.files import checked  # noqa: PLC0415
+
         if self.as_of is not None:
             try:
                 datetime.fromisoformat(self.as_of)
@@ -99,16 +104,20 @@ class MarketRules(Section):
             raise rule(str(error).removeprefix("market: ")) from None
         return self
 
-    def market(self) -> market.Market:
+    def market(self) -> Market:
         """The rules."""
+        from mlab.market import Market  # noqa: PLC0415
+
         given: dict[str, Any] = {name: getattr(self, name) for name in (*NAMES, "origin", *NUMBERS)}
         given = {name: value for name, value in given.items() if value is not None}
         decimals = {name: Decimal(repr(value)) for name, value in given.items() if isinstance(value, float)}
         as_of = datetime.fromisoformat(self.as_of) if self.as_of else None
-        return market.Market(**given | decimals, as_of=as_of and as_of.replace(tzinfo=as_of.tzinfo or UTC))
+        return Market(**given | decimals, as_of=as_of and as_of.replace(tzinfo=as_of.tzinfo or UTC))
 
     def grid(self, base_price: float) -> Grid:
         """The rules in whole numbers, for the budget and the entry price."""
+        from mlab.placing import Grid  # noqa: PLC0415
+
         return Grid.of(self.market(), Decimal(repr(self.budget)), Decimal(repr(self.price or base_price)))
 
     def limits(self, wanted: Limits, base_price: float) -> Limits:
@@ -127,6 +136,8 @@ class MarketRules(Section):
         limits = self.limits(wanted, base_price)
         first, _ = possible_shares_pct(cell.num_orders, limits.martingale_pct[0])
         if limits.first_volume_min_pct > first * (1.0 - ROOM):
+            from mlab.placing.grid import UP  # noqa: PLC0415
+
             least = Decimal(repr(self.budget)) * self.grid(base_price).least_share_pct / 100
             needed = plain(UP.plus(100 * least / Decimal(repr(first * (1.0 - 2.0 * ROOM)))))
             why = f"order 1 of {cell.num_orders} gets at most {first:.4g} %, and must be {plain(UP.plus(least))}"

@@ -13,10 +13,9 @@ from pydantic import Field, Tag, field_validator, model_validator
 
 from mlab.config.market import MarketRules
 from mlab.config.replay import ReplayRules
-from mlab.core.records import Cell
+from mlab.core.records import Cell, Sizing
 from mlab.core.redaction import redacted
 from mlab.core.section import Section, rule
-from mlab.model.ladder import Sizing
 from mlab.model.limits import Limits, conflict
 from mlab.model.objective import Score
 

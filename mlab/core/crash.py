@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
-import psutil
 
 from mlab.core.errors import LabError, one_line, reason
 from mlab.core.events import recorder
@@ -126,6 +125,8 @@ def _crash(path: Path) -> Crash | None:
 
 
 def _system_stats(root: Path) -> Json:
+    import psutil  # noqa: PLC0415 - late, for it is seldom needed
+
     memory, disk = psutil.virtual_memory(), psutil.disk_usage(str(root))
     process = psutil.Process()
     return {

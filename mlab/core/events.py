@@ -11,15 +11,15 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, cast, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import orjson
-import structlog
 
 from mlab.core.event_log import EventLog
 from mlab.core.redaction import redacted
@@ -37,7 +37,7 @@ NAMES: frozenset[str] = frozenset(get_args(Name))
 QUIET: frozenset[str] = frozenset({"EVAL.CALL", "EVAL.RETURN", "DB.UPSERT_RES", "DB.VERIFY"})
 """Several a batch: always in the event log, in other logs only with MLAB_DEBUG=1."""
 
-Event: TypeAlias = MutableMapping[str, Any]
+Event: TypeAlias = dict[str, Any]
 
 
 class Recorder:
@@ -70,15 +70,14 @@ class Recorder:
             with _harmless():
                 log.close()
 
-    def __call__(self, _logger: object, _method: str, event: Event) -> Event:
-        """Record one event."""
+    def record(self, event: Event) -> None:
+        """Keep one event."""
         line = _line(event)
         self.recent.append(orjson.loads(line))
         if self._log is not None:
             self._write(line)
         elif len(self._waiting) < 100:
             self._waiting.append(line)
-        return event
 
     def _write(self, line: bytes) -> None:
         log = self._log
@@ -147,45 +146,30 @@ def debugging() -> bool:
     return os.environ.get("MLAB_DEBUG") == "1"
 
 
-def _stamp(_logger: object, method: str, event: Event) -> Event:
-    """Put time, level and name first; fields that do not apply are left out."""
-    head = {
-        "ts": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "lvl": method.upper(),
-        "event": event.pop("event"),
-        "msg": event.pop("msg"),
-    }
-    return head | {key: value for key, value in event.items() if value is not None}
-
-
-def _redact(_logger: object, _method: str, event: Event) -> Event:
-    return cast(Event, redacted(event))
-
-
-def _to_standard_logging(_logger: object, _method: str, event: Event) -> Event:
-    """Hand the event to the logger ``mlab``: a readable line, with the fields beside it."""
-    _show(event)
-    raise structlog.DropEvent
-
-
 def _show(event: Event) -> None:
+    """Hand an event to the logger ``mlab``: a readable line, with the fields beside it."""
     if event["event"] not in QUIET or debugging():
         level = logging.getLevelNamesMapping()[event["lvl"]]
         logging.getLogger("mlab").log(level, "%s %s", event["event"], event["msg"], extra={"mlab": dict(event)})
 
 
-_logger: Any = structlog.wrap_logger(
-    None,
-    processors=[structlog.contextvars.merge_contextvars, _stamp, _redact, recorder, _to_standard_logging],
-    wrapper_class=structlog.BoundLogger,
-    cache_logger_on_first_use=False,
-)
-
-
 def emit(name: Name, msg: str, *, level: Literal["debug", "info", "warning", "error"] = "info", **fields: Any) -> None:
     """Emit one event: its message is one plain sentence, its fields are JSON values; None where one does not apply."""
-    getattr(_logger, level)(name, msg=msg, **fields)
+    head = {"ts": datetime.now(UTC).isoformat(timespec="milliseconds"), "lvl": level.upper(), "event": name, "msg": msg}
+    ids_and_fields = _bound.get() | fields
+    event = redacted(head | {key: value for key, value in ids_and_fields.items() if value is not None})
+    recorder.record(event)
+    _show(event)
 
 
-bound = structlog.contextvars.bound_contextvars
-"""Bind ids to every event emitted inside the context, in this thread or task."""
+_bound: ContextVar[Event] = ContextVar("bound", default={})  # noqa: B039 - never changed, only replaced
+
+
+@contextmanager
+def bound(**ids: Any) -> Iterator[None]:
+    """Bind ids to every event emitted inside the context, in this thread or task."""
+    token = _bound.set(_bound.get() | ids)
+    try:
+        yield
+    finally:
+        _bound.reset(token)

@@ -10,6 +10,10 @@ Status: TypeAlias = Literal["PENDING", "RUNNING", "COMPLETED", "FAILED", "STOPPE
 Outcome: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL"]
 Kind: TypeAlias = Literal["ladder", "classical"]
 Json: TypeAlias = dict[str, Any]
+Sizing: TypeAlias = Literal["quote", "base"]
+"""What an order's volume counts: money, or coins."""
+Need: TypeAlias = Literal["fill", "path"]
+"""Where a needed rebound is taken: after a fill, or just before it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,11 @@ def mend() -> None:
     sys.stdout, sys.stderr = _text(sys.stdout, _Answer(1)), _text(sys.stderr, _Beside(2))
 
 
+def styled(stream: TextIO) -> bool:
+    """Whether it is a terminal that takes colours, and lines drawn anew."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def write(text: str) -> None:
     """Print what programs read (CSV, JSON, HTML): in UTF-8, as in a file, whatever the terminal speaks."""
     sys.stdout.flush()

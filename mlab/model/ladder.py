@@ -19,14 +19,15 @@ ladders of the batch.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlab.core.records import Need as Need  # noqa: PLC0414 - found here, too
+from mlab.core.records import Sizing as Sizing  # noqa: PLC0414
+
 Array: TypeAlias = NDArray[np.float64]
-Sizing: TypeAlias = Literal["quote", "base"]
-Need: TypeAlias = Literal["fill", "path"]
 
 
 def accumulate(rows: Array) -> Array:

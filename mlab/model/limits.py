@@ -14,15 +14,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-import numpy as np
 from pydantic import Field, field_validator
 
 from mlab.core.decimals import exact
 from mlab.core.records import Cell, Json
 from mlab.core.section import Section, rule
-from mlab.model.ladder import Array
+
+if TYPE_CHECKING:
+    from mlab.model.ladder import Array
 
 GUARD = 1e-10  # share kept from every limit and threshold: optima sit on them, and rounding must not cross
 ROUNDING = 4e-13  # rounding of a price over the base price, and of the indents that follow from it
@@ -77,6 +78,8 @@ class Gaps:
 
     def restore(self, price: Array) -> None:
         """Move prices (M, B), in place, where rounding or an unfinished step has left a gap beyond its bounds."""
+        import numpy as np  # noqa: PLC0415 - late here and below: a config is judged without
+
         least, most = self.least, self.most or np.inf
         gap = price[:-1] - price[1:]
         broken = np.flatnonzero((gap.min(axis=0) < least) | (gap.max(axis=0) > most))
@@ -91,14 +94,22 @@ class Gaps:
 
 def least_rest(orders: int, growth_min: float) -> Array:
     """Of orders 1..M, the volumes from that one on, over its own, were all later growths the least. F23, shape (M,)."""
-    rest = np.ones(orders)
-    for k in range(orders - 2, -1, -1):
-        rest[k] = 1.0 + growth_min * rest[k + 1]  # F23
-    return rest
+    import numpy as np  # noqa: PLC0415
+
+    return np.array(_least_rest(orders, growth_min))
+
+
+def _least_rest(orders: int, growth_min: float) -> list[float]:
+    rest = [1.0]  # from the last order up
+    for _ in range(orders - 1):
+        rest.append(1.0 + growth_min * rest[-1])  # F23
+    return rest[::-1]
 
 
 def least_spread(orders: int, growth_min: float, last: float) -> Array:
     """Of orders 1..M, the least ratio of the volumes so far to its own that leads to ``last`` at M. F24, shape (M,)."""
+    import numpy as np  # noqa: PLC0415
+
     spread = np.full(orders, last)
     for k in range(orders - 2, -1, -1):
         spread[k] = growth_min * (spread[k + 1] - 1.0)  # F24
@@ -108,7 +119,7 @@ def least_spread(orders: int, growth_min: float, last: float) -> Array:
 def possible_shares_pct(orders: int, growth_min_pct: float) -> tuple[float, float]:
     """The most that order 1 and the least that order M can hold, in percent: any growth above the least moves both."""
     growth_min = 1.0 + growth_min_pct / 100.0
-    first = 100.0 / float(least_rest(orders, growth_min)[0])
+    first = 100.0 / _least_rest(orders, growth_min)[0]
     return first, first * growth_min ** (orders - 1)
 
 
@@ -135,6 +146,8 @@ def conflict(cell: Cell, limits: Limits) -> str | None:
 
 def broken_limits(schedule: Json, limits: Limits) -> list[str]:
     """Names of the limits that a schedule of the contract breaks, judged by its own numbers; empty where all hold."""
+    import numpy as np  # noqa: PLC0415
+
     indent, volume, growth = (np.asarray(schedule[key]) for key in ("indent_pct", "volume_pct", "martingale_pct"))
     gaps = np.diff(indent)
     low, high = limits.martingale_pct

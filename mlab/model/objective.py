@@ -19,8 +19,8 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field, model_validator
 
+from mlab.core.records import Need, Sizing
 from mlab.core.section import Section, rule
-from mlab.model.ladder import Need, Sizing
 from mlab.model.limits import Limits
 
 Weight: TypeAlias = Annotated[float, Field(ge=0, le=1_000_000)]

@@ -7,16 +7,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self, TextIO
-
-from rich import progress as bars
-from rich.console import Console
+from typing import TYPE_CHECKING, Self, TextIO
 
 from mlab.config import Config
 from mlab.core.records import Cell, CellResult, Experiment
-from mlab.report import columns
+from mlab.core.streams import styled
 from mlab.report.numbers import clock
-from mlab.report.terminal import WIDTH, console
+
+if TYPE_CHECKING:
+    from rich import progress as bars
 
 
 class Progress:
@@ -26,8 +25,8 @@ class Progress:
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        self._console = console(stream or sys.stderr)
-        self._bar = _bar(self._console)
+        self._stream = stream or sys.stderr
+        self._bar = _bar(self._stream) if styled(self._stream) else None
         self._task: bars.TaskID | None = None
         self._cells: Sequence[Cell] = ()
         self._max_batches = self._batch_size = self._evaluations = self._worked = self._finished = 0
@@ -38,18 +37,21 @@ class Progress:
 
     def __enter__(self) -> Self:
         """Show the bar."""
-        self._bar.start()
+        if self._bar is not None:
+            self._bar.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Take the bar away; lines of finished cells stay."""
-        self._bar.stop()
+        if self._bar is not None:
+            self._bar.stop()
 
     def start(self, cells: Sequence[Cell], max_batches: int, batch_size: int) -> None:
         """Name what is to be searched: the cells, and for each the most batches, of so many trials."""
         self._cells, self._max_batches, self._batch_size = cells, max_batches, batch_size
         self._began = time.monotonic()
-        self._task = self._bar.add_task("search", total=len(cells) * max_batches, status="starting")
+        if self._bar is not None:
+            self._task = self._bar.add_task("search", total=len(cells) * max_batches, status="starting")
 
     def begun(self, run: Experiment, config: Config) -> None:
         """A run is open, and about to be searched."""
@@ -72,11 +74,16 @@ class Progress:
         self._finished += 1
         width = max((len(cell.label) for cell in self._cells), default=0)
         line = f"[{self._finished}/{len(self._cells)}] {result.cell.label:{width}}  {_outcome(result)}"
-        self._console.print(line, soft_wrap=True)
+        if self._bar is None:
+            print(line, file=self._stream, flush=True)
+        else:
+            self._bar.console.print(line, soft_wrap=True)
         self._show(result.cell, f"cell done  {self._pace()}")
 
     def replaying(self, name: str, done: int, steps: int) -> None:
         """Some steps of a replay of the winners are done."""
+        if self._bar is None:
+            return
         if self._replayed is None or name != self._replayed[0]:
             task = self._bar.add_task(name, total=steps, status="")
             self._replayed = name, task, time.monotonic()
@@ -84,7 +91,7 @@ class Progress:
         self._bar.update(task, completed=done, status=_left(began, done, steps))
 
     def _show(self, cell: Cell, status: str) -> None:
-        if self._task is not None:
+        if self._bar is not None and self._task is not None:
             done = sum(self._done.values())
             self._bar.update(self._task, description=cell.label, completed=done, status=status)
 
@@ -102,6 +109,8 @@ def _outcome(result: CellResult) -> str:
     search = f"{result.trials:,} trials, {result.evaluations:,} ladders{early}"
     if result.best is None:
         return f"every trial failed; {search}"
+    from mlab.report import columns  # noqa: PLC0415 - late, as all that a first batch does not need
+
     row = columns.CellRow(result)
     need, path = columns.AT_FILLS.text(row), columns.ON_PATH.text(row)
     return f"score {columns.SCORE.text(row)}  need {need} %, path {path} %  {search}"
@@ -110,7 +119,7 @@ def _outcome(result: CellResult) -> str:
 @contextmanager
 def steps(name: str, stream: TextIO | None = None) -> Iterator[Callable[[int, int], None]]:
     """A bar for work of many steps, on standard error; the block tells it how many of how many are done."""
-    with _bar(console(stream or sys.stderr)) as bar:
+    with _bar(stream or sys.stderr) as bar:
         began, task = time.monotonic(), bar.add_task(name, status="")
 
         def tell(done: int, steps: int) -> None:
@@ -125,7 +134,12 @@ def _left(began: float, done: int, steps: int) -> str:
     return f"{done:,} of {steps:,}  {clock(seconds)} left"
 
 
-def _bar(out: Console) -> bars.Progress:
+def _bar(stream: TextIO) -> bars.Progress:
+    from rich import progress as bars  # noqa: PLC0415 - slow to load, and only for a terminal
+
+    from mlab.report.terminal import WIDTH, console  # noqa: PLC0415
+
+    out = console(stream)
     return bars.Progress(
         bars.TextColumn("{task.description}"),
         bars.BarColumn(bar_width=20 if out.width >= WIDTH else 8),

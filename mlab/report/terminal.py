@@ -19,6 +19,7 @@ from rich.text import Text
 
 from mlab.core.errors import one_line
 from mlab.core.records import Candidate, CellResult, Experiment, StoredReplay
+from mlab.core.streams import styled
 from mlab.model.front import MEANING
 from mlab.report import columns, words
 from mlab.report.columns import Column
@@ -33,12 +34,11 @@ HEADS, FOLDED = (7, 5), 12
 
 def console(stream: TextIO) -> Console:
     """A console on ``stream``: styled on a terminal; free of escape codes in a pipe, with NO_COLOR or TERM=dumb."""
-    styled = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     # Rich takes NO_COLOR to mean "no colours", and would still send bold; no terminal means neither.
     width = None if stream.isatty() else WIDTH
     return Console(
         file=stream,
-        force_terminal=styled,
+        force_terminal=styled(stream),
         force_jupyter=False,  # it writes to its stream there, too
         width=width,
         highlight=False,

@@ -14,7 +14,7 @@ from typing import ParamSpec, Protocol, TypeVar
 from mlab.config import Config
 from mlab.core.records import Experiment
 from mlab.core.state import State
-from mlab.search import engine, pools
+from mlab.search import engine
 from mlab.search.engine import Execution
 from mlab.search.watcher import Publisher, Publishing, Watcher
 from mlab.store import Store
@@ -71,6 +71,8 @@ class Plain:
             for cell in cells:
                 run.search(cell, watcher)
         else:
+            from mlab.search import pools  # noqa: PLC0415 - slow to load, and most runs have no workers
+
             with pools.processes(workers) as submit:
                 pools.hand_out(run, workers, watcher, submit)
 

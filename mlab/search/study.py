@@ -11,7 +11,11 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 
 import numpy as np
-import optuna
+
+from mlab.core.optional import without
+
+with without("redis"):  # of a storage that nobody uses here; takes longer to load than all of Optuna
+    import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner

@@ -8,11 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, create_engine, event, text
+from sqlalchemy import URL, Connection, create_engine, event, inspect, text
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -71,25 +67,22 @@ class Database:
 
         StoreError where the file is of a later version of the program, or is not a database of ours.
         """
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-        revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+        known = revisions()
         with self._worded():
             self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.reading() as session:
-            current = MigrationContext.configure(session.connection()).get_current_revision()
-            if current not in {*revisions, None}:
+            current = _revision(session)
+            if current not in {*known, None}:
                 raise StoreError(
-                    f"schema {current} is newer than this program, which knows {revisions[0]}; "
+                    f"schema {current} is newer than this program, which knows {known[-1]}; "
                     "upgrade it, or set MLAB_STATE_DIR"
                 )
-            if self._reading and current != revisions[0]:
+            if self._reading and current != known[-1]:
                 raise StoreError("read-only and of an earlier version; copy it to where it can be brought up to date")
-        if current != revisions[0]:
+        if current != known[-1]:
             with self.writing() as session:
-                config.attributes["connection"] = session.connection()
-                command.upgrade(config, "head")
-        return revisions[0]
+                _upgrade(session)
+        return known[-1]
 
     def space(self) -> tuple[int, int]:
         """Bytes of the file, and how many of them removed rows have left free."""
@@ -117,6 +110,30 @@ class Database:
             line = f"{self.path}: {_reason(error, self.path.parent)}"
             emit("DB.ERROR", line, level="error", error=type(error).__name__)
             raise StoreError(line) from error
+
+
+def revisions() -> list[str]:
+    """The revisions of the tables, the first one first: the files of alembic's begin with their numbers."""
+    return sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _revision(session: Session) -> str | None:
+    """The revision that the tables have; None where there are none yet."""
+    if not inspect(session.connection()).has_table("alembic_version"):
+        return None
+    revision: str | None = session.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
+
+
+def _upgrade(session: Session) -> None:
+    """Bring the tables up to date."""
+    from alembic import command  # noqa: PLC0415 - slow to load, and most databases are up to date
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = session.connection()
+    command.upgrade(config, "head")
 
 
 def _configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
