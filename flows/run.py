@@ -89,6 +89,10 @@ def run(
         must = "is reached through Prefect, which is not up: make ui starts it, or set PREFECT_API_URL"
         raise ConfigError("environment", cluster.VARIABLE, must)
     # Imported here, because what is wrong with the input is said at once.
+    if workers > 1 and api is None:
+        from mlab.search import forkserver
+
+        forkserver.begin("flows.app", "flows.cluster", "flows.services")  # a worker looks into this module, too
     from flows.terminal import Terminal, say
     from mlab.core.events import emit
     from mlab.report.live import following

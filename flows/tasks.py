@@ -6,7 +6,6 @@ of Prefect's ends a search or falsifies it, while retries, durations, failures a
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -24,7 +23,7 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 from flows.cluster import Cluster
 from mlab.core.errors import LabError, WorkerLost
 from mlab.core.redaction import redacted
-from mlab.search import pools
+from mlab.search import forkserver, pools
 from mlab.search.engine import Execution
 from mlab.search.run import Plain
 from mlab.search.watcher import Watcher
@@ -71,7 +70,7 @@ def _runner(cluster: Cluster, workers: int) -> TaskRunner[Any]:
         options = {"log_to_driver": False} | ({} if cluster.address else {"num_cpus": workers})
         ray: TaskRunner[Any] = RayTaskRunner(address=cluster.address or None, init_kwargs=options)
         return ray
-    return ProcessPoolTaskRunner(workers, initializer=pools.begin_worker, initargs=(os.getpid(),))
+    return ProcessPoolTaskRunner(workers, initializer=pools.begin_worker)
 
 
 class Attempt(Generic[T]):
@@ -158,7 +157,7 @@ class TaskSteps:
         return function()
 
     def _hand_out(self, run: Execution, workers: int, watcher: Watcher) -> None:
-        pools.one_thread_each()
+        forkserver.one_thread_each()
         with runner_of(self._cluster, workers) as runner:
 
             def submit(assignment: Assignment) -> Future[None]:

@@ -202,7 +202,7 @@ def empty_figure(width: float, height: float) -> Figure:
 
 def describe(axes: Axes, title: str, x: str, y: str) -> None:
     """Say what is shown, in the style of all pictures."""
-    axes.set_title(title, color=INK, fontsize=11, loc="left")
+    axes.set_title(title, color=INK, fontsize=11, loc="left", y=1.0)
     axes.set_xlabel(x, color=INK)
     axes.set_ylabel(y, color=INK)
     axes.spines[["top", "right"]].set_visible(False)

@@ -6,23 +6,18 @@ import importlib
 import logging
 import multiprocessing
 import os
-import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 
 from mlab.core import events
 from mlab.core.errors import WorkerLost
-from mlab.search import worker
+from mlab.search import forkserver, worker
 from mlab.search.engine import Execution
 from mlab.search.polling import PERIOD_S, StorePoller
 from mlab.search.watcher import Watcher
 from mlab.search.worker import Assignment, assignments
-
-BLAS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-"""How many threads numpy's libraries use: one, where there is a process for every core."""
 
 
 def hand_out(run: Execution, workers: int, watcher: Watcher, submit: Callable[[Assignment], Future[None]]) -> None:
@@ -55,30 +50,21 @@ def hand_out(run: Execution, workers: int, watcher: Watcher, submit: Callable[[A
 @contextmanager
 def processes(count: int) -> Iterator[Callable[[Assignment], Future[None]]]:
     """So many processes of this machine, on their way up; what has them search a cell. They end with the block."""
-    one_thread_each()
-    with ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), begin_worker, (os.getpid(),)) as pool:
-        # An interrupt from the keyboard is for this process alone; the others inherit that they do not see it.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    with ProcessPoolExecutor(count, forkserver.begin(), begin_worker) as pool:
         for _ in range(count):
-            pool.submit(importlib.import_module, worker.__name__)  # what a search needs
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            pool.submit(importlib.import_module, worker.__name__)  # starts one each
         with killed_when_cut():
             yield lambda assignment: pool.submit(search_cell, assignment)
 
 
-def one_thread_each() -> None:
-    """Have the processes that this one starts use one core each."""
-    for name in BLAS:
-        os.environ.setdefault(name, "1")
-
-
-def begin_worker(parent: int) -> None:
-    """Let a worker end with the process that started it, even one that had no time to say so."""
+def begin_worker() -> None:
+    """Let a worker end with the process that asked for it, even one that had no time to say so."""
+    parent = multiprocessing.parent_process()
 
     def end_with_parent() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
+        if parent is not None:
+            parent.join()
+            os._exit(1)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
 
