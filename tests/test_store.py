@@ -165,6 +165,20 @@ def test_how_far_a_run_has_come_takes_as_many_queries_for_400_cells_as_for_one(s
         store.cell(run.exp_id, 400)
 
 
+def test_a_batch_takes_as_many_queries_after_400_cells_as_in_the_first(store: Store) -> None:
+    cells = [Cell(index, 1.0 + index // 20, 3 + index % 20) for index in range(400)]
+    run = store.create_experiment(RUN, "dca", CONFIG, "", cells)
+    taken = []
+    for cell in (cells[0], *cells[1::40], cells[399]):
+        batch = batch_of(cell, 0, 3.0 + cell.index, 2.0 + cell.index)
+        with queries() as found:
+            store.commit_batch(run.exp_id, batch, 50, 1.0)
+            store.verify(run.exp_id, batch)
+        taken.append(len(found))
+
+    assert set(taken) == {taken[0]} and taken[0] <= 10, taken
+
+
 def test_results_are_listed_by_cell_then_score_then_id(store: Store, run: Experiment) -> None:
     store.commit_batch(run.exp_id, batch_of(CELLS[1], 0, 0.5), 50, 0.0)
     store.commit_batch(run.exp_id, batch_of(CELLS[0], 1, 2.0, 1.0), 50, 0.0)

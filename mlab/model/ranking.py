@@ -32,13 +32,18 @@ def ladder_key(schedule: Json) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def rank_key(candidate: Candidate) -> tuple[float, str]:
+    """What ranks the ladders of one cell: the lower score, ties by id."""
+    return candidate.score, candidate.candidate_id
+
+
 def ranked(candidates: Iterable[Candidate]) -> list[Ranked]:
     """The ladders of one cell by score, lower first; ties go by id.
 
     Raises:
         ValueError: candidates of several cells, whose scores do not compare.
     """
-    ordered = sorted(candidates, key=lambda candidate: (candidate.score, candidate.candidate_id))
+    ordered = sorted(candidates, key=rank_key)
     cells = {candidate.cell.index for candidate in ordered}
     if len(cells) > 1:
         raise ValueError(f"scores rank within one cell, these are of cells {sorted(cells)}")

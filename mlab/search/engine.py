@@ -18,6 +18,7 @@ from mlab.core.errors import ConfigError, EvaluationError, LabError, RunBusy, St
 from mlab.core.events import emit
 from mlab.core.records import Batch, Candidate, Cell, CellResult, Experiment, Json, Status, Trial
 from mlab.core.state import State, new_run_id, span_id
+from mlab.model.ranking import rank_key
 from mlab.search import machine, malloc
 from mlab.search.batch import Problem, failed_batch, search_batch
 from mlab.search.stopping import Patience
@@ -111,14 +112,15 @@ class Execution:
         patience = _patience(stored, search.patience)
         problem = Problem.of(self.config, self.experiment.run_id, cell)
         deadline = self._deadline(turns or len(self.config.cells()) - cell.index)
+        leader = next(iter(self.store.results(exp_id, cell.index, limit=1)), None)
         for index in range(len({trial.batch for trial in stored}), search.max_batches):
             if patience.exhausted or (index and time.monotonic() >= deadline):
                 return True
             with events.bound(span_id=span_id(index), batch_idx=index):
                 emit("ORCH.BATCH", f"{cell.label}, batch {index}", score=patience.best)
-                leader = next(iter(self.store.results(exp_id, cell.index, limit=1)), None)
                 batch = self._batch(problem, study, index, leader)
                 self._save(batch)
+                leader = min([*batch.candidates, *([leader] if leader else [])], key=rank_key, default=None)
             if batch.failed:  # what was reported before the failure is not stored: the study forgets it, as after a cut
                 study = self._study(cell, self.store.trials(exp_id, cell.index))
             else:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence, Set
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Row, Select, delete, func, insert, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import ColumnElement, CursorResult, Select, bindparam, delete, func, insert, select
+from sqlalchemy.orm import Session
 
 from mlab.core.errors import StoreError
 from mlab.core.records import Batch, Json, StoredReplay
@@ -18,6 +18,20 @@ from mlab.store.checksum import seal
 from mlab.store.schema import RANK, Base, ExperimentRow, OutboxRow, ReplayRow, ResultRow, TrialRow
 
 
+def _of_cell(table: type[TrialRow | ResultRow]) -> tuple[ColumnElement[bool], ...]:
+    return table.experiment_id == bindparam("exp_id"), table.cell_index == bindparam("cell")
+
+
+# Made once: to put a statement together takes longer than to execute it.
+RANKING = (
+    select(ResultRow.score, ResultRow.candidate_id, ResultRow.batch, ResultRow.ladder)
+    .where(*_of_cell(ResultRow))
+    .order_by(*RANK)
+)
+FOUND = select(TrialRow.ladder, func.count()).where(*_of_cell(TrialRow)).group_by(TrialRow.ladder)
+LEAST = select(func.min(ResultRow.score)).where(ResultRow.experiment_id == bindparam("exp_id"))
+
+
 @dataclass(frozen=True, slots=True)
 class Saved:
     """What a commit left: rows of the batch that were kept, rows the cell holds, and the best score of the run."""
@@ -25,6 +39,15 @@ class Saved:
     rows: int
     held: int
     best_score: float | None
+
+
+class Place(NamedTuple):
+    """A result among those of its cell: the lowest score comes first, ties go by id."""
+
+    score: float
+    candidate_id: str
+    batch: int
+    ladder: str
 
 
 def save(session: Session, experiment: ExperimentRow, batch: Batch, top_k: int, elapsed_s: float) -> Saved:
@@ -39,20 +62,19 @@ def save(session: Session, experiment: ExperimentRow, batch: Batch, top_k: int, 
     if stored and stored != [*batch.trials]:
         raise StoreError(f"{_named(experiment, batch)} is stored with other trials; resume the run")
     if not stored:
-        results = [rows.result_row(exp_id, candidate) for candidate in batch.candidates]
-        ladders = {row["candidate_id"]: row["ladder"] for row in results}
+        ladders: dict[str | None, str] = {
+            one.candidate_id: ladder_key(one.contract["schedule"]) for one in batch.candidates
+        }
         trials = [rows.trial_row(exp_id, cell, trial, ladders.get(trial.candidate_id)) for trial in batch.trials]
         _insert(session, TrialRow, trials)
-        _insert(session, ResultRow, results)
         _insert(session, OutboxRow, rows.outbox_rows(exp_id, batch))
-        _drop(session, _beyond(1, ResultRow.ladder, *_of_cell(ResultRow, exp_id, cell.index)))
-        _drop(session, _beyond(top_k, ResultRow.cell_index, *_of_cell(ResultRow, exp_id, cell.index)))
-        _count(session, exp_id, cell.index, set(ladders.values()))
+        ranking = _keep(session, exp_id, batch, ladders, top_k)
         experiment.best_score = _least(session, exp_id)
         experiment.eval_count += sum(trial.evaluations for trial in batch.trials)
         experiment.elapsed_s = max(experiment.elapsed_s, elapsed_s)
-    ranking = _ranking(session, exp_id, cell.index)
-    kept = sum(row.batch == batch.index for row in ranking)
+    else:
+        ranking = _ranking(session, exp_id, cell.index)
+    kept = sum(place.batch == batch.index for place in ranking)
     return Saved(kept, len(ranking), experiment.best_score)
 
 
@@ -107,7 +129,8 @@ def prune(session: Session, exp_id: int, most: int) -> int:
     row = runs.by_id(session, exp_id)
     if row.status != "COMPLETED":
         raise StoreError(f"run {row.run_id} is {row.status}; of one that may go on no candidate is removed")
-    gone = _drop(session, _surplus(exp_id, most))
+    beyond = delete(ResultRow).where(ResultRow.id.in_(_surplus(exp_id, most)))
+    gone = cast(CursorResult[Any], session.execute(beyond.execution_options(synchronize_session=False))).rowcount
     kept = select(ResultRow.candidate_id).where(ResultRow.experiment_id == exp_id)
     lost = (ReplayRow.kind == "ladder") & ReplayRow.candidate_id.not_in(kept)
     session.execute(delete(ReplayRow).where(ReplayRow.experiment_id == exp_id, lost))
@@ -115,20 +138,11 @@ def prune(session: Session, exp_id: int, most: int) -> int:
 
 
 def _surplus(exp_id: int, most: int) -> Select[int]:
-    return _beyond(most, ResultRow.cell_index, ResultRow.experiment_id + 0 == exp_id)  # found without an index
-
-
-def _beyond(most: int, per: InstrumentedAttribute[Any], *which: ColumnElement[bool]) -> Select[int]:
-    """The ids of these results but for the best ``most`` of those that share a value of ``per``."""
-    place = func.row_number().over(partition_by=per, order_by=RANK).label("place")
-    ranked = select(ResultRow.id, place).where(*which).subquery()
+    """The ids of the results of a run but for the best ``most`` of each cell."""
+    place = func.row_number().over(partition_by=ResultRow.cell_index, order_by=RANK).label("place")
+    of_run = ResultRow.experiment_id + 0 == exp_id  # found without an index
+    ranked = select(ResultRow.id, place).where(of_run).subquery()
     return select(ranked.c.id).where(ranked.c.place > most)
-
-
-def _drop(session: Session, ids: Select[int]) -> int:
-    """Remove results; how many those were."""
-    gone = delete(ResultRow).where(ResultRow.id.in_(ids)).execution_options(synchronize_session=False)
-    return cast(CursorResult[Any], session.execute(gone)).rowcount
 
 
 def _named(experiment: ExperimentRow, batch: Batch) -> str:
@@ -140,24 +154,34 @@ def _insert(session: Session, table: type[Base], values: list[Json]) -> None:
         session.execute(insert(table), [{**row, "checksum": seal(table, row)} for row in values])
 
 
-def _count(session: Session, exp_id: int, cell_index: int, ladders: Set[str]) -> None:
-    """Count how often the trials of a cell have found each of these ladders that is kept."""
-    trials = select(TrialRow.ladder, func.count()).where(*_of_cell(TrialRow, exp_id, cell_index))
-    found = dict(session.execute(trials.group_by(TrialRow.ladder)).tuples().all())
-    kept = select(ResultRow).where(*_of_cell(ResultRow, exp_id, cell_index), ResultRow.ladder.in_(ladders))
-    for row in session.scalars(kept):
-        row.found = found[row.ladder]
+def _keep(session: Session, exp_id: int, batch: Batch, ladders: Mapping[str | None, str], top_k: int) -> list[Place]:
+    """Keep the ``top_k`` best ladders of a cell, each as its best candidate found it, and how often its trials did.
 
-
-def _of_cell(table: type[TrialRow | ResultRow], exp_id: int, cell_index: int) -> tuple[ColumnElement[bool], ...]:
-    return table.experiment_id == exp_id, table.cell_index == cell_index
+    ``ladders`` are those of the batch, by candidate. Returns what is kept, best first.
+    """
+    of_cell = ResultRow.experiment_id == exp_id, ResultRow.cell_index == batch.cell.index
+    new = [Place(one.score, one.candidate_id, batch.index, ladders[one.candidate_id]) for one in batch.candidates]
+    stored = _ranking(session, exp_id, batch.cell.index)
+    best: dict[str, Place] = {}
+    for place in sorted([*stored, *new]):
+        best.setdefault(place.ladder, place)
+    kept = [*best.values()][:top_k]
+    if gone := [place.candidate_id for place in stored if place not in kept]:
+        session.execute(delete(ResultRow).where(*of_cell, ResultRow.candidate_id.in_(gone)))
+    found = dict(session.execute(FOUND, {"exp_id": exp_id, "cell": batch.cell.index}).tuples().all())
+    worth = [one for one, place in zip(batch.candidates, new, strict=True) if place in kept]
+    added = [rows.result_row(exp_id, one) | {"found": found[ladders[one.candidate_id]]} for one in worth]
+    _insert(session, ResultRow, added)
+    if again := {place.ladder for place in kept if place not in new} & set(ladders.values()):
+        for row in session.scalars(select(ResultRow).where(*of_cell, ResultRow.ladder.in_(again))):
+            row.found = found[row.ladder]
+    return kept
 
 
 def _least(session: Session, exp_id: int) -> float | None:
-    return session.scalar(select(func.min(ResultRow.score)).where(ResultRow.experiment_id == exp_id))
+    return session.scalar(LEAST, {"exp_id": exp_id})
 
 
-def _ranking(session: Session, exp_id: int, cell_index: int) -> Sequence[Row[float, str, int, str]]:
-    """Score, id, batch and ladder of each result that a cell holds, best first."""
-    query = select(ResultRow.score, ResultRow.candidate_id, ResultRow.batch, ResultRow.ladder)
-    return session.execute(query.where(*_of_cell(ResultRow, exp_id, cell_index)).order_by(*RANK)).all()
+def _ranking(session: Session, exp_id: int, cell_index: int) -> list[Place]:
+    """Each result that a cell holds, best first."""
+    return [Place(*row) for row in session.execute(RANKING, {"exp_id": exp_id, "cell": cell_index})]
