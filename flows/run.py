@@ -23,6 +23,7 @@ from mlab.cli import app as cli
 from mlab.config import Config
 from mlab.config.models import MAX_WORKERS
 from mlab.core.errors import ConfigError
+from mlab.core.loading import uncollected
 from mlab.core.probe import answers
 from mlab.core.redaction import redacted
 from mlab.core.state import LATEST, RUN_ID, State
@@ -93,11 +94,12 @@ def run(
         from mlab.search import forkserver
 
         forkserver.begin("flows.app", "flows.cluster", "flows.services")  # a worker looks into this module, too
-    from flows.terminal import Terminal, say
-    from mlab.core.events import emit
-    from mlab.report.live import following
-    from mlab.search.run import Order
-    from mlab.store import Store
+    with uncollected():
+        from flows.terminal import Terminal, say
+        from mlab.core.events import emit
+        from mlab.report.live import following
+        from mlab.search.run import Order
+        from mlab.store import Store
 
     with following(sys.stderr), Store.open(state.database) as store:
         orphans = [orphan.flow_run_id for orphan in store.reconcile() if orphan.flow_run_id]

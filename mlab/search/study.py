@@ -12,7 +12,7 @@ from itertools import groupby
 
 import numpy as np
 
-from mlab.core.optional import without
+from mlab.core.loading import without
 
 with without("redis"):  # of a storage that nobody uses here; takes longer to load than all of Optuna
     import optuna

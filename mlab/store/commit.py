@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -62,13 +62,12 @@ def save(session: Session, experiment: ExperimentRow, batch: Batch, top_k: int, 
     if stored and stored != [*batch.trials]:
         raise StoreError(f"{_named(experiment, batch)} is stored with other trials; resume the run")
     if not stored:
-        ladders: dict[str | None, str] = {
-            one.candidate_id: ladder_key(one.contract["schedule"]) for one in batch.candidates
-        }
+        results = [rows.result_row(exp_id, candidate) for candidate in batch.candidates]
+        ladders = {row["candidate_id"]: row["ladder"] for row in results}
         trials = [rows.trial_row(exp_id, cell, trial, ladders.get(trial.candidate_id)) for trial in batch.trials]
         _insert(session, TrialRow, trials)
         _insert(session, OutboxRow, rows.outbox_rows(exp_id, batch))
-        ranking = _keep(session, exp_id, batch, ladders, top_k)
+        ranking = _keep(session, exp_id, cell.index, results, top_k)
         experiment.best_score = _least(session, exp_id)
         experiment.eval_count += sum(trial.evaluations for trial in batch.trials)
         experiment.elapsed_s = max(experiment.elapsed_s, elapsed_s)
@@ -154,26 +153,25 @@ def _insert(session: Session, table: type[Base], values: list[Json]) -> None:
         session.execute(insert(table), [{**row, "checksum": seal(table, row)} for row in values])
 
 
-def _keep(session: Session, exp_id: int, batch: Batch, ladders: Mapping[str | None, str], top_k: int) -> list[Place]:
+def _keep(session: Session, exp_id: int, cell_index: int, results: Sequence[Json], top_k: int) -> list[Place]:
     """Keep the ``top_k`` best ladders of a cell, each as its best candidate found it, and how often its trials did.
 
-    ``ladders`` are those of the batch, by candidate. Returns what is kept, best first.
+    ``results`` are the rows of a batch, whose trials are written. Returns what is kept, best first.
     """
-    of_cell = ResultRow.experiment_id == exp_id, ResultRow.cell_index == batch.cell.index
-    new = [Place(one.score, one.candidate_id, batch.index, ladders[one.candidate_id]) for one in batch.candidates]
-    stored = _ranking(session, exp_id, batch.cell.index)
+    of_cell = {"exp_id": exp_id, "cell": cell_index}
+    stored = _ranking(session, exp_id, cell_index)
+    new = [Place(*(row[name] for name in Place._fields)) for row in results]
     best: dict[str, Place] = {}
     for place in sorted([*stored, *new]):
         best.setdefault(place.ladder, place)
     kept = [*best.values()][:top_k]
     if gone := [place.candidate_id for place in stored if place not in kept]:
-        session.execute(delete(ResultRow).where(*of_cell, ResultRow.candidate_id.in_(gone)))
-    found = dict(session.execute(FOUND, {"exp_id": exp_id, "cell": batch.cell.index}).tuples().all())
-    worth = [one for one, place in zip(batch.candidates, new, strict=True) if place in kept]
-    added = [rows.result_row(exp_id, one) | {"found": found[ladders[one.candidate_id]]} for one in worth]
-    _insert(session, ResultRow, added)
-    if again := {place.ladder for place in kept if place not in new} & set(ladders.values()):
-        for row in session.scalars(select(ResultRow).where(*of_cell, ResultRow.ladder.in_(again))):
+        session.execute(delete(ResultRow).where(ResultRow.candidate_id.in_(gone)))
+    found = dict(session.execute(FOUND, of_cell).tuples().all())
+    added = zip(results, new, strict=True)
+    _insert(session, ResultRow, [{**row, "found": found[row["ladder"]]} for row, place in added if place in kept])
+    if again := {place.ladder for place in kept if place not in new} & {place.ladder for place in new}:
+        for row in session.scalars(select(ResultRow).where(*_of_cell(ResultRow), ResultRow.ladder.in_(again)), of_cell):
             row.found = found[row.ladder]
     return kept
 
