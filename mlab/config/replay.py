@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-import numpy as np
 from pydantic import Field, Tag, field_validator
 
 from mlab.core.section import Section, rule
 from mlab.model.exits import MAKER, STOP, TAKER, ExitRule, Fee, Fees, Stop, TakeProfit
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from mlab.prices import Candles
 
 MOST_TAKE_PROFITS = 20
@@ -109,6 +110,8 @@ def moment(date: str) -> np.datetime64:
     Raises:
         ValueError: it is none.
     """
+    import numpy as np  # noqa: PLC0415 - as above
+
     read = datetime.fromisoformat(date)
     return np.datetime64(read.astimezone(UTC).replace(tzinfo=None) if read.tzinfo else read, "ms")
 
