@@ -113,6 +113,14 @@ def _placing(name: str) -> list[str]:
     return _table(list(rows[0]), [[_plain(value) for value in row.values()] for row in rows])
 
 
+def releases() -> list[str]:
+    """What a release costs beside an earlier one."""
+    stored = _stored("releases")
+    rows = stored["rows"]
+    heads = ("", *(f"{name}, {stored['commits'][name]}" for name in ("before", "now")), "share")
+    return _table(heads, [list(row.values()) for row in rows])
+
+
 BLOCKS: dict[str, Callable[[], list[str]]] = {
     "quality": quality,
     "variants": variants,
@@ -121,6 +129,7 @@ BLOCKS: dict[str, Callable[[], list[str]]] = {
     "rounding": partial(_placing, "rounding"),
     "small orders": partial(_placing, "small_orders"),
     "placing time": partial(_placing, "time"),
+    "releases": releases,
 }
 
 
@@ -128,6 +137,8 @@ def fresh(page: str) -> str:
     """A page with every block between its markers made anew."""
     for name, block in BLOCKS.items():
         start, end = f"<!-- benchmark: {name} -->", "<!-- end -->"
+        if start not in page:
+            continue
         text = "\n".join([start, *block(), end])
         page = re.sub(f"{re.escape(start)}.*?{re.escape(end)}", lambda _, text=text: text, page, flags=re.DOTALL)
     return page

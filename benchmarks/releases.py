@@ -28,7 +28,7 @@ from benchmarks.workers import GRID
 from mlab.core.records import Json
 
 ROOT = Path(__file__).parents[1]
-LOOK_S = 0.02  # between two looks at the processes: a shorter life than that is not seen
+LOOK_S = 0.05  # between two looks at the processes: a shorter life than that is not seen
 FOREIGN = ("PREFECT", "MLFLOW", "MLAB", "PYTHON")  # variables that would make one command another than the next
 
 

@@ -17,7 +17,7 @@ from mlab.store import Store
 from mlab.tracking.faults import Faults, say
 from mlab.tracking.sidecar import Caller
 
-UNUSED = ("pandas", "pyarrow", "scipy")
+UNUSED = ("pandas", "pyarrow", "pygments", "scipy")
 """Packages that MLflow loads where they are there, and does without: a quarter of its memory. None = not there."""
 
 
