@@ -9,7 +9,7 @@ import time
 
 from mlab.model import annealing
 
-SMALLER = {"PROPOSALS": 4, "MOVES": 2}
+SMALLER = {"PROPOSALS": 8, "MOVES": 3}
 """A refinement in a smaller neighbourhood."""
 
 
