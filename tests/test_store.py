@@ -568,7 +568,7 @@ def test_opening_again_keeps_everything(store: Store, run: Experiment, path: Pat
     with Store.open(path) as again:
         assert again.experiment(RUN) is not None
         assert scores(again, run) == [1.0]
-    assert events("DB.INIT")[-1]["revision"] == "0005"
+    assert events("DB.INIT")[-1]["revision"] == "0006"
 
 
 def test_the_schema_of_a_later_program_is_refused(store: Store, path: Path) -> None:

@@ -23,11 +23,11 @@ from mlab.core.records import Experiment
 from mlab.core.state import State
 from mlab.core.urls import Pages
 from mlab.report import markdown, summary, terminal
-from mlab.search import engine
+from mlab.search import engine, proofs
 from mlab.store import Store
 from mlab.tracking.client import Client
 from mlab.tracking.delivery import Delivery
-from mlab.tracking.publisher import follow
+from mlab.tracking.publisher import follow, publish_pending
 from tests import runs
 from tests.runs import ROOT, Watch
 
@@ -239,6 +239,26 @@ def test_numbers_that_were_sent_but_not_struck_off_can_be_sent_again(
 
     assert store.owed(exp_id) == []
     assert everything(mlflow, store, done) == before
+
+
+def test_what_is_proved_later_is_in_the_run_of_its_cell_and_in_the_report(
+    state: State, mlflow: MlflowClient, store: Store
+) -> None:
+    run_id = runs.searched(state, store, "ladder.num_orders=3")
+    follow(state, run_id)
+    parent, child = family(mlflow, store, run_id)
+    before = history(mlflow, parent)
+    assert "lower_bound" not in child.data.metrics
+    run = runs.stored(store, run_id)
+    (proved,) = proofs.prove(run, store.cells(run.exp_id), proofs.Terms(within_pct=2.0), lambda *_: None, store)
+
+    (outcome,) = publish_pending(state, store)
+
+    assert str(outcome) == f"run {run_id}: delivered 2 numbers and the ending with its artifacts"
+    parent, child = family(mlflow, store, run_id)
+    assert {key: child.data.metrics[key] for key in proved.result.proved} == proved.result.proved
+    assert history(mlflow, parent) == before
+    assert "proved within" in files(mlflow, parent)["report.html"].read_text(encoding="utf-8")
 
 
 def test_what_somebody_has_changed_on_the_page_of_the_experiment_stays(state: State, mlflow: MlflowClient) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ class Run:
         events: what happened, in order.
         pages: where the run is to be seen.
         stored_replays: what its winners did on prices, if they were replayed; ``replays`` tells it.
+        state: the folder in which it is stored, if it is.
     """
 
     experiment: Experiment
@@ -49,6 +50,7 @@ class Run:
     events: tuple[Json, ...]
     pages: Pages
     stored_replays: tuple[StoredReplay, ...] = ()
+    state: State | None = field(default=None, compare=False)
 
     @classmethod
     def load(cls, state: State, store: Store, experiment: Experiment) -> Run:
@@ -61,7 +63,7 @@ class Run:
         cells, ladders = store.cells(experiment.exp_id), store.results(experiment.exp_id)
         events = EventLog(state.events(experiment.run_id)).news()
         replays = tuple(store.replays(experiment.exp_id))
-        return cls(experiment, tuple(cells), tuple(ladders), tuple(events), Pages.of(state), replays)
+        return cls(experiment, tuple(cells), tuple(ladders), tuple(events), Pages.of(state), replays, state)
 
     @property
     def run_id(self) -> str:
@@ -90,7 +92,7 @@ class Run:
             raise ConfigError("run", "cell", "must be overlap and number of orders of one that was searched", cell)
         ladders = tuple(one for one in self.ladders if one.cell == cells[0].cell)
         replays = tuple(one for one in self.stored_replays if one.cell_index == cells[0].cell.index)
-        return Run(self.experiment, cells, ladders, self.events, self.pages, replays)
+        return replace(self, cells=cells, ladders=ladders, stored_replays=replays)
 
     @property
     def best(self) -> Evaluation:
@@ -122,6 +124,30 @@ class Run:
         if need not in measures:
             raise ConfigError("front", "need", "must be 'fill' or 'path'", need)
         return _table([Ranked(1, one) for one in fronts.front(self.cells, measures[need])], FRONT)
+
+    def prove(self, *, within_pct: float = 0.1, max_time_s: float = 60.0) -> Run:
+        """Prove how near the best ladder of each cell is to the best that its limits allow.
+
+        What is proved is kept where the run is stored, and in ``proved`` of each of the ``cells`` of the run that is
+        returned. A cell that is proved so near already is passed over.
+
+        Args:
+            within_pct: near enough, in % of the score.
+            max_time_s: longest time of a cell, in seconds.
+
+        Raises:
+            ConfigError: an argument is wrong.
+            RunBusy: another process executes the run.
+
+        Example:
+            >>> import mlab
+            >>> found = mlab.search(overlap_pct=10, num_orders=3, max_batches=1).prove(within_pct=1)
+            >>> found.cells[0].proved["proved_within_pct"] < 1
+            True
+        """
+        from mlab.api.proofs import proved  # noqa: PLC0415 - late, for it is not needed to read a run
+
+        return replace(self, cells=proved(self.state, self.experiment, self.cells, within_pct, max_time_s))
 
     @property
     def replays(self) -> list[Json]:
@@ -158,7 +184,8 @@ class Run:
 
     @property
     def _table(self) -> Table[CellResult]:
-        return Table(self.cells, columns.CELLS, columns.cell_rows(self.cells))
+        rows = columns.cell_rows(self.cells)
+        return Table(self.cells, columns.shown(columns.CELLS, rows), rows)
 
     def __repr__(self) -> str:
         return f"Run {self.run_id}, {self.status}\n{self._table!r}"

@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -125,6 +126,8 @@ def _searched(state: State, config: Config, workers: int, sidecar: type[Sidecar]
         if started and (line := tracking.undelivered(store, run, started[0].answer)):
             warnings.warn(line, stacklevel=3)
         loaded = Run.load(state, store, run)
+        if sidecar is None:
+            loaded = replace(loaded, state=None)  # the folder is temporary
         if config.replay is not None and not loaded.stored_replays:
             warnings.warn(_last_warning(loaded), stacklevel=3)
         return loaded

@@ -26,6 +26,7 @@ COMMANDS = {
     "export": ("mlab.cli.export:export", "Export what a run found as CSV or JSON."),
     "place": ("mlab.cli.place:place_ladder", "Turn a found ladder into orders that an exchange takes."),
     "replay": ("mlab.cli.replay:replay_ladders", "Replay ladders and bots on the prices of the past."),
+    "prove": ("mlab.cli.prove:prove_cells", "Prove how near the best ladder of each cell is to the best possible."),
     "report": ("mlab.cli.export:report", "Write the report of a run: one HTML file that needs no network."),
     "bot": ("mlab.cli.bot:bot", "Judge the settings of a bot as any ladder."),
     "delete": ("mlab.cli.removal:delete", "Take runs off the lists."),

@@ -19,7 +19,8 @@ from mlab.store import Store
 
 OUTPUT = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 WHAT = (
-    "results: a row for every ladder kept; orders: a row for every order of the best ladder of each cell; "
+    "results: a row for every ladder kept; cells: a row for every cell, with what was proved of it; "
+    "orders: a row for every order of the best ladder of each cell; "
     "replays: a row for every ladder that was replayed at the end, the classical ones among them."
 )
 DECIMAL = "What CSV writes before decimals; with a comma, fields are separated by semicolons."
@@ -29,7 +30,11 @@ DECIMAL = "What CSV writes before decimals; with a comma, fields are separated b
 @click.argument("run", default="latest")
 @click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
 @click.option(
-    "--what", type=click.Choice(["results", "orders", "replays"]), default="results", show_default=True, help=WHAT
+    "--what",
+    type=click.Choice(["results", "cells", "orders", "replays"]),
+    default="results",
+    show_default=True,
+    help=WHAT,
 )
 @click.option("--decimal", type=click.Choice([".", ","]), default=".", show_default=True, help=DECIMAL)
 @click.option("--output", "-o", type=OUTPUT, default="-", help="A file; standard output where left out.")
@@ -52,7 +57,9 @@ def _rows(store: Store, exp_id: int, what: str) -> list[Json]:
         from mlab.report import replayed, replays  # noqa: PLC0415 - late, for most runs have none
 
         return replayed.flat(replays.parts(store.replays(exp_id)))
-    return summary.rows(store.results(exp_id)) if what == "results" else _orders(store.cells(exp_id))
+    if what == "results":
+        return summary.rows(store.results(exp_id))
+    return (summary.cells if what == "cells" else _orders)(store.cells(exp_id))
 
 
 def _orders(cells: Iterable[CellResult]) -> list[Json]:

@@ -88,6 +88,15 @@ class StoredReplay:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredProof:
+    """What was proved of a cell: no ladder within its limits scores below ``lower``, which took so many boxes."""
+
+    lower: float
+    boxes: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Metric:
     """One number for MLflow, stamped when it is made so that sending it twice changes nothing."""
 
@@ -131,6 +140,24 @@ class CellResult:
     batches: int
     finished: bool
     stopped_early: bool
+    proof: StoredProof | None = None
+
+    @property
+    def proved(self) -> dict[str, float]:
+        """What was proved by the names that it has everywhere: none, or the bound and how near to it the best is."""
+        if self.proof is None or self.best is None:
+            return {}
+        within = distance_pct(self.best.score, self.proof.lower)
+        return dict(zip(PROVED, (self.proof.lower, within), strict=True))
+
+
+PROVED = ("lower_bound", "proved_within_pct")
+"""The numbers of a proof, as tables and MLflow have them."""
+
+
+def distance_pct(score: float, lower: float) -> float:
+    """How far a score may be from the best possible, in % of it."""
+    return (score - lower) / score * 100.0 if score > 0.0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)

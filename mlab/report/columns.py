@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from typing import Any, Literal
 
@@ -27,7 +28,8 @@ class Column:
 
     ``value`` gives a plain JSON value, None where the row has none, and ``write`` its text for people. Numbers stand to
     the right; an ``id`` is copied. On a terminal too narrow for the table a column that ``wraps`` is folded, one with
-    ``below`` goes below the column of that key, and a ``spare`` one is left out, for others say the same.
+    ``below`` goes below the column of that key, and a ``spare`` one is left out, for others say the same. One that is
+    ``seldom`` there is shown where some row has it: :func:`shown`.
     """
 
     key: str
@@ -40,6 +42,7 @@ class Column:
     wraps: bool = False
     below: str = ""
     spare: bool = False
+    seldom: bool = False
 
     @property
     def label(self) -> str:
@@ -84,6 +87,11 @@ def front_rows(cells: Sequence[CellResult]) -> list[CellRow]:
     """The cells on a front, by overlap."""
     rows = [row for row in cell_rows(cells) if row.front]
     return sorted(rows, key=lambda row: (row.cell.overlap_pct, row.cell.num_orders))
+
+
+def shown(columns: Iterable[Column], rows: Sequence[Any]) -> list[Column]:
+    """The columns for people: all but those that are seldom there, and in none of these rows."""
+    return [one for one in columns if not one.seldom or any(one.value(row) is not None for row in rows)]
 
 
 def records(columns: Iterable[Column], rows: Iterable[Any]) -> list[Json]:
@@ -150,6 +158,14 @@ EARLY = Column(
     "stopped_early", "early stop", lambda row: row.result.stopped_early, write=lambda early: "yes" if early else "no",
     below="pruned",
 )  # fmt: skip
+PROVED = Column(
+    "proved_within_pct", "proved within", lambda row: row.result.proved.get("proved_within_pct"), "%",
+    partial(numbers.upwards, decimals=2), seldom=True,
+)  # fmt: skip
+LOWER = Column(
+    "lower_bound", "lower bound", lambda row: row.result.proved.get("lower_bound"),
+    write=partial(numbers.downwards, decimals=4), seldom=True,
+)  # fmt: skip
 FRONT_AT_FILLS = Column("on_front_at_fills", "on front", AT_FILLS.marked)
 FRONT_ON_PATH = Column("on_front_on_path", "on front", ON_PATH.marked)
 
@@ -159,7 +175,10 @@ FOUND = Column("found", "found", _of_ladder(lambda it: it.found))
 EXPECTED = (ALL_FILLED, CANDLES, AT_WORK)
 """What to expect of a deal; ladders that a former version stored have none."""
 
-CELLS = (OVERLAP, ORDERS, SCORE, AT_FILLS, ON_PATH, FIRST_GAP, LAST_VOLUME, EVALUATIONS, TRIALS, PRUNED, EARLY)
+CELLS = (
+    *(OVERLAP, ORDERS, SCORE, PROVED, AT_FILLS, ON_PATH),
+    *(FIRST_GAP, LAST_VOLUME, EVALUATIONS, TRIALS, PRUNED, EARLY),
+)
 """The cells of a run: what the best ladder of each needs, and what the search took."""
 
 RANKED = (PLACE, SCORE, AT_FILLS, ON_PATH, SHAPE, SANITY, FOUND, CANDIDATE)

@@ -52,7 +52,7 @@ def html(
         drawn: pictures that exist; what is missing is drawn here, which takes 0.1 s each.
         replays: what the winners did on prices, as it is stored.
     """
-    shown = events[-EVENTS:]
+    trace, rows = events[-EVENTS:], columns.cell_rows(cells)
     config = configs.from_tree(run.config, run.run_id)
     kept = [ladder for cell in ranked_by_cell(results) for ladder in cell]
     return templates.get_template("page.html.j2").render(
@@ -60,13 +60,14 @@ def html(
         facts=_facts(run, cells),
         pages=pages,
         front_image=_image(drawn.get(FRONT) or plots.svg(plots.front_plot(cells))) if kept else "",
-        cells=columns.cell_rows(cells),
+        cells=rows,
+        shown=columns.shown(columns.CELLS, rows),
         ladders=kept,
         winners=[_winner(result, result.best, drawn) for result in cells if result.best is not None],
         replays=_replays(replays, drawn),
-        trace=shown,
-        left_out=len(events) - len(shown),
-        event_names=sorted({str(event.get("event")) for event in shown}),
+        trace=trace,
+        left_out=len(events) - len(trace),
+        event_names=sorted({str(event.get("event")) for event in trace}),
         config=config,
         config_text=configs.dump(config),
     )

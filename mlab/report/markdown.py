@@ -24,8 +24,11 @@ BEST_SCORE = (
 RELOAD = "Prefect shows this as it was when the page was opened: reload it for what is new."
 
 FRONT = (columns.OVERLAP, columns.ORDERS, columns.AT_FILLS, columns.ON_PATH, columns.CANDIDATE)
-BEST = (columns.OVERLAP, columns.ORDERS, columns.SCORE, columns.AT_FILLS, columns.ON_PATH, columns.CANDIDATE)
-WATCHED = (columns.EVALUATIONS, columns.SCORE, columns.AT_FILLS, columns.ON_PATH)
+BEST = (
+    *(columns.OVERLAP, columns.ORDERS, columns.SCORE, columns.PROVED),
+    *(columns.AT_FILLS, columns.ON_PATH, columns.CANDIDATE),
+)
+WATCHED = (columns.EVALUATIONS, columns.SCORE, columns.PROVED, columns.AT_FILLS, columns.ON_PATH)
 
 
 def ladder_note(best: Candidate, links: Mapping[str, str] = NOWHERE) -> str:
@@ -79,8 +82,10 @@ def watch_note(
     return "\n\n".join(filter(None, parts))
 
 
-def table(shown: Sequence[Column], rows: Iterable[Any]) -> str:
+def table(declared: Sequence[Column], rows: Iterable[Any]) -> str:
     """A table; what stands out is bold."""
+    rows = [*rows]
+    shown = columns.shown(declared, rows)
     lines = [
         [column.label for column in shown],
         ["---:" if column.kind == "number" else "---" for column in shown],

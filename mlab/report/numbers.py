@@ -6,6 +6,7 @@ six decimals of a percentage hide those, and are finer than any exchange.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from mlab.core.decimals import exact
@@ -65,3 +66,13 @@ def clock(seconds: float) -> str:
 def moment(timestamp: str) -> str:
     """``2026-01-31 23:59:59`` of a stored time, which is in UTC."""
     return timestamp[:19].replace("T", " ")
+
+
+def upwards(value: float, decimals: int) -> str:
+    """With so many decimals, never less than it is: what is said to be within 0.10 is."""
+    return f"{math.ceil(value * 10**decimals) / 10**decimals:.{decimals}f}"
+
+
+def downwards(value: float, decimals: int) -> str:
+    """With so many decimals, never more than it is."""
+    return f"{math.floor(value * 10**decimals) / 10**decimals:.{decimals}f}"

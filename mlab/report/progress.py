@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 from mlab.config import Config
 from mlab.core.records import Cell, CellResult, Experiment
 from mlab.core.streams import styled
-from mlab.report.numbers import clock
+from mlab.report.numbers import clock, downwards
 
 if TYPE_CHECKING:
     from rich import progress as bars
@@ -124,6 +124,22 @@ def steps(name: str, stream: TextIO | None = None) -> Iterator[Callable[[int, in
 
         def tell(done: int, steps: int) -> None:
             bar.update(task, completed=done, total=steps, status=_left(began, done, steps))
+
+        yield tell
+
+
+@contextmanager
+def proofs(max_time_s: float, stream: TextIO | None = None) -> Iterator[Callable[[Cell, float, float], None]]:
+    """A bar for the proof of each cell, on standard error; the block tells it the cell, seconds and bound so far."""
+    with _bar(stream or sys.stderr) as bar:
+        tasks: dict[int, bars.TaskID] = {}
+
+        def tell(cell: Cell, seconds: float, lower: float) -> None:
+            if cell.index not in tasks:
+                tasks[cell.index] = bar.add_task(f"prove {cell.label}", total=max_time_s, status="")
+            left = clock(max(0.0, max_time_s - seconds))
+            status = f"{seconds:.1f} s  no score below {downwards(lower, 4)}  at most {left} left"
+            bar.update(tasks[cell.index], completed=seconds, status=status)
 
         yield tell
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from mlab.core.decimals import exact
 from mlab.core.records import Candidate, CellResult, Experiment, Json, StoredReplay, Trial
 from mlab.model.ranking import Ranked, ranked
-from mlab.report import columns, terminal
+from mlab.report import columns, terminal, words
 from mlab.report.columns import Column, records
 from mlab.report.numbers import duration, moment, significant
 from mlab.report.terminal import line
@@ -72,6 +72,8 @@ def show(
         if result.best is None:
             line(out, "No ladder was found.")
             continue
+        for sentence in words.proved(result):
+            terminal.prose(out, sentence)
         ladders = ranked(candidate for candidate in results if candidate.cell == result.cell)
         terminal.table(out, columns.RANKED, ladders[:top])
         out.print()

@@ -21,7 +21,7 @@ TOP = 10
 
 CELL = (
     *(columns.OVERLAP, columns.ORDERS, columns.SCORE, columns.AT_FILLS, columns.ON_PATH, columns.CANDIDATE),
-    *(columns.EVALUATIONS, columns.TRIALS, columns.PRUNED, columns.EARLY),
+    *(columns.EVALUATIONS, columns.TRIALS, columns.PRUNED, columns.EARLY, columns.LOWER, columns.PROVED),
 )
 """A cell in the object that ``--json`` prints."""
 
@@ -39,7 +39,7 @@ LADDER = (
 """A ladder; its diagnostics and penalties follow."""
 
 
-def run_json(experiment: Experiment, cells: Iterable[CellResult]) -> Json:
+def run_json(experiment: Experiment, results: Iterable[CellResult]) -> Json:
     """The one object that ``--json`` prints; a cell without a result has null for what only a ladder has."""
     return {
         "run_id": experiment.run_id,
@@ -49,8 +49,14 @@ def run_json(experiment: Experiment, cells: Iterable[CellResult]) -> Json:
         "eval_count": experiment.eval_count,
         "elapsed_s": round(experiment.elapsed_s, 3),
         "mlflow_run_id": experiment.mlflow_run_id,
-        "cells": records(CELL, map(columns.CellRow, cells)),
+        "cells": cells(results),
     }
+
+
+def cells(results: Iterable[CellResult]) -> list[Json]:
+    """One flat row a cell: its best ladder, what the search took, and what was proved, if anything was."""
+    rows = [columns.CellRow(one) for one in results]
+    return records(columns.shown(CELL, rows), rows)
 
 
 def rows(candidates: Iterable[Candidate]) -> list[Json]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from mlab.core.decimals import exact
-from mlab.core.records import Candidate, Json
+from mlab.core.records import Candidate, CellResult, Json
 from mlab.report import numbers
 
 LIMITS = (
@@ -72,6 +72,15 @@ def risk(ladder: Candidate) -> list[str]:
     after = " / ".join(f"{loss:.1f}" for loss in losses.values())
     further = f"A further fall of {' / '.join(losses)} % makes the loss {after} %, with no order left."
     return [_way_down(ladder), _deployment(ladder), further, *_expected(ladder.risk)]
+
+
+def proved(result: CellResult) -> list[str]:
+    """How near the best ladder of a cell is to the best possible, if anything of that was proved."""
+    if not result.proved:
+        return []
+    lower, within = result.proved.values()
+    least = f"no ladder that keeps the limits of this cell scores below {numbers.downwards(lower, 4)}"
+    return [f"Proved within {numbers.upwards(within, 2)} %: {least}."]
 
 
 def _way_down(ladder: Candidate) -> str:

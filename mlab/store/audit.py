@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from mlab.core.errors import StoreError
 from mlab.store import runs
-from mlab.store.schema import CellRow, ExperimentRow, ReplayRow, ResultRow, TrialRow
+from mlab.store.schema import CellRow, ExperimentRow, ProofRow, ReplayRow, ResultRow, TrialRow
 
 REMEDY = "restore a copy, or begin a new run"
 
@@ -49,6 +50,9 @@ def _faults(session: Session, experiment: ExperimentRow) -> Iterator[str]:
     for index in sorted({cell.cell_index for cell in cells} | set(trials) | set(results)):
         for fault in _cell_faults(trials[index], results[index]):
             yield f"cell {index}: {fault}"
+    for proof in session.scalars(select(ProofRow).where(ProofRow.experiment_id + 0 == exp_id)):
+        if proof.lower > min((one.score for one in results[proof.cell_index]), default=-math.inf):
+            yield f"cell {proof.cell_index}: its best score is below what was proved to be the least"
     yield from _replay_faults(session, experiment, results)
     if experiment.best_score != min((one.score for kept in results.values() for one in kept), default=None):
         yield "its best score is not the least of its results"

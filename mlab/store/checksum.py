@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import Float, event, inspect
 
 from mlab.core.errors import StoreError
-from mlab.store.schema import Base, ReplayRow, ResultRow, TrialRow
+from mlab.store.schema import Base, ProofRow, ReplayRow, ResultRow, TrialRow
 
 UNSEALED = {"id", "checksum", "delivered"}
 """Columns that no checksum covers: the database's own number, and what is struck off by the thousand."""
@@ -53,6 +53,8 @@ def _named(row: Base) -> str:
         return f"result {row.candidate_id}"
     if isinstance(row, ReplayRow):
         return f"replay of {row.candidate_id}, cell {row.cell_index} of experiment {row.experiment_id}"
+    if isinstance(row, ProofRow):
+        return f"proof of experiment {row.experiment_id}, cell {row.cell_index}"
     if isinstance(row, TrialRow):
         return f"trial {row.number} of experiment {row.experiment_id}, cell {row.cell_index}"
     return f"row {inspect(row).identity} of {row.__tablename__}"

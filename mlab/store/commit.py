@@ -11,11 +11,11 @@ from sqlalchemy import ColumnElement, CursorResult, Select, bindparam, delete, f
 from sqlalchemy.orm import Session
 
 from mlab.core.errors import StoreError
-from mlab.core.records import Batch, Json, StoredReplay
+from mlab.core.records import Batch, Json, Metric, StoredProof, StoredReplay
 from mlab.model.ranking import ladder_key
 from mlab.store import queries, rows, runs
 from mlab.store.checksum import seal
-from mlab.store.schema import RANK, Base, ExperimentRow, OutboxRow, ReplayRow, ResultRow, TrialRow
+from mlab.store.schema import RANK, Base, ExperimentRow, OutboxRow, ProofRow, ReplayRow, ResultRow, TrialRow
 
 
 def _of_cell(table: type[TrialRow | ResultRow]) -> tuple[ColumnElement[bool], ...]:
@@ -66,7 +66,7 @@ def save(session: Session, experiment: ExperimentRow, batch: Batch, top_k: int, 
         ladders = {row["candidate_id"]: row["ladder"] for row in results}
         trials = [rows.trial_row(exp_id, cell, trial, ladders.get(trial.candidate_id)) for trial in batch.trials]
         _insert(session, TrialRow, trials)
-        _insert(session, OutboxRow, rows.outbox_rows(exp_id, batch))
+        _insert(session, OutboxRow, rows.outbox_rows(exp_id, cell.index, batch.metrics))
         ranking = _keep(session, exp_id, cell.index, results, top_k)
         experiment.best_score = _least(session, exp_id)
         experiment.eval_count += sum(trial.evaluations for trial in batch.trials)
@@ -111,6 +111,28 @@ def verify_replays(session: Session, exp_id: int, replays: Sequence[StoredReplay
     """Read them back and compare; StoreError where one is missing or differs."""
     if queries.replays(session, exp_id) != [*replays]:
         raise StoreError(f"the replays of run {exp_id} do not read back as they were sent; check the disk")
+
+
+def save_proof(
+    session: Session, exp_id: int, cell_index: int, proof: StoredProof, metrics: Sequence[Metric]
+) -> StoredProof:
+    """Write what was proved of a cell, and the numbers of it that MLflow is owed; the better proof, which is kept."""
+    row = session.get(ProofRow, (exp_id, cell_index))
+    before = rows.proof(row)
+    if before is not None and before.lower >= proof.lower:
+        return before
+    if row is not None:
+        session.delete(row)
+        session.flush()
+    _insert(session, ProofRow, [rows.proof_row(exp_id, cell_index, proof)])
+    _insert(session, OutboxRow, rows.outbox_rows(exp_id, cell_index, metrics))
+    return proof
+
+
+def verify_proof(session: Session, exp_id: int, cell_index: int, proof: StoredProof) -> None:
+    """Read it back and compare; StoreError where it differs."""
+    if queries.cell(session, exp_id, cell_index).proof != proof:
+        raise StoreError(f"a proof of run {exp_id} does not read back as it was sent; check the disk")
 
 
 def surplus(session: Session, exp_id: int, most: int) -> int:

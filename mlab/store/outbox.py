@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from mlab.core.records import Experiment, Metric
+from mlab.core.records import PROVED, Experiment, Metric
 from mlab.store import rows, runs
 from mlab.store.schema import ExperimentRow, OutboxRow
 
@@ -35,7 +35,7 @@ def commits(session: Session, exp_id: int) -> list[tuple[int, int, float | None]
     """Cell, batch and best score of the cell at each commit, in the order of the commits."""
     query = (
         select(OutboxRow.cell_index, OutboxRow.step, func.min(OutboxRow.value).filter(OutboxRow.key == "best_score"))
-        .where(OutboxRow.experiment_id == exp_id)
+        .where(OutboxRow.experiment_id == exp_id, OutboxRow.key.not_in(PROVED))
         .group_by(OutboxRow.cell_index, OutboxRow.step)
         .order_by(func.min(OutboxRow.id))
     )

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from mlab.core.records import Candidate, CellResult, Experiment, StoredReplay, Trial
 from mlab.store import rows, runs
 from mlab.store.claims import Alive
-from mlab.store.schema import RANK, CellRow, ExperimentRow, ReplayRow, ResultRow, TrialRow
+from mlab.store.schema import RANK, CellRow, ExperimentRow, ProofRow, ReplayRow, ResultRow, TrialRow
 
 BEST = (
     select(ResultRow.id)
@@ -19,6 +19,7 @@ BEST = (
 PROGRESS = (
     select(
         CellRow,
+        ProofRow,
         BEST.scalar_subquery(),
         func.count(distinct(TrialRow.batch)),
         func.count(TrialRow.number),
@@ -26,10 +27,11 @@ PROGRESS = (
         func.coalesce(func.sum(TrialRow.evaluations), 0),
     )
     .outerjoin(TrialRow)
+    .outerjoin(ProofRow)
     .group_by(CellRow.experiment_id, CellRow.cell_index)
     .order_by(CellRow.cell_index)
 )
-"""Cells, the id of the best result of each, and sums over its trials."""
+"""Cells, the proof and the id of the best result of each, and sums over its trials."""
 
 
 def experiment(session: Session, alive: Alive, run_id: str) -> Experiment | None:
@@ -66,7 +68,7 @@ def cells(session: Session, exp_id: int) -> list[CellResult]:
 def _cells(session: Session, *which: ColumnElement[bool]) -> list[CellResult]:
     """Two queries, however many cells there are."""
     found = session.execute(PROGRESS.where(*which)).all()
-    results = select(ResultRow).where(ResultRow.id.in_([best_id for _, best_id, *_ in found]))
+    results = select(ResultRow).where(ResultRow.id.in_([best_id for _, _, best_id, *_ in found]))
     best = {row.id: row for row in session.scalars(results)}
     return [
         CellResult(
@@ -78,8 +80,9 @@ def _cells(session: Session, *which: ColumnElement[bool]) -> list[CellResult]:
             batches=batches,
             finished=row.finished,
             stopped_early=row.stopped_early,
+            proof=rows.proof(proof),
         )
-        for row, best_id, batches, trials, pruned, evaluations in found
+        for row, proof, best_id, batches, trials, pruned, evaluations in found
     ]
 
 

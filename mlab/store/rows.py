@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
@@ -10,9 +11,9 @@ from typing import Any
 import orjson
 
 from mlab.core.errors import StoreError
-from mlab.core.records import Batch, Candidate, Cell, Experiment, Json, Metric, StoredReplay, Trial
+from mlab.core.records import Candidate, Cell, Experiment, Json, Metric, StoredProof, StoredReplay, Trial
 from mlab.model.ranking import ladder_key
-from mlab.store.schema import Base, CellRow, ExperimentRow, OutboxRow, ReplayRow, ResultRow, TrialRow
+from mlab.store.schema import Base, CellRow, ExperimentRow, OutboxRow, ProofRow, ReplayRow, ResultRow, TrialRow
 
 PARTS = ("sanity", "diagnostics", "penalties")
 """Keys of the contract that have a column of their own; the payload holds the others."""
@@ -55,12 +56,19 @@ def result_row(exp_id: int, candidate: Candidate) -> Json:
     return row | {"experiment_id": exp_id, "created_at": now(), "ladder": ladder_key(contract["schedule"])}
 
 
-def outbox_rows(exp_id: int, batch: Batch) -> list[Json]:
-    """The rows of ``outbox`` of one batch."""
-    rows = [_alike(Metric, OutboxRow, metric) for metric in batch.metrics]
+def outbox_rows(exp_id: int, cell_index: int, metrics: Sequence[Metric]) -> list[Json]:
+    """The rows of ``outbox`` of some numbers of a cell."""
+    rows = [_alike(Metric, OutboxRow, metric) for metric in metrics]
     for row in rows:
         check(row, f"metric {row['key']}")
-    return [row | {"experiment_id": exp_id, "cell_index": batch.cell.index, "delivered": False} for row in rows]
+    return [row | {"experiment_id": exp_id, "cell_index": cell_index, "delivered": False} for row in rows]
+
+
+def proof_row(exp_id: int, cell_index: int, proof: StoredProof) -> Json:
+    """A row of ``proofs``."""
+    row = _alike(StoredProof, ProofRow, proof)
+    check(row, "proof")
+    return row | {"experiment_id": exp_id, "cell_index": cell_index, "created_at": now()}
 
 
 def replay_row(exp_id: int, replay: StoredReplay) -> Json:
@@ -99,6 +107,11 @@ def candidate(row: ResultRow) -> Candidate:
     parts = {part: orjson.loads(getattr(row, f"{part}_json")) for part in PARTS}
     contract, risk = orjson.loads(row.payload_json) | parts, orjson.loads(row.risk_json)
     return Candidate(cell=cell(row), contract=contract, risk=risk, **_alike(Candidate, ResultRow, row))
+
+
+def proof(row: ProofRow | None) -> StoredProof | None:
+    """The record of a row of ``proofs``, if there is one."""
+    return StoredProof(**_alike(StoredProof, ProofRow, row)) if row else None
 
 
 def replay(row: ReplayRow) -> StoredReplay:

@@ -12,7 +12,7 @@ from mlab.core.errors import RunBusy, StoreError
 from mlab.core.records import Cell, Experiment, Json, Status
 from mlab.store import rows
 from mlab.store.claims import Alive, Holder
-from mlab.store.schema import CellRow, ExperimentRow, OutboxRow, ReplayRow, ResultRow, TrialRow
+from mlab.store.schema import CellRow, ExperimentRow, OutboxRow, ProofRow, ReplayRow, ResultRow, TrialRow
 
 GOING = ("PENDING", "RUNNING")
 
@@ -125,7 +125,7 @@ def purge(session: Session, run_id: str) -> None:
     row = by_run_id(session, run_id)
     if not row.deleted:
         raise StoreError(f"run {run_id} is not deleted; mlab delete comes first")
-    for table in (OutboxRow, ReplayRow, ResultRow, TrialRow, CellRow):
+    for table in (OutboxRow, ProofRow, ReplayRow, ResultRow, TrialRow, CellRow):
         session.execute(delete(table).where(table.experiment_id == row.id))
     session.delete(row)
 

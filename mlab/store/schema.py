@@ -156,6 +156,20 @@ class OutboxRow(Base):
     delivered: Mapped[bool]
 
 
+class ProofRow(Base):
+    """The best proof of a cell: no ladder within its limits scores below ``lower``."""
+
+    __tablename__ = "proofs"
+    __table_args__ = (_of_cell(),)
+
+    experiment_id: Mapped[int] = mapped_column(primary_key=True)
+    cell_index: Mapped[int] = mapped_column(primary_key=True)
+    lower: Mapped[float]
+    boxes: Mapped[int]
+    seconds: Mapped[float]
+    created_at: Mapped[str]
+
+
 class ReplayRow(Base):
     """What one ladder did on prices under one rule of when deals end: a winner, or a classical ladder beside it."""
 

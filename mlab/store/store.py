@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from mlab.core import state
 from mlab.core.events import emit
-from mlab.core.records import Batch, Cell, Experiment, Json, Status, StoredReplay
+from mlab.core.records import Batch, Cell, Experiment, Json, Metric, Status, StoredProof, StoredReplay
 from mlab.store import audit, commit, outbox, queries, rows, runs
 from mlab.store.claims import Alive, Claims, Holder
 from mlab.store.commit import Saved
@@ -208,6 +208,15 @@ class Store(AbstractContextManager["Store"]):
         with self.database.reading() as session:
             commit.verify_replays(session, exp_id, replays)
         emit("DB.UPSERT_RES", f"{len(replays)} replays", exp_id=exp_id, rows=len(replays))
+
+    def save_proof(self, exp_id: int, cell: Cell, proof: StoredProof, metrics: Sequence[Metric]) -> None:
+        """Write what was proved of a cell, unless more is known, with what MLflow is owed of it; read it back."""
+        with self._writing(exp_id) as (session, _):
+            kept = commit.save_proof(session, exp_id, cell.index, proof, metrics)
+        with self.database.reading() as session:
+            commit.verify_proof(session, exp_id, cell.index, kept)
+        said = f"{cell.label}: no ladder scores below {kept.lower:.6g}"
+        emit("DB.UPSERT_RES", said, exp_id=exp_id, overlap=cell.overlap_pct, orders=cell.num_orders, rows=1)
 
     # What MLflow is owed
 

@@ -90,7 +90,8 @@ def write_replays(folder: Path, stored: Sequence[StoredReplay]) -> tuple[dict[st
 def winner_metrics(result: CellResult) -> dict[str, float]:
     """The numbers by which the winners of cells are compared; penalties and diagnostics as sections of their own."""
     best = result.best
-    values = {"evaluations": result.evaluations, "trials": result.trials, "trials_pruned": result.pruned}
+    values: dict[str, float] = {"evaluations": result.evaluations, "trials": result.trials}
+    values |= {"trials_pruned": result.pruned} | result.proved
     if best is not None:
         values |= {key: best.contract[key] for key in ("score", "max_need", "var_need", "tail")}
         values |= {"max_need_path": best.risk["max_need_path"]}

@@ -20,7 +20,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, ML
 
 from mlab.core.decimals import exact
 from mlab.core.errors import StoreError
-from mlab.core.records import Cell, CellResult, Experiment, Json, Metric, Status, StoredReplay
+from mlab.core.records import PROVED, Cell, CellResult, Experiment, Json, Metric, Status, StoredReplay
 from mlab.core.state import State
 from mlab.core.urls import Pages
 from mlab.report import markdown
@@ -69,6 +69,8 @@ class Delivery:
             by_run: dict[str, list[MlflowMetric]] = defaultdict(list)
             for _, cell, metric in part:
                 by_run[self._children[cell]].append(_metric(metric, metric.step))
+                if metric.key in PROVED:
+                    continue
                 step, best = steps[cell, metric.step]
                 value = best if metric.key == "best_score" else metric.value
                 by_run[self._parent].append(_metric(replace(metric, value=value), step))
@@ -196,7 +198,7 @@ def _steps(commits: Sequence[tuple[int, int, float | None]]) -> dict[tuple[int, 
 def _metric(metric: Metric, step: int) -> MlflowMetric:
     """A number under the name that it has in MLflow, where those of the batches are a section of their own."""
     key = metric.key.removeprefix("penalty/")
-    name = key if key == "best_score" else f"search/{key}"
+    name = key if key in {"best_score", *PROVED} else f"search/{key}"
     return MlflowMetric(name, metric.value, metric.timestamp_ms, step)
 
 

@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import monotonic
 
+from mlab.core.records import distance_pct
 from mlab.model.bound.prover import Prover
 from mlab.model.ladder import Array
 from mlab.model.space import Space
 
-__all__ = ["Proof", "Prover", "prove"]
+__all__ = ["Proof", "Prover", "prove", "steps"]
 
 Progress = Callable[[float, float], None]
 TELL_S = 0.5  # between two calls of progress
@@ -24,11 +25,12 @@ class Proof:
     """What was proved of a cell."""
 
     lower: float  # no ladder scores less
-    within_pct: float | None  # how far the best score is from it, in % of the score; None where nothing is known of it
+    within_pct: float  # how far the best score is from it, in % of the score
     boxes: int  # that were bounded
     seconds: float
     complete: bool  # whether that is as near as was asked
     ladder: Array | None  # growths (K,) of the best ladder met on the way, which may be better than the best known
+    ladder_score: float  # inf where none was met
 
 
 def prove(
@@ -57,25 +59,33 @@ def prove(
         >>> proof.complete, 2.08 < proof.lower < 2.1032
         (True, True)
     """
-    prover, began, told = Prover(space, within_pct=within_pct), monotonic(), 0.0
-    while True:
-        prover.advance(best_score, boxes=1)
-        seconds = monotonic() - began
-        if progress is not None and seconds >= told:
-            told = seconds + TELL_S
-            progress(seconds, prover.lower)
-        if prover.complete or prover.stuck or seconds >= max_time_s:
+    told = 0.0
+    for proof in steps(space, best_score, within_pct=within_pct):
+        if progress is not None and proof.seconds >= told:
+            told = proof.seconds + TELL_S
+            progress(proof.seconds, proof.lower)
+        if proof.seconds >= max_time_s:
             break
-    return Proof(
-        lower=prover.lower,
-        within_pct=distance_pct(best_score, prover.lower),
-        boxes=prover.boxes,
-        seconds=seconds,
-        complete=prover.complete,
-        ladder=prover.ladder,
-    )
+    return proof
 
 
-def distance_pct(best_score: float, lower: float) -> float | None:
-    """How far a score may be from the best possible, in percent of it."""
-    return (best_score - lower) / best_score * 100.0 if best_score > 0.0 else None
+def steps(space: Space, best_score: float, *, within_pct: float = 0.1) -> Iterator[Proof]:
+    """What :func:`prove` has proved after each box, one at least, until that is as near as asked or nothing is left.
+
+    Raises:
+        EvaluationError: a best score that no ladder can have.
+    """
+    prover, began = Prover(space, within_pct=within_pct), monotonic()
+    over = False
+    while not over:
+        prover.advance(best_score, boxes=1)
+        over = prover.complete or prover.stuck
+        yield Proof(
+            lower=prover.lower,
+            within_pct=distance_pct(best_score, prover.lower),
+            boxes=prover.boxes,
+            seconds=monotonic() - began,
+            complete=prover.complete,
+            ladder=prover.ladder,
+            ladder_score=prover.ladder_score,
+        )
