@@ -85,7 +85,7 @@ class Problem:
 
 
 def annealing(
-    problem: Problem, seed: int, *, warm: bool = True, sampler: str = "random", pruner: str = "none", size: int = 8
+    problem: Problem, seed: int, *, warm: bool = True, sampler: str = "random", pruner: str = "none", size: int = 16
 ) -> Search:
     """The project's search: starts by one of Optuna's samplers, hopeless trials given up by one of its pruners.
 
@@ -98,15 +98,18 @@ def annealing(
         random = np.random.SeedSequence([seed, batch])
         refinement = Refinement(problem.space, starts, leader, random)
         reports: list[list[float]] = [[] for _ in starts]
+        pruned: set[int] = set()
         for generation in range(GENERATIONS):
+            cooled = refinement.active.tolist()
             yield _step(refinement)
-            for trial in refinement.active.tolist():
+            for trial in cooled:
                 reports[trial].append(float(refinement.best.score[trial]))
                 if study.should_prune(trial, generation, reports[trial][-1]):
                     refinement.stop(trial)
+                    pruned.add(trial)
             if not refinement.active.size:
                 break
-        study.tell([_trial(i, batch, tuple(report)) for i, report in enumerate(reports)])
+        study.tell([_trial(i, batch, tuple(report), pruned=i in pruned) for i, report in enumerate(reports)])
         best = int(refinement.best.score.argmin())
         if refinement.best.score[best] < least:
             least, leader = float(refinement.best.score[best]), refinement.best.growth[:, best].copy()
@@ -185,9 +188,8 @@ def _means(problem: Problem, random: np.random.Generator, count: int) -> Array:
     return np.asarray(np.log(refinement.best.growth).T)
 
 
-def _trial(index: int, batch: int, reports: tuple[float, ...]) -> Trial:
-    outcome = "COMPLETE" if len(reports) == GENERATIONS else "PRUNED"
-    return Trial(index, batch, {}, outcome, reports[-1], reports, 0, None)  # type: ignore[arg-type]
+def _trial(index: int, batch: int, reports: tuple[float, ...], *, pruned: bool) -> Trial:
+    return Trial(index, batch, {}, "PRUNED" if pruned else "COMPLETE", reports[-1], reports, 0, None)
 
 
 def searched(method: Callable[[Problem, int], Search], problem: Problem, seed: int, seconds: float) -> dict[str, Any]:

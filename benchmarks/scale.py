@@ -102,7 +102,7 @@ def engine() -> dict[str, Any]:
     fifth = len(cost.ladders) // 5
     return {
         "ladders": sum(cost.ladders),
-        "trials": 8 * len(cost.ladders),
+        "trials": 16 * len(cost.ladders),
         "ns a ladder, 2nd fifth": cost.nanoseconds(slice(fifth, 2 * fifth)),
         "last fifth": cost.nanoseconds(slice(-fifth, None)),
         "Optuna % of time": sum(optuna) / took * 100.0,

@@ -86,6 +86,7 @@ BOUNDS = {
     "search.batch_size": {"0": "at least 1", "257": "at most 256"},
     "search.max_batches": {"0": "at least 1", "10001": "at most 10000"},
     "search.patience": {"0": "at least 1", "10001": "at most 10000"},
+    "search.miss_chance": {"-0.1": "at least 0", "1": "below 1"},
     "search.prune_factor": {"0.9": "at least 1", "1e7": "at most 1000000"},
     "search.top_k": {"0": "at least 1", "10001": "at most 10000"},
     "search.max_time_s": {"0": "above 0", "-1": "above 0", "1e9": "at most 31536000"},

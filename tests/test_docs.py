@@ -52,7 +52,7 @@ def cited(source: str) -> Iterator[int]:
         yield from range(int(first), int(last or first) + 1)
 
 
-FORMULAS = ("docs/model.md", "docs/replay.md")
+FORMULAS = ("docs/model.md", "docs/replay.md", "docs/search.md")
 
 
 def test_formulas_of_the_code_are_those_of_the_model() -> None:

@@ -11,7 +11,7 @@ import pytest
 from mlab.core.errors import StoreError
 from mlab.core.records import Cell, Outcome, Trial
 from mlab.model.annealing import GENERATIONS, Start
-from mlab.search.study import ANNEALING, PRUNERS, SAMPLERS, SHAPE, Study
+from mlab.search.study import ANNEALING, PRUNERS, SAMPLERS, SHAPE, WARMUP, Study
 
 CELL = Cell(3, 20.0, 10)
 SIZE = 4
@@ -147,7 +147,7 @@ def test_median_pruner_gives_up_what_is_worse_than_most_and_not_before_the_warm_
     run(study, range(4))
     study.ask(4, 2, warm=False)
     verdicts = [(study.should_prune(0, g, 99.0), study.should_prune(1, g, 0.1)) for g in range(GENERATIONS)]
-    assert [bad for bad, _ in verdicts] == [g >= GENERATIONS // 3 for g in range(GENERATIONS)]
+    assert [bad for bad, _ in verdicts] == [g >= WARMUP for g in range(GENERATIONS)]
     assert not any(good for _, good in verdicts)
 
 

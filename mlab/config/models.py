@@ -123,10 +123,16 @@ class Search(Section):
     pruner: Literal["median", "hyperband", "none"] = Field(
         default="median", description="Optuna's pruner that stops hopeless refinements; none lets all finish."
     )
-    batch_size: int = Field(default=8, ge=1, le=256, description="Trials asked, evaluated and stored together.")
+    batch_size: int = Field(default=16, ge=1, le=256, description="Trials asked, evaluated and stored together.")
     max_batches: int = Field(default=20, ge=1, le=10_000, description="Most batches a cell.")
     patience: int = Field(
-        default=5, ge=1, le=10_000, description="Batches without improvement after which a cell stops early."
+        default=4, ge=1, le=10_000, description="Batches without improvement after which a cell stops early."
+    )
+    miss_chance: float = Field(
+        default=0.01,
+        ge=0,
+        lt=1,
+        description="Chance of having missed a better ladder, as easy to find, at which a cell stops early; 0 = off.",
     )
     prune_factor: float = Field(
         default=2.0,

@@ -53,6 +53,11 @@ class Trial:
     candidate_id: str | None
     error: str | None = None
 
+    @property
+    def shaped(self) -> bool:
+        """Whether it began with a shape of its own, and not with the best ladder of its cell."""
+        return "place" in self.params
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -129,7 +134,8 @@ class Batch:
 class CellResult:
     """How far the search of one cell has come; ``best`` is None where nothing was kept.
 
-    ``evaluations`` counts ladders, ``trials`` and ``pruned`` trials. Resume goes on from ``batches``.
+    ``evaluations`` counts ladders, ``trials`` and ``pruned`` trials. Resume goes on from ``batches``. Of the
+    ``independent`` trials, which began with shapes of their own, ``ends`` came to the best.
     """
 
     cell: Cell
@@ -140,6 +146,8 @@ class CellResult:
     batches: int
     finished: bool
     stopped_early: bool
+    independent: int = 0
+    ends: int = 0
     proof: StoredProof | None = None
 
     @property

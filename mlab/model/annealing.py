@@ -1,9 +1,9 @@
 """Refinement of starts by annealing over the pattern of growths.
 
 J jumps at the thresholds of the wave rule, and good ladders sit exactly on them: alternately at the least
-growth, just above the weak threshold, on the strong one. So a move sets a step to a level, shifts it a
-little or exchanges two steps, and lets another step take up what the first volume leaves (F25). All trials
-of a batch move together: one call of the evaluator scores ``PROPOSALS`` neighbours of each.
+growth, just above the weak threshold, on the strong one. So a move turns a stretch of steps about or moves it on
+by one, sets a step or two to levels, or shifts one a little, and lets another step take up what the first volume
+leaves (F25). All trials of a batch move together: one call of the evaluator scores ``PROPOSALS`` neighbours of each.
 """
 
 from __future__ import annotations
@@ -19,10 +19,13 @@ from mlab.model.pricing import Needs
 from mlab.model.scoring import scores
 from mlab.model.space import Space
 
-GENERATIONS = 12  # coolings of a refinement; each ends with a report, after which the pruner may stop the trial
-MOVES = 32  # moves of a cooling
-PROPOSALS = 64  # neighbours scored for each move of each trial
-COOLING = 50.0  # first temperature of a cooling over its last
+GENERATIONS = 24  # coolings of a trial at most; each ends with a report, after which the pruner may stop the trial
+STALE = 2  # coolings in a row that bring nothing, after which a trial has finished
+NOTHING = 1e-6  # share of the score by which it falls at most where a cooling brings nothing
+MOVES = 16  # moves of a cooling at most; a ladder of few steps needs one a step
+PROPOSALS = 128  # neighbours scored for each move of each trial
+STRETCHED, SET, PAIRED = 0.25, 0.2, 0.3  # shares of the kinds of neighbours; the rest are shifted
+COOLING = 300.0  # first temperature of a cooling over its last
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,8 @@ class Refinement:
         self.random = np.random.default_rng(seed)
         self.temperature = np.array([start.temperature for start in starts])
         self.stride = np.array([start.stride for start in starts])
-        self.active = np.arange(len(starts))
+        self.active = np.arange(len(starts))  # the trials that go on
+        self.stale = np.zeros(len(starts), dtype=np.int64)  # coolings in a row that brought nothing
         self.best = self._priced(self._first(starts, leader))
         self.evaluations = np.ones(len(starts), dtype=np.int64)
 
@@ -103,13 +107,17 @@ class Refinement:
         Scores in ``best`` fall or stay; ``evaluations`` counts the ladders scored, both of shape (B,).
         """
         self.current, self.lowest = self.best.of(self.active), self.best.of(self.active)
-        for move in range(MOVES):
-            self._move(COOLING ** (-move / (MOVES - 1)))
+        moves = min(MOVES, self.space.steps)
+        for move in range(moves):
+            self._move(COOLING ** (-move / max(1, moves - 1)))
         # Neighbours are priced by a short way; what lasts is priced from nothing.
         exact = self._priced(self.lowest.growth)
+        fallen = exact.score < self.best.score[self.active] * (1.0 - NOTHING)
+        self.stale[self.active] = np.where(fallen, 0, self.stale[self.active] + 1)
         better = np.flatnonzero(exact.score < self.best.score[self.active])
         self.best.put(self.active[better], exact.of(better))
-        self.evaluations[self.active] += MOVES * PROPOSALS + 1
+        self.evaluations[self.active] += moves * PROPOSALS + 1
+        self.active = self.active[self.stale[self.active] < STALE]
 
     def stop(self, trial: int) -> None:
         """End one trial; what it found so far stays."""
@@ -133,35 +141,53 @@ class Refinement:
 
     def _move(self, cooled: float) -> None:
         """One move: draw a neighbour by its Boltzmann weight, then accept it by Metropolis' rule."""
-        lanes = np.arange(len(self.active))
-        origin = np.repeat(lanes, PROPOSALS)
+        trial = np.arange(len(self.active))
         heat = self.temperature[self.active] * cooled * self.lowest.score
-        growth = self._neighbours(origin, self.stride[self.active] * cooled)
-        indent, volume, needs = self.space.near(growth, self.current.needs.of(origin))
+        changed = self._neighbours(self.stride[self.active] * cooled)
+        growth, indent, volume, needs = self.space.near(changed, self.current.needs.of(np.tile(trial, PROPOSALS)))
         proposed = Ladders(growth, scores(indent, volume, self.space.objective), needs)
-        score = proposed.score.reshape(-1, PROPOSALS)
-        first = lanes * PROPOSALS
-        chosen = (score - heat[:, None] * self.random.gumbel(size=score.shape)).argmin(axis=1)
-        risen = score[lanes, chosen] - self.current.score
-        accepted = lanes[self.random.random(len(lanes)) < np.exp(np.minimum(0.0, -risen / heat))]
-        self.current.put(accepted, proposed.of((first + chosen)[accepted]))
-        least = score.argmin(axis=1)
-        better = lanes[score[lanes, least] < self.lowest.score]
-        self.lowest.put(better, proposed.of((first + least)[better]))
+        score = proposed.score.reshape(PROPOSALS, -1)
+        chosen = (score - heat * self.random.gumbel(size=score.shape)).argmin(axis=0)
+        risen = score[chosen, trial] - self.current.score
+        accepted = trial[self.random.random(len(trial)) < np.exp(np.minimum(0.0, -risen / heat))]
+        self.current.put(accepted, proposed.of((chosen * len(trial) + trial)[accepted]))
+        least = score.argmin(axis=0)
+        better = trial[score[least, trial] < self.lowest.score]
+        self.lowest.put(better, proposed.of((least * len(trial) + trial)[better]))
 
-    def _neighbours(self, origin: NDArray[np.int64], stride: Array) -> Array:
-        """One changed ladder for each of the trials ``origin``, within the limits."""
-        growth = self.current.growth[:, origin]
+    def _neighbours(self, stride: Array) -> Array:
+        """``PROPOSALS`` changed ladders of each active trial: one of each, then another of each, and so on."""
+        growth = np.tile(self.current.growth, PROPOSALS)
         random, (steps, ladders) = self.random, growth.shape
         lane = np.arange(ladders)
         step, other, slack = random.integers(steps, size=(3, ladders))
-        other = np.where(random.random(ladders) < 0.5, np.minimum(step + 1, steps - 1), other)
-        kind = random.random(ladders)
-        here, there = growth[step, lane], growth[other, lane]
-        shifted = here * np.exp(stride[origin] * random.standard_normal(ladders))
         level, another = random.choice(self.space.levels, size=(2, ladders))
-        exchange, two = kind < 0.25, kind < 0.45
-        growth[step, lane] = np.where(exchange, there, np.where(kind < 0.7, level, shifted))
-        growth[other, lane] = np.where(exchange, here, np.where(two, another, growth[other, lane]))
+        ends = [round(share * ladders) for share in np.cumsum([STRETCHED, SET, PAIRED])]
+        stretched, leveled, paired, shifted = (
+            slice(ends[0]),
+            slice(ends[0], ends[2]),
+            slice(*ends[1:]),
+            slice(ends[2], None),
+        )
+        growth[:, stretched] = _stretched(growth[:, stretched], step[stretched], other[stretched])
+        growth[step[leveled], lane[leveled]] = level[leveled]
+        beside = np.less(random.random(ends[2] - ends[1]), 0.5)
+        second = np.where(beside, np.minimum(step[paired] + 1, steps - 1), other[paired])
+        growth[second, lane[paired]] = another[paired]
+        strides = np.tile(stride, PROPOSALS)[shifted]
+        growth[step[shifted], lane[shifted]] *= np.exp(strides * random.standard_normal(strides.shape))
         self.space.absorb(growth, slack, np.less(random.random(ladders), 0.5))  # F25
-        return self.space.feasible(growth)  # F23, F24
+        return growth
+
+
+def _stretched(growth: Array, step: NDArray[np.int64], other: NDArray[np.int64]) -> Array:
+    """Growths (K, B) of which the steps between two (B,) are turned about, or, in every other ladder, moved on by one.
+
+    Where weak and least growths take turns, that makes them begin with the other one, which no change of a
+    step or two does without a fall between.
+    """
+    row, turned = np.arange(len(growth))[:, None], np.arange(growth.shape[1]) % 2 == 0
+    low, high = np.minimum(step, other), np.maximum(step, other)
+    moved = np.where(row == other, step, row + np.sign(other - step))
+    source = np.where((low <= row) & (row <= high), np.where(turned, low + high - row, moved), row)
+    return np.asarray(np.take_along_axis(growth, source, axis=0))

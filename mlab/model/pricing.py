@@ -24,8 +24,9 @@ from mlab.model.limits import Gaps
 from mlab.model.objective import Objective
 
 STEPS = 6  # Newton steps from nothing: exact to 1e-4 of the score even where most gaps are bound
-NEAR_STEPS = 2  # Newton steps from the needs of a ladder that differs in a growth or two
-TIGHT_STEPS = 4  # times as many where gaps are about as small as allowed
+NEAR_STEPS = 1  # Newton steps from the needs of a ladder that differs in a growth or two: a second finds nothing more
+TIGHT_STEPS = 24  # the same where gaps are about as small as allowed
+NEAR_TIGHT_STEPS = 1
 TIGHT_SHARE = 0.4  # of each of those steps: whole ones overshoot
 EVEN = 1e6  # weight from which on the largest need is all that counts, and all needs are equal
 
@@ -87,34 +88,41 @@ class Pricing:
             >>> (100.0 * needs.need[:, 0]).round(3).tolist()
             [7.051, 7.051]
         """
-        price, needs = self.near(volume, self.first_needs(volume), STEPS)
+        held = accumulate(volume.copy())
+        price, needs = self.near(volume, held, self.first_needs(volume), STEPS, TIGHT_STEPS)
         self.gaps.restore(price)
         indent = (1.0 - price) * 100.0
         indent[-1] = self.overlap
         return indent, needs
 
-    def near(self, volume: Array, known: Needs, steps: int = NEAR_STEPS) -> tuple[Array, Needs]:
+    def near(
+        self, volume: Array, held: Array, known: Needs, steps: int = NEAR_STEPS, tight_steps: int = NEAR_TIGHT_STEPS
+    ) -> tuple[Array, Needs]:
         """Prices over the base price (M, B), some Newton steps from the needs of similar volumes; the needs reached.
+
+        ``held`` are the sums of the volumes so far.
 
         Gaps keep their bounds but for what is left of the error of the steps. ``known`` is left as it is.
         """
-        ratio = self._ratio(volume)
-        needs = known = replace(known, need=self._capped(known.need, ratio))
+        ratio = self._ratio(volume, held)
+        cap = self._cap(ratio)
+        needs = known = replace(known, need=np.minimum(known.need, cap))
         for _ in range(steps):
-            needs = self._step(needs, ratio, tight=False)
+            needs = self._step(needs, ratio, cap, tight=False)
         price = self._prices(needs.need, ratio)
         tight = np.flatnonzero((price[:-1] - price[1:]).min(axis=0) < self.gaps.least)
         if tight.size:
-            tight_ratio, tight_needs = np.ascontiguousarray(ratio[:, tight]), known.of(tight)
-            for _ in range(TIGHT_STEPS * steps):
-                tight_needs = self._step(tight_needs, tight_ratio, tight=True)
+            ratio, tight_needs = np.ascontiguousarray(ratio[:, tight]), known.of(tight)
+            cap = self._cap(ratio)
+            for _ in range(tight_steps):
+                tight_needs = self._step(tight_needs, ratio, cap, tight=True)
             needs.put(tight, tight_needs)
-            price[:, tight] = self._prices(tight_needs.need, tight_ratio)
+            price[:, tight] = self._prices(tight_needs.need, ratio)
         return price, needs
 
     def first_needs(self, volume: Array) -> Needs:
         """Where the steps begin for volumes (M, B): equal needs, but none beyond what the widest gaps lead to."""
-        ratio = self._ratio(volume)
+        ratio = self._ratio(volume, accumulate(volume.copy()))
         need = np.tile(-np.log(self._floor) / (1.0 + ratio.sum(axis=0)), (len(ratio), 1))
         if self.gaps.most is not None:
             widest = np.maximum(1.0 - self.gaps.most * np.arange(len(volume)), self._floor)[:, None]
@@ -123,28 +131,36 @@ class Pricing:
         top = need.max(axis=0)
         return Needs(need, top, top, np.zeros(len(top)))
 
-    def _ratio(self, volume: Array) -> Array:
-        held = accumulate(volume.copy())
+    def _ratio(self, volume: Array, held: Array) -> Array:
         if self.need == "fill":
             return np.asarray(volume[1:] / held[:-1])
         ratio = volume[1:] / held[1:]
         ratio[-1] = 0.0  # the need before the last fill does not know its volume
         return np.asarray(ratio)
 
+    def _cap(self, ratio: Array) -> Array:
+        """Needs beyond which a factor would be less than the last price: their product never is."""
+        if (self.sizing, self.need) == ("quote", "fill"):
+            return np.asarray((1.0 - self._floor) / ratio)
+        return np.full((1, 1), np.inf)
+
     def _chain(self, need: Array, ratio: Array) -> tuple[Array, Array]:
         """Factors and slopes. F6."""
-        share = 1.0 / (1.0 + need)
         if self.sizing == "quote":
             pull, rate = need * ratio, ratio
         else:
-            pull, rate = ratio - ratio * share, ratio * share * share
+            share = 1.0 / (1.0 + need)
+            rate = ratio * share
+            pull = ratio - rate
+            rate *= share
         if (self.sizing == "quote") == (self.need == "fill"):
             factor = 1.0 - pull  # F6: quote, fill and base, path
             slope = rate / factor  # F6
         else:
-            factor = 1.0 / (1.0 + pull)  # F6: quote, path and base, fill
+            pull += 1.0
+            factor = 1.0 / pull  # F6: quote, path and base, fill
             slope = rate * factor  # F6
-        slope[-1] += share[-1]
+        slope[-1] += 1.0 / (1.0 + need[-1])
         return factor, slope
 
     def _prices_and_averages(self, need: Array, factor: Array) -> tuple[Array, Array]:
@@ -159,7 +175,7 @@ class Pricing:
         price[-1] = self._floor  # where it belongs
         return price
 
-    def _step(self, needs: Needs, ratio: Array, *, tight: bool) -> Needs:
+    def _step(self, needs: Needs, ratio: Array, cap: Array, *, tight: bool) -> Needs:
         """One Newton step towards the needs whose score is least. F7."""
         factor, slope = self._chain(needs.need, ratio)
         bound = tight or self.gaps.most is not None
@@ -168,19 +184,15 @@ class Pricing:
         depth = np.log(np.multiply.reduce(factor, axis=0) / ((1.0 + needs.need[-1]) * self._floor))
         depth += np.einsum("kb,kb->b", slope, needs.need)
         base, pull, top = self._line(needs, slope, depth, limits)
-        need = np.minimum(pull * slope + base, top)  # F7
+        slope *= pull
+        slope += base
+        need = np.minimum(slope, top, out=slope)  # F7
         if limits is not None:
-            np.clip(need, *limits, out=need)  # F8
-        need = self._capped(need, ratio)
+            within(need, *limits)  # F8
+        np.minimum(need, cap, out=need)
         if tight:
             need = needs.need + TIGHT_SHARE * (need - needs.need)
-        return Needs(np.maximum(need, 0.0), top, base, pull)
-
-    def _capped(self, need: Array, ratio: Array) -> Array:
-        """The needs, lowered where a factor would be less than the last price: their product never is."""
-        if (self.sizing, self.need) == ("quote", "fill"):
-            return np.minimum(need, (1.0 - self._floor) / ratio)
-        return need
+        return Needs(np.maximum(need, 0.0, out=need), top, base, pull)
 
     def _line(
         self, needs: Needs, slope: Array, depth: Array, limits: tuple[Array, Array] | None
@@ -189,21 +201,21 @@ class Pricing:
         line = needs.pull * slope
         line += needs.base
         at_top = line >= needs.top
-        free = slope.copy()
+        free = slope
         still: Array | float = 1.0  # order 1 needs nothing, ever
         fixed: Array | float = 0.0
         if limits is not None:
             wanted = np.minimum(line, needs.top, out=line)
-            held = np.clip(wanted, *limits)
-            bound = held != wanted
-            at_top &= ~bound
-            free[bound] = 0.0
-            held[~bound] = 0.0
-            still, fixed = 1.0 + count_by_column(bound), held.sum(axis=0)
+            held = within(wanted.copy(), *limits)
+            loose = held == wanted
+            at_top &= loose
+            free = slope * loose
+            held *= ~loose
+            still, fixed = 1.0 + len(slope) - count_by_column(loose), held.sum(axis=0)
             depth -= np.einsum("kb,kb->b", slope, held)
         at_top[-1] |= ~at_top.any(axis=0)
-        steep = np.where(at_top, slope, 0.0)
-        free -= steep
+        steep = slope * at_top
+        free = free - steep
         tops, high, low = count_by_column(at_top), steep.sum(axis=0), free.sum(axis=0)
         square = np.einsum("kb,kb->b", free, free)
         weight = self.weight * (len(slope) + 1) / 2.0
@@ -219,18 +231,27 @@ class Pricing:
         above, average = (rows[:-1] for rows in self._prices_and_averages(need, factor))
         below = np.arange(len(need) - 1.0, -1.0, -1.0)[:, None]  # orders that are still to come
         deepest = self._floor + below * self.gaps.least
-        highest = above - self.gaps.least if tight else np.ones(1)
+        highest = above - self.gaps.least if tight else np.ones((1, 1))
         if self.gaps.most is not None:
             deepest = np.maximum(deepest, above - self.gaps.most)
             highest = np.minimum(highest, self._floor + below * self.gaps.most)
-        least, most = (self._need_at(price / average, ratio) for price in (highest, deepest))
+        least, most = self._need_at(highest, average, ratio), self._need_at(deepest, average, ratio)
         least[-1], most[-1] = 0.0, np.inf  # its price is given
         return least, most
 
-    def _need_at(self, price: Array, ratio: Array) -> Array:
-        """Need of an order at a price that is given over the average entry before it."""
+    def _need_at(self, price: Array, average: Array, ratio: Array) -> Array:
+        """Need of an order at a given price, from the average entry before it."""
+        rise = average - price
         if self.need == "path":
-            return np.asarray(1.0 / price - 1.0)  # F8: path
-        if self.sizing == "quote":
-            return np.asarray((1.0 - price) / (price + ratio))  # F8: quote, fill
-        return np.asarray((1.0 - price) / (price + price * ratio))  # F8: base, fill
+            rise /= price  # F8: path
+        elif self.sizing == "quote":
+            rise /= average * ratio + price  # F8: quote, fill
+        else:
+            rise /= price * ratio + price  # F8: base, fill
+        return rise
+
+
+def within(rows: Array, least: Array, most: Array) -> Array:
+    """Rows brought between two bounds, in place; returns them."""
+    np.maximum(rows, least, out=rows)
+    return np.minimum(rows, most, out=rows)

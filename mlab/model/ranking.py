@@ -11,6 +11,8 @@ from mlab.core.records import Candidate, Cell, Json
 
 SAME_DECIMALS = 6  # ladders whose indents and volumes agree to this many decimals of a percent are one and the same
 
+ALIKE = 1e-4  # share of the score within which two trials have come to the same end: 0.01 %
+
 
 @dataclass(frozen=True, slots=True)
 class Ranked:

@@ -79,11 +79,7 @@ class Space:
         A lower growth always helps both limits, so each step may take what the least growth after it leaves.
         Shapes (K, B); ``growth`` is left as it is.
         """
-        kept = np.clip(growth, self.growth_min, self.growth_max)
-        beyond = np.flatnonzero(self._breaks(volumes(kept)))
-        if beyond.size:
-            kept[:, beyond] = self._lowered(kept[:, beyond])
-        return kept
+        return self._kept(growth)[0]
 
     def scaled(self, growth: Array) -> Array:
         """The growths with all that is above the least scaled down as far as the limits ask.
@@ -105,18 +101,19 @@ class Space:
         total = accumulate(volume)[-1]
         return np.asarray((total > self.total_max) | (total < self.spread_min[-1] * last))
 
-    def _lowered(self, growth: Array) -> Array:
-        kept = np.empty(growth.shape)
-        volume = np.ones(growth.shape[1])
-        total = np.ones(growth.shape[1])
-        for k, row in enumerate(growth, start=1):
-            bound = (self.total_max - total) / (volume * self.rest[k])  # F23
+    def _kept(self, growth: Array) -> tuple[Array, Array, Array]:
+        """Growths (K, B) within the limits, their volumes and the sums of these so far, both (M, B), the first at 1."""
+        kept = np.clip(growth, self.growth_min, self.growth_max)
+        volume, held = np.empty((2, len(growth) + 1, growth.shape[1]))
+        volume[0] = held[0] = 1.0
+        for k, row in enumerate(kept, start=1):
+            bound = (self.total_max - held[k - 1]) / (volume[k - 1] * self.rest[k])  # F23
             if self.spread_min[k] > 1.0:
-                bound = np.minimum(bound, total / volume / (self.spread_min[k] - 1.0))  # F24
-            kept[k - 1] = np.maximum(np.minimum(row, bound), self.growth_min)
-            volume = volume * kept[k - 1]
-            total = total + volume
-        return kept
+                np.minimum(bound, held[k - 1] / volume[k - 1] / (self.spread_min[k] - 1.0), out=bound)  # F24
+            np.minimum(row, np.maximum(bound, self.growth_min, out=bound), out=row)
+            np.multiply(volume[k - 1], row, out=volume[k])
+            np.add(held[k - 1], volume[k], out=held[k])
+        return kept, volume, held
 
     def absorb(self, growth: Array, step: NDArray[np.int64], change: NDArray[np.bool_]) -> None:
         """Set one step (B,) of the growths (K, B) so that the first volume is just as small as allowed, in place. F25.
@@ -140,11 +137,15 @@ class Space:
         indent, needs = self.pricing.indents(volume)
         return indent, volume, needs
 
-    def near(self, growth: Array, known: Needs) -> tuple[Array, Array, Needs]:
-        """As :meth:`priced` by a shorter way, from the needs of similar ladders, one for each column of growths."""
-        volume = volumes(growth)
-        price, needs = self.pricing.near(volume, known)
-        return (1.0 - price) * 100.0, volume, needs
+    def near(self, growth: Array, known: Needs) -> tuple[Array, Array, Array, Needs]:
+        """As :meth:`priced` by a shorter way, from the needs of similar ladders, one for each column of growths.
+
+        Returns:
+            What :meth:`feasible` leaves of the growths, and what :meth:`priced` returns for them.
+        """
+        kept, volume, held = self._kept(growth)
+        price, needs = self.pricing.near(volume, held, known)
+        return kept, (1.0 - price) * 100.0, volume, needs
 
 
 def volumes(growth: Array) -> Array:

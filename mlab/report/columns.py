@@ -158,6 +158,10 @@ EARLY = Column(
     "stopped_early", "early stop", lambda row: row.result.stopped_early, write=lambda early: "yes" if early else "no",
     below="pruned",
 )  # fmt: skip
+AGREED = Column(
+    "best_found", "best found", lambda row: f"{row.result.ends} of {row.result.independent}", kind="text",
+    below="pruned",
+)  # fmt: skip
 PROVED = Column(
     "proved_within_pct", "proved within", lambda row: row.result.proved.get("proved_within_pct"), "%",
     partial(numbers.upwards, decimals=2), seldom=True,
@@ -177,7 +181,7 @@ EXPECTED = (ALL_FILLED, CANDLES, AT_WORK)
 
 CELLS = (
     *(OVERLAP, ORDERS, SCORE, PROVED, AT_FILLS, ON_PATH),
-    *(FIRST_GAP, LAST_VOLUME, EVALUATIONS, TRIALS, PRUNED, EARLY),
+    *(FIRST_GAP, LAST_VOLUME, EVALUATIONS, TRIALS, PRUNED, AGREED),
 )
 """The cells of a run: what the best ladder of each needs, and what the search took."""
 

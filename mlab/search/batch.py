@@ -40,6 +40,15 @@ class Problem:
         return cls(config, run_id, Space.of(cell, objective))
 
 
+@dataclass(frozen=True, slots=True)
+class Refined:
+    """The starts of a batch, refined: the scores reported of each trial, and which the pruner gave up."""
+
+    refinement: Refinement
+    reports: list[list[float]]
+    pruned: set[int]
+
+
 def search_batch(problem: Problem, study: Study, index: int, best: Candidate | None) -> Batch:
     """Ask for a batch of starts, refine them and write down what came of each.
 
@@ -54,8 +63,8 @@ def search_batch(problem: Problem, study: Study, index: int, best: Candidate | N
     began = time.perf_counter()
     try:
         with watched(search.batch_timeout_s):
-            refinement, reports = _refine(problem, study, starts, index, best)
-            trials, candidates = _records(problem, study, index, refinement, reports)
+            refined = _refine(problem, study, starts, index, best)
+            trials, candidates = _records(problem, study, index, refined)
     except Exception as error:  # whatever it is
         text = redacted(f"{type(error).__name__}: {error}".removesuffix(": "))
         emit("EVAL.ERROR", text, level="error", inputs=study.params())
@@ -78,35 +87,34 @@ def search_batch(problem: Problem, study: Study, index: int, best: Candidate | N
     return Batch(cell, index, tuple(trials), kept, metrics)
 
 
-def _refine(
-    problem: Problem, study: Study, starts: Sequence[Start], index: int, best: Candidate | None
-) -> tuple[Refinement, list[list[float]]]:
-    """Anneal all starts together; what was reported of each generation, after which the pruner may end some."""
+def _refine(problem: Problem, study: Study, starts: Sequence[Start], index: int, best: Candidate | None) -> Refined:
+    """Anneal all starts together, each until the pruner gives it up or it finds nothing more."""
     # The fourth number keeps this sequence apart from the sampler's, which is seeded by the first three.
     seed = np.random.SeedSequence([problem.config.seed, problem.space.cell.index, index, 1])
     # What is stored of the best ladder is all that a resumed search knows of it.
     leader = 1.0 + np.array(best.contract["schedule"]["martingale_pct"][1:]) / 100.0 if best else None
     refinement = Refinement(problem.space, starts, leader, seed)
     reports: list[list[float]] = [[] for _ in starts]
+    pruned: set[int] = set()
     for generation in range(GENERATIONS):
+        cooled = refinement.active.tolist()
         refinement.generation()
-        for trial in refinement.active.tolist():
+        for trial in cooled:
             score = float(refinement.best.score[trial])
             if not np.isfinite(score):
                 raise EvaluationError(f"the score of trial {trial} is {score}")
             reports[trial].append(score)
             if study.should_prune(trial, generation, score):
                 refinement.stop(trial)
+                pruned.add(trial)
         if not refinement.active.size:
             break
-    return refinement, reports
+    return Refined(refinement, reports, pruned)
 
 
-def _records(
-    problem: Problem, study: Study, index: int, refinement: Refinement, reports: list[list[float]]
-) -> tuple[list[Trial], list[Candidate]]:
+def _records(problem: Problem, study: Study, index: int, refined: Refined) -> tuple[list[Trial], list[Candidate]]:
     """The trials of the batch, and a candidate for each that finished."""
-    space, base_price = problem.space, problem.config.base_price
+    space, base_price, refinement = problem.space, problem.config.base_price, refined.refinement
     indent, volume, _ = space.priced(refinement.best.growth)
     evaluation = evaluate(indent, volume, space.objective)
     if not evaluation.finite:
@@ -118,14 +126,14 @@ def _records(
         name = candidate_id(problem.run_id, space.cell.index, index, i)
         if broken := broken_limits(ladder["schedule"], space.objective.limits):
             raise EvaluationError(f"{name} breaks {', '.join(broken)}")
-        finished = i in refinement.active
+        finished = i not in refined.pruned
         trial = Trial(
             number=study.first_number + i,
             batch=index,
             params=params,
             outcome="COMPLETE" if finished else "PRUNED",
             score=ladder["score"],
-            reports=tuple(reports[i]),
+            reports=tuple(refined.reports[i]),
             evaluations=int(refinement.evaluations[i]),
             candidate_id=name if finished else None,
         )

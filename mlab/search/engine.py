@@ -21,7 +21,7 @@ from mlab.core.state import State, new_run_id, span_id
 from mlab.model.ranking import rank_key
 from mlab.search import machine, malloc
 from mlab.search.batch import Problem, failed_batch, search_batch
-from mlab.search.stopping import Patience
+from mlab.search.stopping import Evidence, Patience, searched_enough
 from mlab.search.study import Study
 from mlab.search.watcher import Watcher
 from mlab.store import Store
@@ -100,21 +100,29 @@ class Execution:
                 self.store.finish_cell(exp_id, cell.index, stopped_early=self._search(cell, watcher, turns))
             result = self.store.cell(exp_id, cell.index)
             if result.stopped_early:
-                emit("ORCH.EARLY_STOP", f"{cell.label} stopped after batch {result.batches}", score=_score(result))
+                agreed = f"{result.ends} of {result.independent} independent trials found its best"
+                emit(
+                    "ORCH.EARLY_STOP",
+                    f"{cell.label} stopped after batch {result.batches}: {agreed}",
+                    score=_score(result),
+                    independent=result.independent,
+                    ends=result.ends,
+                )
         watcher.cell_done(result)
         return result
 
     def _search(self, cell: Cell, watcher: Watcher, turns: int | None) -> bool:
         """Ask, evaluate, commit, tell and emit until the cell is done; whether it stopped early."""
         search, exp_id = self.config.search, self.experiment.exp_id
-        stored = self.store.trials(exp_id, cell.index)
-        study = self._study(cell, stored)
-        patience = _patience(stored, search.patience)
+        trials = self.store.trials(exp_id, cell.index)
+        study = self._study(cell, trials)
+        patience = _patience(trials, search.patience)
         problem = Problem.of(self.config, self.experiment.run_id, cell)
         deadline = self._deadline(turns or len(self.config.cells()) - cell.index)
         leader = next(iter(self.store.results(exp_id, cell.index, limit=1)), None)
-        for index in range(len({trial.batch for trial in stored}), search.max_batches):
-            if patience.exhausted or (index and time.monotonic() >= deadline):
+        for index in range(len({trial.batch for trial in trials}), search.max_batches):
+            enough = searched_enough(patience, Evidence.of(trials), search.miss_chance)
+            if enough or (index and time.monotonic() >= deadline):
                 return True
             with events.bound(span_id=span_id(index), batch_idx=index):
                 emit("ORCH.BATCH", f"{cell.label}, batch {index}", score=patience.best)
@@ -125,6 +133,7 @@ class Execution:
                 study = self._study(cell, self.store.trials(exp_id, cell.index))
             else:
                 study.tell(batch.trials)
+            trials = [*trials, *batch.trials]
             patience = patience.after(_best_score(batch.trials))
             watcher.batch(cell, index, patience.best, sum(trial.evaluations for trial in batch.trials))
         return False

@@ -30,7 +30,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=ExperimentalWarning, module=__name__)  # of the QMC sampler
 
 ANNEALING: dict[str, BaseDistribution] = {
-    "temperature": FloatDistribution(5e-4, 2e-2, log=True),
+    "temperature": FloatDistribution(3e-4, 5e-3, log=True),
     "stride": FloatDistribution(0.05, 0.5, log=True),
 }
 SHAPE: dict[str, BaseDistribution] = {
@@ -53,9 +53,11 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "cmaes": lambda seed: CmaEsSampler(seed=seed),
     "qmc": lambda seed: QMCSampler(scramble=True, seed=seed),  # without it no seed counts
 }
+WARMUP = 4  # generations after which the median pruner may give a trial up
+
 PRUNERS: dict[str, Callable[[], BasePruner]] = {
-    "median": lambda: MedianPruner(n_startup_trials=8, n_warmup_steps=GENERATIONS // 3),
-    "hyperband": lambda: HyperbandPruner(min_resource=GENERATIONS // 4, max_resource=GENERATIONS),
+    "median": lambda: MedianPruner(n_startup_trials=8, n_warmup_steps=WARMUP),
+    "hyperband": lambda: HyperbandPruner(min_resource=GENERATIONS // 8, max_resource=GENERATIONS),
     "none": NopPruner,
 }
 
@@ -87,7 +89,7 @@ class Study:
         """
         for batch, group in groupby(trials, key=lambda trial: trial.batch):
             stored = list(group)
-            self.ask(batch, len(stored), warm=any("place" not in trial.params for trial in stored))
+            self.ask(batch, len(stored), warm=not all(trial.shaped for trial in stored))
             if [trial.params for _, trial in self._asked] != [trial.params for trial in stored]:
                 where = f"{self.cell.label}, batch {batch}"
                 raise StoreError(f"{where}: the stored trials do not follow from config and version; start a new run")
@@ -123,6 +125,11 @@ class Study:
         """Tell how each trial of the batch ended, in the order in which they were asked."""
         for (kind, asked), trial in zip(self._asked, trials, strict=True):
             score = trial.score if trial.outcome == "COMPLETE" else None  # Optuna takes a pruned one's last report
+            if (
+                score is not None
+            ):  # what has found nothing more would stay there: the median of later generations counts it
+                for generation in range(len(trial.reports), GENERATIONS):
+                    asked.report(trial.reports[-1], generation)
             self._studies[kind].tell(asked, score, TrialState[trial.outcome])
         self.first_number += len(trials)
         self._asked = []

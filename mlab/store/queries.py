@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, distinct, func, select
 from sqlalchemy.orm import Session
 
 from mlab.core.records import Candidate, CellResult, Experiment, StoredReplay, Trial
+from mlab.model.ranking import ALIKE
 from mlab.store import rows, runs
 from mlab.store.claims import Alive
 from mlab.store.schema import RANK, CellRow, ExperimentRow, ProofRow, ReplayRow, ResultRow, TrialRow
@@ -16,17 +17,23 @@ BEST = (
     .order_by(*RANK)
     .limit(1)
 )
+SEEN = select(
+    TrialRow, func.min(TrialRow.score).over(partition_by=(TrialRow.experiment_id, TrialRow.cell_index)).label("least")
+).subquery()
+SHAPED = SEEN.c.params_json.contains('"place"') & (SEEN.c.outcome != "FAIL")
 PROGRESS = (
     select(
         CellRow,
         ProofRow,
         BEST.scalar_subquery(),
-        func.count(distinct(TrialRow.batch)),
-        func.count(TrialRow.number),
-        func.count().filter(TrialRow.outcome == "PRUNED"),
-        func.coalesce(func.sum(TrialRow.evaluations), 0),
+        func.count(distinct(SEEN.c.batch)),
+        func.count(SEEN.c.number),
+        func.count().filter(SEEN.c.outcome == "PRUNED"),
+        func.coalesce(func.sum(SEEN.c.evaluations), 0),
+        func.count().filter(SHAPED),
+        func.count().filter(SHAPED & (SEEN.c.score <= SEEN.c.least * (1.0 + ALIKE))),
     )
-    .outerjoin(TrialRow)
+    .outerjoin(SEEN, (SEEN.c.experiment_id == CellRow.experiment_id) & (SEEN.c.cell_index == CellRow.cell_index))
     .outerjoin(ProofRow)
     .group_by(CellRow.experiment_id, CellRow.cell_index)
     .order_by(CellRow.cell_index)
@@ -80,9 +87,11 @@ def _cells(session: Session, *which: ColumnElement[bool]) -> list[CellResult]:
             batches=batches,
             finished=row.finished,
             stopped_early=row.stopped_early,
+            independent=independent,
+            ends=ends,
             proof=rows.proof(proof),
         )
-        for row, proof, best_id, batches, trials, pruned, evaluations in found
+        for row, proof, best_id, batches, trials, pruned, evaluations, independent, ends in found
     ]
 
 
