@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -225,20 +226,30 @@ def test_only_the_best_of_a_cell_are_kept(state: State) -> None:
             assert [c.score for c in store.results(few.exp_id, cell)] == [c.score for c in best]
 
 
-def broken(monkeypatch: pytest.MonkeyPatch, error: Exception | None, at_call: int) -> None:
-    """Make one generation fail: it raises ``error``, or scores NaN."""
-    calls = {"n": 0}
+def in_second_batch(monkeypatch: pytest.MonkeyPatch, fault: Callable[[batch.Refinement], None]) -> None:
+    """Do something with the refinement of the second batch after its first generation."""
+    seen: list[batch.Refinement] = []
     generation = batch.Refinement.generation
 
-    def failing(self: batch.Refinement) -> None:
-        calls["n"] += 1
+    def faulty(self: batch.Refinement) -> None:
         generation(self)
-        if calls["n"] == at_call:
-            if error is not None:
-                raise error
-            self.best.score[:] = np.nan
+        if not any(self is one for one in seen):
+            seen.append(self)
+            if len(seen) == 2:
+                fault(self)
 
-    monkeypatch.setattr(batch.Refinement, "generation", failing)
+    monkeypatch.setattr(batch.Refinement, "generation", faulty)
+
+
+def broken(monkeypatch: pytest.MonkeyPatch, error: Exception | None) -> None:
+    """Make one generation fail: it raises ``error``, or scores NaN."""
+
+    def fault(refinement: batch.Refinement) -> None:
+        if error is not None:
+            raise error
+        refinement.best.score[:] = np.nan
+
+    in_second_batch(monkeypatch, fault)
 
 
 FAULTS = [ValueError("boom"), TypeError("boom"), RuntimeError("boom"), MemoryError(), FloatingPointError("inf"), None]
@@ -248,7 +259,7 @@ FAULTS = [ValueError("boom"), TypeError("boom"), RuntimeError("boom"), MemoryErr
 def test_a_failed_evaluation_ends_the_run_with_a_snapshot(
     state: State, monkeypatch: pytest.MonkeyPatch, error: Exception | None
 ) -> None:
-    broken(monkeypatch, error, at_call=15)
+    broken(monkeypatch, error)
     with Store.open(state.database) as store:
         experiment = engine.open_experiment(state, store, config())
         with pytest.raises(EvaluationError):
@@ -272,7 +283,7 @@ def test_a_failed_evaluation_ends_the_run_with_a_snapshot(
 def test_a_failed_evaluation_can_be_skipped_and_is_never_ranked(
     state: State, monkeypatch: pytest.MonkeyPatch, error: Exception | None
 ) -> None:
-    broken(monkeypatch, error, at_call=15)
+    broken(monkeypatch, error)
     experiment = execute(state, config("search.on_error=skip"))
     assert experiment.status == "COMPLETED"
     with Store.open(state.database) as store:
@@ -309,15 +320,7 @@ def test_a_number_that_is_none_is_a_failed_evaluation(
 
 
 def test_an_evaluation_that_hangs_is_a_failed_one(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = iter(range(100))
-    generation = batch.Refinement.generation
-
-    def hanging(self: batch.Refinement) -> None:
-        if next(calls) == 15:
-            time.sleep(60)
-        generation(self)
-
-    monkeypatch.setattr(batch.Refinement, "generation", hanging)
+    in_second_batch(monkeypatch, lambda _: time.sleep(60))
     experiment = execute(state, config("search.on_error=skip", "search.batch_timeout_s=1"))
 
     assert experiment.status == "COMPLETED"
@@ -354,9 +357,9 @@ def test_a_run_that_skipped_failures_resumes_to_the_same_end(
 ) -> None:
     longer = ("search.max_batches=6", "search.patience=6", "ladder.overlap_pct=10")
     settings = config("search.on_error=skip", f"search.pruner={pruner}", *longer)
-    broken(monkeypatch, ValueError("boom"), at_call=20)
+    broken(monkeypatch, ValueError("boom"))
     whole = execute(state, settings)
-    broken(monkeypatch, ValueError("boom"), at_call=20)
+    broken(monkeypatch, ValueError("boom"))
     with Store.open(state.database) as store:
         experiment = engine.open_experiment(state, store, settings)
         assert run.execute(state, store, experiment, settings, watcher=Follower(stop_after=3)) == 130
