@@ -34,14 +34,15 @@ NUMBERS = [
     "ladder.limits.first_volume_min_pct", "ladder.limits.tail_cap_pct", "score.alpha", "score.beta", "score.gamma",
     "score.lambda_penalty", "score.wave.strong_pct", "score.wave.weak_pct", "score.take_profit_pct",
     "search.prune_factor", "search.max_time_s", "search.max_failed_share", "search.batch_timeout_s", "market.budget",
+    "search.prove_within_pct",
     "replay.stop_pct", "replay.fee_maker_pct", "replay.fee_taker_pct", *RULES,
 ]  # fmt: skip
 WHOLE = ["seed", "market.most_orders", "search.batch_size", "search.max_batches", "search.patience", "search.top_k"]
 WHOLE += ["replay.top", "replay.bootstrap"]
 NAMES = [*(f"market.{name}" for name in ("file", "symbol", "base", "quote", "origin", "as_of")), "replay.split"]
 NULLABLE = [
-    "ladder.limits.max_gap_ratio", "search.max_time_s", "market", "market.most_orders", "market.inverse",
-    "replay", "replay.take_profit_pct", "replay.stop_pct", *RULES, *NAMES,
+    "ladder.limits.max_gap_ratio", "search.max_time_s", "search.prove_within_pct", "market", "market.most_orders",
+    "market.inverse", "replay", "replay.take_profit_pct", "replay.stop_pct", *RULES, *NAMES,
 ]  # fmt: skip
 CHOICES = {
     "ladder.sizing": "'quote' or 'base'",
@@ -89,6 +90,7 @@ BOUNDS = {
     "search.miss_chance": {"-0.1": "at least 0", "1": "below 1"},
     "search.prune_factor": {"0.9": "at least 1", "1e7": "at most 1000000"},
     "search.top_k": {"0": "at least 1", "10001": "at most 10000"},
+    "search.prove_within_pct": {"0": "above 0", "100": "below 100"},
     "search.max_time_s": {"0": "above 0", "-1": "above 0", "1e9": "at most 31536000"},
     "search.max_failed_share": {"1.5": "at most 1", "-0.1": "at least 0"},
     "search.batch_timeout_s": {"0": "above 0", "90000": "at most 86400"},

@@ -18,14 +18,16 @@ import pytest
 
 import mlab as face
 from mlab import cli
+from mlab.config import from_tree
 from mlab.core.errors import RunBusy, StoreError
+from mlab.core.events import recorder
 from mlab.core.records import CellResult, Metric, StoredProof
 from mlab.core.state import State
 from mlab.core.urls import Pages
 from mlab.model.bound import Proof
 from mlab.report import columns, html, markdown, numbers, progress, terminal
 from mlab.report.summary import run_json
-from mlab.search import proofs
+from mlab.search import proofs, proving
 from mlab.search.proofs import Proved, Terms, prove
 from mlab.store import Store
 from mlab.tracking.artifacts import winner_metrics
@@ -381,3 +383,57 @@ def test_from_python_a_run_that_is_stored_nowhere_is_proved_in_memory(tmp_path: 
     assert found.prove(within_pct=2).cells[0].proved["proved_within_pct"] <= 2.0
     with pytest.raises(ValueError, match=r"prove: within_pct: must be above 0, was 0"):
         found.prove(within_pct=0)
+
+
+# Beside the search
+
+LONG = ("ladder.num_orders=3", "search.max_batches=40", "search.patience=40", "search.miss_chance=0")
+ASKED = (*LONG, "search.prove_within_pct=2")
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proofs have many times the boxes that are theirs, so that a short search is long enough."""
+    monkeypatch.setattr(proving, "ORDERS_A_BOX", 2)
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_cell_ends_as_soon_as_its_best_is_proved_so_near(state: State, store: Store) -> None:
+    (cell,) = cells(store, runs.searched(state, store, *ASKED))
+    early = next(one for one in recorder.recent if one["event"] == "ORCH.EARLY_STOP")
+    (plain,) = cells(store, runs.searched(state, store, *LONG, f"search.max_batches={cell.batches}"))
+    assert cell.stopped_early
+    assert 0 < cell.batches < 40
+    assert 0.0 < cell.proved["proved_within_pct"] <= 2.0
+    assert early["proved_within_pct"] == cell.proved["proved_within_pct"]
+    assert cell.best is not None
+    assert plain.best is not None
+    assert cell.best.contract == plain.best.contract  # it changes no ladder
+    store.check_run(1)
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_search_that_was_cut_proves_the_same(state: State, store: Store) -> None:
+    (whole,) = cells(store, runs.searched(state, store, *ASKED))
+    run_id = runs.stopped(state, store, *ASKED, after=2)
+    (cut_short,) = cells(store, run_id)
+    assert cut_short.batches == 2 < whole.batches
+    assert runs.resumed(state, store, run_id) == 0
+    (after,) = cells(store, run_id)
+    assert (after.batches, after.proved) == (whole.batches, whole.proved)
+    assert (after.proof and after.proof.boxes) == (whole.proof and whole.proof.boxes)
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_proof_that_does_not_come_is_kept_as_far_as_it_came(state: State, store: Store) -> None:
+    asked = (*LONG, "search.prove_within_pct=0.000001", "search.max_batches=5")
+    (cell,) = cells(store, runs.searched(state, store, *asked))
+    assert (cell.batches, cell.stopped_early) == (5, False)
+    assert cell.proof is not None
+    assert cell.proof.boxes == 5 * 2 * 3 // 2  # batches, trials, orders
+
+
+def test_a_search_without_a_proof_stores_none(state: State, store: Store) -> None:
+    (cell,) = cells(store, runs.searched(state, store, *SMALL, "ladder.num_orders=3"))
+    assert cell.proof is None
+    assert from_tree({"search": {}}, "stored").search.prove_within_pct is None

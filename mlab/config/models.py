@@ -134,6 +134,10 @@ class Search(Section):
         lt=1,
         description="Chance of having missed a better ladder, as easy to find, at which a cell stops early; 0 = off.",
     )
+    prove_within_pct: Annotated[float, Field(gt=0, lt=100)] | None = Field(
+        default=None,
+        description="A cell stops early once its best is proved so near to the best possible, in %; null = no proof.",
+    )
     prune_factor: float = Field(
         default=2.0,
         ge=1,

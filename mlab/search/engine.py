@@ -21,6 +21,7 @@ from mlab.core.state import State, new_run_id, span_id
 from mlab.model.ranking import rank_key
 from mlab.search import machine, malloc
 from mlab.search.batch import Problem, failed_batch, search_batch
+from mlab.search.proving import Proving
 from mlab.search.stopping import Evidence, Patience, searched_enough
 from mlab.search.study import Study
 from mlab.search.watcher import Watcher
@@ -97,7 +98,10 @@ class Execution:
         malloc.keep()
         with events.bound(overlap=cell.overlap_pct, orders=cell.num_orders):
             if not self.store.cell(exp_id, cell.index).finished:
-                self.store.finish_cell(exp_id, cell.index, stopped_early=self._search(cell, watcher, turns))
+                proving = Proving(self.config, cell)
+                early = self._search(cell, watcher, turns, proving)
+                proving.keep(self.store, exp_id)
+                self.store.finish_cell(exp_id, cell.index, stopped_early=early)
             result = self.store.cell(exp_id, cell.index)
             if result.stopped_early:
                 agreed = f"{result.ends} of {result.independent} independent trials found its best"
@@ -107,11 +111,12 @@ class Execution:
                     score=_score(result),
                     independent=result.independent,
                     ends=result.ends,
+                    proved_within_pct=result.proved.get("proved_within_pct"),
                 )
         watcher.cell_done(result)
         return result
 
-    def _search(self, cell: Cell, watcher: Watcher, turns: int | None) -> bool:
+    def _search(self, cell: Cell, watcher: Watcher, turns: int | None, proving: Proving) -> bool:
         """Ask, evaluate, commit, tell and emit until the cell is done; whether it stopped early."""
         search, exp_id = self.config.search, self.experiment.exp_id
         trials = self.store.trials(exp_id, cell.index)
@@ -122,7 +127,7 @@ class Execution:
         leader = next(iter(self.store.results(exp_id, cell.index, limit=1)), None)
         for index in range(len({trial.batch for trial in trials}), search.max_batches):
             enough = searched_enough(patience, Evidence.of(trials), search.miss_chance)
-            if enough or (index and time.monotonic() >= deadline):
+            if enough or proving.follow(trials) or (index and time.monotonic() >= deadline):
                 return True
             with events.bound(span_id=span_id(index), batch_idx=index):
                 emit("ORCH.BATCH", f"{cell.label}, batch {index}", score=patience.best)
