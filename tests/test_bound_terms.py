@@ -308,6 +308,14 @@ def test_costs_between_nodes_of_the_volumes_cost_are_a_chord() -> None:
         assert (np.diff(np.sort(np.argsort(-blend, axis=1)[:, :2], axis=1), axis=1) == 1).all()
 
 
+def test_costs_between_nodes_keep_their_weight_however_narrow_the_windows_and_large_the_weights() -> None:
+    space = space_of(20.0, 10, lambda_penalty=1e6)
+    terms = Terms.of(space)
+    for growth in random_growths(space, np.random.default_rng(21), 30).T:
+        windows = np.repeat(np.stack((growth, growth), axis=-1)[:, None, :], terms.windows.shape[1], axis=1)
+        assert grid(terms, windows, 0.02).blend.sum(axis=2) == pytest.approx(1.0, abs=1e-15)
+
+
 def test_the_largest_bends_are_those_of_the_page() -> None:
     share = np.linspace(1e-6, 1.0 - 1e-6, 200_001)
     weight = 2.0 * share * share * (1.0 - share)

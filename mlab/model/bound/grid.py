@@ -162,6 +162,7 @@ def _blend(cost: Array, share: Array, g: Array) -> Array:
     """Weights of the nodes of G_k, on the last axis but one, for each node of u and of G_{k-1}. B14."""
     after, width = g[1:], (g[1:, 1] - g[1:, 0])[:, None, None]
     place = (cost[..., None] + (1.0 - share[..., None]) * g[:-1, None] - after[:, :1, None]) / width
+    place = np.clip(place, 0.0, NODES - 1.0)  # also where the range of G is no wider than rounding: B19
     return np.maximum(0.0, 1.0 - np.abs(place[:, :, None] - np.arange(NODES)[:, None]))  # B14
 
 
