@@ -48,13 +48,14 @@ static double cost(const Setting *s, const Weights *w, double r, double c, doubl
     return s->spread * off * off + w->factor * log_factor + w->own * log1p(c) - w->price * price - w->average * average;
 }
 
-static double least(const Setting *s, const Weights *w, double low, double r)
+static double least(const Setting *s, const Weights *w, double low, double r, double most)
 {
-    double slope, bend, from = 0, to = s->largest_low, extra = 0;
+    most = most < s->largest_high ? most : s->largest_high;
+    double slope, bend, from = 0, to = s->largest_low < most ? s->largest_low : most, extra = 0;
     cost(s, w, r, s->largest_low, &slope, &bend);
-    if (slope + w->over < 0) {
+    if (slope + w->over < 0 && s->largest_low < most) {
         from = s->largest_low;
-        to = s->largest_high;
+        to = most;
         extra = w->over;
     }
     double c = s->middle < from ? from : s->middle > to ? to : s->middle;
@@ -80,18 +81,20 @@ static double dip(double left, double right, double drop, double low, double hig
 
 /* Least cost from each node before, by kind and G; `before` is what is held there over the last volume. */
 static void ahead(int64_t nodes, int64_t kinds, int64_t rows, const double *u, double low, double step, double drop,
-                  const double *windows, const double *costs, double *whole, double before, double *out)
+                  const double *windows, const double *costs, double *whole, double before, double most_growth, double *out)
 {
     for (int64_t kind = 0; kind < kinds; kind++) {
         double *best = out + kind * rows;
         for (int64_t g = 0; g < rows; g++)
             best[g] = FAR;
-        if (windows[2 * kind] > windows[2 * kind + 1])
+        double growth[2] = {windows[2 * kind], windows[2 * kind + 1]};
+        growth[1] = growth[1] < most_growth ? growth[1] : most_growth;
+        if (growth[0] > growth[1])
             continue;
         int64_t cell[2];
         double place[2];
         for (int end = 0; end < 2; end++) {
-            double target = before / windows[2 * kind + 1 - end];
+            double target = before / growth[1 - end];
             int64_t at = (int64_t)(log(target / low) / step);
             at = at < 0 ? 0 : at > nodes - 2 ? nodes - 2 : at;
             double where = (target - u[at]) / (u[at + 1] - u[at]);
@@ -114,7 +117,7 @@ static void ahead(int64_t nodes, int64_t kinds, int64_t rows, const double *u, d
 
 double backward(const Setting *s, const Weights *weights, const double *lows, const double *u, const double *steps,
                 const double *volume, const double *share, const double *g, const double *drops, const double *windows,
-                const double *wave)
+                const double *wave, const double *most_growth, const double *most)
 {
     int64_t nodes = s->nodes, kinds = s->kinds, rows = s->rows, size = nodes * kinds * rows;
     double *costs = malloc(3 * size * sizeof(double)), *whole = costs + size, *after = whole + size;
@@ -123,10 +126,11 @@ double backward(const Setting *s, const Weights *weights, const double *lows, co
         const double *at = u + j * nodes, *mine = g + j * rows, *next = mine + rows;
         for (int64_t n = 0; n < nodes; n++) {
             double x = at[n], left = 1 - share[j * nodes + n];
-            double own = least(s, weights + j, lows[j * nodes + n], s->fill ? 1 / x : 1 / (1 + x)) - s->nu * log(x);
+            double ratio = s->fill ? 1 / x : 1 / (1 + x), other = -s->nu * log(x);
             if (j == s->steps - 1)
-                own += s->nu * log1p(x) + s->tau * (s->least_spread - 1 - x);
-            for (int64_t kind = 0; kind < kinds; kind++)
+                other += s->nu * log1p(x) + s->tau * (s->least_spread - 1 - x);
+            for (int64_t kind = 0; kind < kinds; kind++) {
+                double own = other + least(s, weights + j, lows[j * nodes + n], ratio, most[(j * nodes + n) * kinds + kind]);
                 for (int64_t i = 0; i < rows; i++) {
                     double reached = volume[j * nodes + n] + left * mine[i], value = reached;
                     if (j < s->steps - 1) {
@@ -138,12 +142,14 @@ double backward(const Setting *s, const Weights *weights, const double *lows, co
                     }
                     costs[(n * kinds + kind) * rows + i] = own + value;
                 }
+            }
         }
         for (int64_t e = 0; e < size - kinds * rows; e++)
             whole[e] = dip(costs[e], costs[e + kinds * rows], drops[j], 0, 1);
         for (int64_t n = 0; n < (j ? nodes : 1); n++) {
             double before = j ? 1 + at[n - nodes] : 1;
-            ahead(nodes, kinds, rows, at, at[0], steps[j], drops[j], windows + 2 * j * kinds, costs, whole, before, near);
+            ahead(nodes, kinds, rows, at, at[0], steps[j], drops[j], windows + 2 * j * kinds, costs, whole, before,
+                  most_growth[j * nodes + n], near);
             for (int64_t kind = 0; j && kind < kinds; kind++)
                 for (int64_t i = 0; i < rows; i++) {
                     double value = FAR;

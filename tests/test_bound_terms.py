@@ -14,6 +14,7 @@ import pytest
 
 import mlab
 from mlab.model.bound.branching import _cut_growth, _cut_largest, _cut_mean, _over
+from mlab.model.bound.caps import least_prices, most_needs, most_needs_of
 from mlab.model.bound.dual import Effort, highest
 from mlab.model.bound.grid import BEND_ENTROPY, BEND_WEIGHT, Reach, first_cost, grid, volume_cost
 from mlab.model.bound.lagrangian import (
@@ -30,6 +31,7 @@ from mlab.model.bound.lagrangian import (
     start,
 )
 from mlab.model.bound.needs import Cost, least
+from mlab.model.bound.nodes import Nodes, most_growth
 from mlab.model.bound.patterns import Patterns, judged
 from mlab.model.bound.programme import _bend_of_needs, _dip, _drops, _least_ahead, backward
 from mlab.model.bound.prover import Prover
@@ -37,7 +39,7 @@ from mlab.model.bound.terms import Terms, narrowed
 from mlab.model.ladder import Array, prices
 from mlab.model.penalties import Position, entropy, gini, penalties, smooth, tail
 from mlab.model.scoring import scores
-from mlab.model.space import volumes
+from mlab.model.space import Space, volumes
 from tests.test_bound import KINDS, box_around, needs, random_growths, random_ladders, random_multipliers, space_of
 
 FOUR = [
@@ -124,8 +126,9 @@ def sum_of_terms(terms: Terms, box: Box, x: Array, growth: Array, need: Array) -
     cost = Cost.of(lagrangian, u)
     value, _, _ = cost.derivatives(need[1:])
     value = value + box.over[:, None] * np.maximum(need[1:] - box.largest[0], 0.0)
-    judged_there = judged(lagrangian, growth, kinds(terms, growth))
-    own, _ = least(lagrangian, u)
+    kind = kinds(terms, growth)
+    judged_there = judged(lagrangian, growth, kind)
+    own, _ = least(lagrangian, u, most_needs_of(terms, box.windows, u, kind))
     return float(judged_there.value[0] - own.sum() + value.sum())
 
 
@@ -260,11 +263,15 @@ def test_no_need_costs_less_than_the_least(kind: tuple[Any, ...], beta: float) -
 
 
 def check_least(kind: tuple[Any, ...], beta: float, far: float) -> None:
-    for lagrangian, u in costs(kind, np.random.default_rng(6), beta=beta):
-        value, need = least(lagrangian, u)
-        grid_of_needs = np.append(np.linspace(0.0, lagrangian.box.largest[1], 401), lagrangian.box.largest[0])
-        tried = [at_need(lagrangian, u, np.full(u.shape, c)) for c in grid_of_needs]
-        lowest = np.min(tried, axis=0)
+    random = np.random.default_rng(6)
+    for lagrangian, u in costs(kind, random, beta=beta):
+        kink, top = lagrangian.box.largest
+        most = np.where(random.random(u.shape) < 0.5, np.inf, top * random.random(u.shape))
+        value, need = least(lagrangian, u, most)
+        most = np.minimum(most, top)
+        tried = [at_need(lagrangian, u, part * most) for part in np.linspace(0.0, 1.0, 401)]
+        lowest = np.min([*tried, at_need(lagrangian, u, np.minimum(kink, most))], axis=0)
+        assert (need <= most).all()
         assert (value <= lowest + 1e-12 * lagrangian.scale).all()
         assert (value <= at_need(lagrangian, u, need) + 1e-12 * lagrangian.scale).all()
         assert (value >= lowest - far * lagrangian.scale).all()
@@ -461,6 +468,137 @@ def test_rounding_is_taken_off_a_bound() -> None:
     exact = backward(Lagrangian.of(terms, box, x), nodes).bound
     rounded = backward(replace(Lagrangian.of(terms, box, x), scale=1e12), nodes).bound
     assert exact - 6.0 < rounded < exact - 4.0
+
+
+# what gaps and the first volume forbid --------------------------------------------------------------------
+
+
+def at_the_cap(space: Space, random: np.random.Generator, count: int) -> tuple[Array, Array, Array]:
+    """Ladders of random growths whose first gaps are the widest allowed, the others all alike."""
+    growth = random_growths(space, random, count)
+    steps, overlap = space.steps, space.cell.overlap_pct
+    most = (space.objective.limits.max_gap_ratio or np.inf) * overlap / steps
+    wide = random.integers(0, int(overlap / most) + 1, count)
+    gap = np.where(np.arange(steps)[:, None] < wide, most, (overlap - wide * most) / (steps - wide))
+    indent = np.vstack((np.zeros(count), np.cumsum(gap, axis=0)))
+    indent[-1] = overlap
+    return growth, indent, volumes(growth)
+
+
+def either(space: Space, random: np.random.Generator, count: int) -> Iterator[tuple[Array, Array, Array]]:
+    """Growths (K, 1), needs and averages of ladders of both sorts."""
+    for ladders in (random_ladders(space, random, count), at_the_cap(space, random, count)):
+        growth, indent, volume = ladders
+        need, average = needs(space, indent, volume), Position.of(indent, volume, space.objective.sizing).average
+        for ladder in range(count):
+            yield growth[:, ladder : ladder + 1], need[1:, ladder], prices(indent)[1:, ladder] / average[:-1, ladder]
+
+
+@each_kind
+@pytest.mark.parametrize("wave", [True, False])
+def test_prices_and_needs_keep_what_gaps_leave_at_their_u(kind: tuple[Any, ...], wave: bool) -> None:
+    random = np.random.default_rng(22)
+    closest = np.inf
+    for overlap, orders in ((20.0, 10), (60.0, 12), (30.0, 4)):
+        space = space_of(overlap, orders, (*kind[:3], wave))
+        terms = Terms.of(space)
+        for growth, need, price in either(space, random, 60):
+            windows, kinds_of = terms.windows.copy(), kinds(terms, growth)
+            if random.random() < 0.5:
+                windows[:, :, 0] = np.maximum(windows[:, :, 0], growth * 0.98)
+                windows[:, :, 1] = np.minimum(windows[:, :, 1], growth * 1.02)
+            u = chain(growth)
+            least_price = np.take_along_axis(
+                least_prices(terms, windows, u), kinds_of[: len(terms.capped), :, None], axis=-1
+            )[:, 0, 0]
+            assert (price[: len(terms.capped)] >= least_price).all()
+            closest = min(closest, float((price[: len(terms.capped)] - least_price)[2:].min(initial=np.inf)))
+            assert (need <= most_needs_of(terms, windows, u, kinds_of)[:, 0]).all()
+    assert closest < 1e-3
+
+
+@each_kind
+def test_windows_of_one_ladder_and_widest_gaps_leave_it_just_its_needs(kind: tuple[Any, ...]) -> None:
+    space = space_of(20.0, 10, kind)
+    terms = Terms.of(space)
+    growth, indent, volume = at_the_cap(space, np.random.default_rng(23), 40)
+    need = needs(space, indent, volume)
+    wide = np.isclose(np.diff(indent, axis=0), 2.5 * 20.0 / 9).sum(axis=0)
+    for ladder in np.flatnonzero(wide):
+        one = growth[:, ladder : ladder + 1]
+        windows = np.repeat(np.stack((one, one), axis=-1), 3, axis=1)
+        most = most_needs(terms, windows, chain(one))[: wide[ladder], 0, 0]
+        assert most[: len(terms.capped)] == pytest.approx(
+            need[1 : wide[ladder] + 1, ladder][: len(terms.capped)], abs=1e-9
+        )
+
+
+@each_kind
+@pytest.mark.parametrize("ratio", [0.02, 0.15])
+def test_all_nodes_that_stand_for_a_ladder_allow_its_needs_and_growths(kind: tuple[Any, ...], ratio: float) -> None:
+    random = np.random.default_rng(24)
+    space = space_of(20.0, 10, kind)
+    terms = Terms.of(space)
+    tight = np.inf
+    for growth, need, _ in either(space, random, 40):
+        windows, kinds_of = terms.windows.copy(), kinds(terms, growth)
+        if random.random() < 0.5:
+            windows[..., 0] = np.maximum(windows[..., 0], growth * 0.999)
+            windows[..., 1] = np.where(
+                windows[..., 0] <= windows[..., 1], np.minimum(windows[..., 1], growth * 1.001), 1.0
+            )
+        nodes, exact = grid(terms, windows, ratio), chain(growth)
+        for below in (1.0, 0.7, 0.0):
+            at, u = 0, 0.0
+            for j in range(terms.steps):
+                one = int(kinds_of[j, 0])
+                assert nodes.closed[j, at, one] == 0.0
+                assert growth[j, 0] <= nodes.most_growth[j, at]
+                u = (1.0 + u) / growth[j, 0]
+                ends = [nodes.u[j, nodes.reach[j].cell[i, at, one] + i] for i in (0, 1)]
+                assert ends[0] * (1.0 - 1e-12) <= u <= ends[1] * (1.0 + 1e-12)
+                cell = int(np.clip(np.searchsorted(nodes.u[j], u) - 1, 0, nodes.u.shape[1] - 2))
+                at = cell if random.random() < below else cell + 1
+                u = float(nodes.u[j, at])
+                assert need[j] <= nodes.most[j, at, one]
+                tight = min(tight, float(nodes.most[j, at, one] - need[j]))
+                assert u >= exact[j, 0] * Nodes.of(terms, *ends_of(windows), ratio).near[j] * (1.0 - 1e-12)
+    assert tight < 1e-3
+
+
+def ends_of(windows: Array) -> tuple[Array, Array]:
+    """Least and largest growth of each order, of any kind."""
+    is_open = windows[..., 0] <= windows[..., 1]
+    return np.where(is_open, windows[..., 0], np.inf).min(axis=1), np.where(is_open, windows[..., 1], 0.0).max(axis=1)
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_growths_keep_what_the_first_volume_leaves_at_their_u(narrow: bool) -> None:
+    random = np.random.default_rng(25)
+    space = space_of(20.0, 8)
+    terms = Terms.of(space)
+    for growth in random_growths(space, random, 400).T:
+        least, most = ends_of(terms.windows)
+        if narrow:
+            least, most = np.maximum(least, growth * 0.9), np.minimum(most, growth * 1.1)
+        u = np.concatenate(([0.0], chain(growth[:, None])[:, 0]))
+        for j in range(terms.steps):
+            room = float(most_growth(terms, least, most, j, u[j : j + 1])[0])
+            assert growth[j] <= room
+
+
+def test_after_least_and_then_largest_growths_the_first_volume_is_used_up() -> None:
+    terms = Terms.of(space_of(20.0, 9))
+    least, most = ends_of(terms.windows)
+    met = 0
+    for i, j in product(range(4), range(terms.steps)):
+        growth = np.where((np.arange(terms.steps) >= i) & (np.arange(terms.steps) < j), most, least)
+        u = np.concatenate(([0.0], chain(growth[:, None])[:, 0]))
+        growth[j] = most_growth(terms, least, most, j, u[j : j + 1])[0]
+        if least[j] < growth[j] < most[j]:
+            met += 1
+            assert volumes(growth[:, None]).sum() == pytest.approx(terms.total, rel=1e-9)
+    assert met >= 3
 
 
 # windows and boxes ---------------------------------------------------------------------------------------

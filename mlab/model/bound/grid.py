@@ -15,15 +15,17 @@ blend    (K, N, G, G) what G_k at each node of u and G_{k-1} takes of the nodes 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlab.model.bound.caps import most_needs
+from mlab.model.bound.nodes import Nodes
 from mlab.model.bound.terms import Terms
 from mlab.model.ladder import Array
 
 NODES = 6  # of G
-NARROWEST = 1e-7  # least range of a grid, as a share
 FAR = 1e100  # the cost of what is not allowed
 BEND_WEIGHT, BEND_ENTROPY = 0.2963, 0.33  # largest x^2 f'' of a held share and of the entropy: B15
 
@@ -55,20 +57,25 @@ class Reach:
         )
 
 
+Reached: TypeAlias = tuple[tuple[Reach, ...], NDArray[np.bool_]]
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
     """Nodes, and where growths lead from each."""
 
     windows: Array
-    closed: Array  # FAR where a kind of growth is closed, else 0; shape (K, C)
+    closed: Array  # FAR where a kind of growth is closed, else 0, by the node before; shape (K, N, C)
     u: Array
     log_u: Array
     step: Array  # of log_u, shape (K, 1)
     log_before: Array  # ln(S_{k-1} / v_{k-1}) at the nodes of the stage before; shape (K, N)
     share: Array
+    most: Array  # need that the widest gaps leave, shape (K, N, C)
     cost: Array  # a_k at the nodes, shape (K, N)
     g: Array
     blend: Array
+    most_growth: Array  # that the first volume leaves, by the node before; shape (K, N)
     bend: Array  # of the volumes' cost: what x^2 f'' does not exceed, shape (K,)
     reach: tuple[Reach, ...]
     levels: NDArray[np.int64]  # tables that each stage needs
@@ -99,44 +106,31 @@ def grid(terms: Terms, windows: Array, ratio: float) -> Grid:
     is_open = windows[..., 0] <= windows[..., 1]
     least = np.where(is_open, windows[..., 0], np.inf).min(axis=1)
     most = np.where(is_open, windows[..., 1], 0.0).max(axis=1)
-    ends = _ends(least, most)
-    span = np.log(ends[:, 1:] / ends[:, :1])
-    nodes = max(3, int(np.ceil(span.max() / ratio)) + 1)
-    step = span / (nodes - 1)
-    u = ends[:, :1] * np.exp(step * np.arange(nodes))
-    u[:, -1] = ends[:, 1]
+    nodes = Nodes.of(terms, least, most, ratio)
+    u, step = nodes.u, nodes.step
     share = 1.0 / (1.0 + u)
     cost = volume_cost(terms, share)
     g, lowest = _costs_reached(terms, share)
     held = np.ones(u.shape)
     held[1:] += u[:-1]
-    allowed = np.where(is_open[..., None], windows, np.stack((least, most), axis=-1)[:, None])
-    reaches = tuple(_reach(u, step, held, allowed))
+    reaches, shut = _reaches(nodes, held, is_open, windows)
     return Grid(
         windows=windows,
-        closed=np.where(is_open, 0.0, FAR),
+        closed=np.where(shut, FAR, 0.0),
         u=u,
         log_u=np.log(u),
         step=step,
         log_before=np.log(held),
         share=share,
+        most=most_needs(terms, windows, u / nodes.near[:, None]),  # B21
         cost=cost,
         g=g[:-1],
         blend=_blend(cost, share, g),
         bend=_bend(terms, lowest[:-1]),
+        most_growth=nodes.most,
         reach=reaches,
         levels=np.array([1 + r.level.max() for r in reaches]),
     )
-
-
-def _ends(least: Array, most: Array) -> Array:
-    """Least and largest u that growths from ``least`` to ``most`` lead to, shape (K, 2). B1."""
-    ends, before = np.empty((len(least), 2)), np.ones(2)
-    for j in range(len(least)):
-        ends[j] = before / (most[j], least[j])  # B1
-        ends[j, 1] = max(ends[j, 1], ends[j, 0] * (1.0 + NARROWEST))
-        before = 1.0 + ends[j]
-    return ends
 
 
 def _costs_reached(terms: Terms, share: Array) -> tuple[Array, Array]:
@@ -174,12 +168,19 @@ def _bend(terms: Terms, lowest: Array) -> Array:
     return np.asarray(BEND_WEIGHT * weights + BEND_ENTROPY * terms.penalty / np.log(terms.orders))  # B15
 
 
-def _reach(u: Array, step: Array, held: Array, windows: Array) -> list[Reach]:
-    """Cells that each growth leads into. B1."""
-    nodes = u.shape[1]
-    target = held[:, None, :, None] / windows[:, :, ::-1].transpose(0, 2, 1)[:, :, None]  # B1
+def _reaches(nodes: Nodes, held: Array, is_open: NDArray[np.bool_], windows: Array) -> Reached:
+    """Cells that each growth leads into, and which kinds (K, N, C) are shut. B1 and B22."""
+    low = np.where(is_open, windows[..., 0], 1.0)[:, None]
+    high = np.minimum(np.where(is_open, windows[..., 1], 1.0)[:, None], nodes.most[..., None])  # B22
+    shut = ~is_open[:, None] | (high < low)
+    growth = np.stack((np.maximum(high, low), np.broadcast_to(low, high.shape)), axis=1)
+    return tuple(_reach(nodes.u, nodes.step, held[:, None, :, None] / growth)), shut  # B1
+
+
+def _reach(u: Array, step: Array, target: Array) -> list[Reach]:
+    """Cells between the two ends of targets (K, 2, N, C)."""
     place = np.log(target / u[:, :1, None, None]) / step[..., None, None]
-    cell = np.clip(place.astype(np.int64), 0, nodes - 2)
+    cell = np.clip(place.astype(np.int64), 0, u.shape[1] - 2)
     rows = np.arange(len(u))[:, None, None, None]
     left = u[rows, cell]
     where = np.clip((target - left) / (u[rows, cell + 1] - left), 0.0, 1.0)
@@ -188,6 +189,6 @@ def _reach(u: Array, step: Array, held: Array, windows: Array) -> list[Reach]:
     high = np.stack((np.where(same, where[:, 1], 1.0), where[:, 1]), axis=1)
     between = cell[:, 1] - cell[:, 0] - 1
     level = np.where(between > 0, np.frexp(np.maximum(between, 1))[1] - 1, 0)
-    first = np.where(between > 0, cell[:, 0] + 1, nodes - 1)  # the row behind the last cell costs FAR
-    last = np.where(between > 0, cell[:, 1] - 2**level, nodes - 1)
+    first = np.where(between > 0, cell[:, 0] + 1, u.shape[1] - 1)  # the row behind the last cell costs FAR
+    last = np.where(between > 0, cell[:, 1] - 2**level, u.shape[1] - 1)
     return [Reach(*parts) for parts in zip(cell, low, high, level, first, last, strict=True)]

@@ -149,25 +149,25 @@ class Cost:
         return least, mean + np.maximum(mu * log, 0.0) + np.maximum(-own, 0.0)
 
 
-def least(lagrangian: Lagrangian, u: Array) -> tuple[Array, Array]:
-    """For u (K, ...): what the cost of a need cannot be below, and a need at which it is about that. B12 and B13."""
+def least(lagrangian: Lagrangian, u: Array, most: Array) -> tuple[Array, Array]:
+    """For u (K, ...): what no need up to ``most`` (K, ...) costs less than, and one that costs about that. B12, B13."""
     cost = Cost.of(lagrangian, u)
+    most = np.minimum(most, lagrangian.box.largest[1])
     low, high = cost.curvature()
     convex = low > 0.0
-    value, need = _convex(cost, np.where(convex, low, 1.0))
+    value, need = _convex(cost, most, np.where(convex, low, 1.0))
     if not convex.all():
-        value[~convex], need[~convex] = _comb(cost, ~convex, high[~convex])
+        value[~convex], need[~convex] = _comb(cost, ~convex, most[~convex], high[~convex])
     return value, need
 
 
-def _convex(cost: Cost, low: Array) -> tuple[Array, Array]:
+def _convex(cost: Cost, most: Array, low: Array) -> tuple[Array, Array]:
     """By Newton's method; a slope d that is left takes d^2 / (2 low) off: no cost so convex goes below that. B12."""
-    kink, most = cost.lagrangian.box.largest
-    over = cost.weights[-1]
+    kink, over = cost.lagrangian.box.largest[0], cost.weights[-1]
     _, slope, _ = cost.derivatives(np.full(low.shape, kink))
-    beyond = slope + over < 0.0
+    beyond = (slope + over < 0.0) & (kink < most)
     extra = np.where(beyond, over, 0.0)
-    bottom, top = np.where(beyond, kink, 0.0), np.where(beyond, most, kink)
+    bottom, top = np.where(beyond, kink, 0.0), np.where(beyond, most, np.minimum(kink, most))
     need = np.clip(cost.lagrangian.box.middle, bottom, top)
     for step in range(NEWTON + 1):
         value, slope, second = cost.derivatives(need)
@@ -180,14 +180,14 @@ def _convex(cost: Cost, low: Array) -> tuple[Array, Array]:
     return value + extra * (need - kink) - loss, need
 
 
-def _comb(whole: Cost, chosen: NDArray[np.bool_], high: Array) -> tuple[Array, Array]:
+def _comb(whole: Cost, chosen: NDArray[np.bool_], most: Array, high: Array) -> tuple[Array, Array]:
     """By trying needs; between two that are h apart no such cost goes below both by more than high h^2 / 8. B13."""
-    kink, most = whole.lagrangian.box.largest
+    kink = whole.lagrangian.box.largest[0]
     points = POINTS if high.max() > 0.0 else 1
-    needs = np.append(np.linspace(0.0, most, points + 1), kink)
-    cost = whole.entries(chosen, len(needs))
-    value, _, _ = cost.derivatives(np.tile(needs, (len(high), 1)))
+    needs = np.column_stack((most[:, None] * np.linspace(0.0, 1.0, points + 1), np.minimum(kink, most)))
+    cost = whole.entries(chosen, points + 2)
+    value, _, _ = cost.derivatives(needs)
     value += cost.weights[-1] * np.maximum(needs - kink, 0.0)
-    best = value.argmin(axis=1)
+    best = np.arange(len(high)), value.argmin(axis=1)
     loss = np.maximum(high, 0.0) * (most / points) ** 2 / 8.0  # B13
-    return value[np.arange(len(high)), best] - loss, needs[best]
+    return value[best] - loss, needs[best]

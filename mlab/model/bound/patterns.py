@@ -12,6 +12,7 @@ from math import ceil, exp, floor, log
 import numpy as np
 from numpy.typing import NDArray
 
+from mlab.model.bound.caps import most_needs_of
 from mlab.model.bound.grid import Grid, first_cost, volume_cost
 from mlab.model.bound.lagrangian import CAPS, NU, TAU, Lagrangian
 from mlab.model.bound.needs import Cost, least
@@ -71,7 +72,7 @@ def judged(lagrangian: Lagrangian, growth: Array, kind: NDArray[np.int64]) -> Pa
     volumes = np.full(growth.shape[1], first_cost(terms))
     for part, cost in zip(share, volume_cost(terms, share), strict=True):
         volumes = cost + (1.0 - part) * volumes
-    value, need = least(lagrangian, u)
+    value, need = least(lagrangian, u, most_needs_of(terms, lagrangian.box.windows, u, kind))
     cost = Cost.of(lagrangian, u)
     logs, slope, _ = cost.factor.log(need)
     gradient = _gradient(lagrangian, kind, need, np.cumsum(logs, axis=0), np.log1p(1.0 / u).sum(axis=0), before)
@@ -105,12 +106,14 @@ def trace(terms: Terms, grid: Grid, done: Pass, wave: Array) -> tuple[Array, NDA
     """Growths and kinds (K, 1) along which a backward pass found its bound, nearly."""
     growth, kinds = np.empty((terms.steps, 1)), np.empty((terms.steps, 1), dtype=np.int64)
     before, volumes, last = 1.0, first_cost(terms), -1
-    is_open = grid.closed == 0.0
+    windows = grid.windows.copy()
     for j in range(terms.steps):
         values = _at_cost(done.costs[j], grid.g[j], volumes)
         found = []
-        for kind in np.flatnonzero(is_open[j]).tolist():
-            least, most = grid.windows[j, kind].tolist()
+        kept = float(np.interp(before - 1.0, grid.u[j - 1], grid.most_growth[j])) if j else np.inf
+        windows[j, :, 1] = np.minimum(windows[j, :, 1], kept)
+        for kind in np.flatnonzero(windows[j, :, 0] <= windows[j, :, 1]).tolist():
+            least, most = windows[j, kind].tolist()
             value, u = _least_between(grid, j, values[:, kind], (before / most, before / least))
             added = float(wave[last, kind]) if last >= 0 else 0.0
             found.append((value + added, kind, min(max(before / u, least), most)))

@@ -32,26 +32,26 @@ def backward(lagrangian: Lagrangian, grid: Grid) -> Pass:
     own = _own_costs(lagrangian, grid)
     drop = _drops(lagrangian, grid)
     costs = np.empty((*grid.u.shape, grid.windows.shape[1], grid.g.shape[1]))
-    last = (grid.cost[-1] + own[-1])[:, None] + (1.0 - grid.share[-1])[:, None] * grid.g[-1]  # B2
-    costs[-1] = last[:, None, :]
+    volumes = grid.cost[-1][:, None] + (1.0 - grid.share[-1])[:, None] * grid.g[-1]  # B2
+    costs[-1] = own[-1][..., None] + volumes[:, None, :]
     for j in range(terms.steps - 1, 0, -1):
         nearest = _least_ahead(costs[j], drop[j], grid.reach[j], int(grid.levels[j]))
-        nearest += grid.closed[j, :, None]
+        nearest += grid.closed[j, ..., None]
         ahead = _after(nearest, lagrangian.wave)
         ahead += (lagrangian.x[NU] * grid.log_before[j])[:, None, None]  # B5
         np.matmul(ahead, grid.blend[j - 1], out=costs[j - 1])  # B14
-        costs[j - 1] += own[j - 1][:, None, None]
-    first = _least_ahead(costs[0], drop[0], grid.reach[0].rows(1), int(grid.levels[0]))[0, :, 0] + grid.closed[0]
-    scale = lagrangian.scale + float(np.abs(own).max(axis=1).sum()) + float(np.abs(grid.g).max())
+        costs[j - 1] += own[j - 1][..., None]
+    first = _least_ahead(costs[0], drop[0], grid.reach[0].rows(1), int(grid.levels[0]))[0, :, 0] + grid.closed[0, 0]
+    scale = lagrangian.scale + float(np.abs(own).max(axis=(1, 2)).sum()) + float(np.abs(grid.g).max())
     return Pass(float(first.min()) + lagrangian.constant - ROUNDING * terms.orders * scale, costs)  # B19
 
 
 def _own_costs(lagrangian: Lagrangian, grid: Grid) -> Array:
-    """What each order costs by its own u alone, shape (K, N)."""
+    """What each order costs by its own u and kind of growth alone, shape (K, N, C), C 1 where kinds are alike."""
     x = lagrangian.x
-    own, _ = least(lagrangian, grid.u)
-    own -= x[NU] * grid.log_u  # B5
-    held = 1.0 + grid.u[-1]
+    own, _ = least(lagrangian, np.broadcast_to(grid.u[..., None], grid.most.shape), grid.most)
+    own -= x[NU] * grid.log_u[..., None]  # B5
+    held = 1.0 + grid.u[-1][:, None]
     own[-1] += x[NU] * np.log(held) + x[TAU] * (lagrangian.terms.least_spread - held)  # B5
     return own
 
