@@ -35,7 +35,7 @@ SMALL = (
 )  # fmt: skip
 """Two cells of three batches, the second of many ladders: each batch needs room."""
 
-LONG = (*SMALL, "search.max_batches=12", "search.patience=12")
+LONG = (*SMALL, "search.max_batches=12", "search.patience=12", "search.miss_chance=0")
 """Two cells of twelve batches, some seconds of a whole command."""
 
 Saved = tuple[float, int, int]

@@ -29,7 +29,7 @@ LONGER: dict[str, Any] = {
     "name": "deployed",
     "seed": 7,
     "ladder": {"overlap_pct": [10, 20], "num_orders": 8},
-    "search": {"batch_size": 4, "max_batches": 5, "patience": 5, "pruner": "none"},
+    "search": {"batch_size": 4, "max_batches": 5, "patience": 5, "miss_chance": 0, "pruner": "none"},
 }
 """A search of some seconds, as every batch takes a rest."""
 

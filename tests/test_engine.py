@@ -355,7 +355,7 @@ def test_more_failures_than_the_config_allows_end_the_run(
 def test_a_run_that_skipped_failures_resumes_to_the_same_end(
     state: State, monkeypatch: pytest.MonkeyPatch, pruner: str
 ) -> None:
-    longer = ("search.max_batches=6", "search.patience=6", "ladder.overlap_pct=10")
+    longer = ("search.max_batches=6", "search.patience=6", "search.miss_chance=0", "ladder.overlap_pct=10")
     settings = config("search.on_error=skip", f"search.pruner={pruner}", *longer)
     broken(monkeypatch, ValueError("boom"))
     whole = execute(state, settings)

@@ -27,7 +27,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quick")]
 
 CONFIG = (
     "name=whole", "seed=7", "ladder.overlap_pct=[10, 20]", "ladder.num_orders=4", "search.batch_size=4",
-    "search.max_batches=6", "search.patience=6", "search.prune_factor=1000", "search.pruner=none",
+    "search.max_batches=6", "search.patience=6", "search.miss_chance=0",
+    "search.prune_factor=1000", "search.pruner=none",
 )  # fmt: skip
 KEYS = ["run_id", "exp_id", "status", "best_score", "eval_count", "elapsed_s", "mlflow_run_id", "cells"]
 CELL_KEYS = [

@@ -20,7 +20,14 @@ from tests.served import Prefect
 
 pytestmark = pytest.mark.integration
 
-LONG = ("name=long", "ladder.overlap_pct=10", "ladder.num_orders=6", "search.max_batches=999", "search.patience=999")
+LONG = (
+    "name=long",
+    "ladder.overlap_pct=10",
+    "ladder.num_orders=6",
+    "search.max_batches=999",
+    "search.patience=999",
+    "search.miss_chance=0",
+)
 SECONDS = 120
 
 

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quick")]
 
 CONFIG = (
     "name=faults", "seed=7", "ladder.overlap_pct=[10, 20]", "ladder.num_orders=8", "search.batch_size=4",
-    "search.max_batches=4", "search.patience=4", "search.pruner=none",
+    "search.max_batches=4", "search.patience=4", "search.miss_chance=0", "search.pruner=none",
 )  # fmt: skip
 SECONDS = 120
 """Longest run, on a machine that has other things to do."""

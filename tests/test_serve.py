@@ -409,7 +409,7 @@ def test_what_is_wrong_in_prefect_yaml_is_said_by_its_field(
 
 @pytest.mark.integration
 def test_to_stop_ends_all_that_was_started_nothing_else_and_a_search_in_order(served: Served, store: Store) -> None:
-    endless = LONGER["search"] | {"max_batches": 1000, "patience": 1000}
+    endless = LONGER["search"] | {"max_batches": 1000, "patience": 1000, "miss_chance": 0}
     flow_run = served.prefect.start(config=LONGER | {"name": "cut", "search": endless})
     run_id = served.prefect.search_of(flow_run, store).run_id
     family = [

@@ -29,7 +29,13 @@ from tests import runs
 
 pytestmark = pytest.mark.usefixtures("quick")
 
-MANY = ("ladder.overlap_pct=20", "ladder.num_orders=[12, 15]", "search.batch_size=4", "search.prune_factor=9")
+MANY = (
+    "ladder.overlap_pct=20",
+    "ladder.num_orders=[12, 15]",
+    "search.batch_size=12",
+    "search.prune_factor=9",
+    "search.miss_chance=0",
+)
 LATER = timedelta(days=200)
 
 
@@ -298,7 +304,7 @@ def test_a_log_that_cannot_be_packed_keeps_no_other_from_it(
 
 def test_searches_and_other_upkeep_go_on_meanwhile(state: State, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintenance, "settled", lambda _state: "")
-    longer = ("search.max_batches=4",)
+    longer = ("search.max_batches=4", "search.miss_chance=0")
     experiment, _ = runs.opened(state, store, *longer)
     store.claims.let_go(experiment.run_id)
     recorder.close()

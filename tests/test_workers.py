@@ -25,7 +25,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quick")]
 
 CONFIG = (
     "seed=7", "ladder.overlap_pct=[10, 20]", "ladder.num_orders=[4, 6]", "search.batch_size=4",
-    "search.max_batches=5", "search.patience=5", "search.prune_factor=1000", "search.pruner=none",
+    "search.max_batches=5", "search.patience=5", "search.miss_chance=0",
+    "search.prune_factor=1000", "search.pruner=none",
 )  # fmt: skip
 SECONDS = 180
 """Longest run, on a machine that has other things to do."""

@@ -159,7 +159,7 @@ EARLY = Column(
     below="pruned",
 )  # fmt: skip
 AGREED = Column(
-    "best_found", "best found", lambda row: f"{row.result.ends} of {row.result.independent}", kind="text",
+    "agreed", "agree", lambda row: f"{row.result.ends} of {row.result.independent}", kind="text",
     below="pruned",
 )  # fmt: skip
 PROVED = Column(
