@@ -21,15 +21,12 @@ import numpy as np
 from benchmarks.cells import Target, targets
 from benchmarks.record import save, show
 from benchmarks.replay import COMPILE, least
-from mlab.core.records import Cell
 from mlab.model.bound import Prover
 from mlab.model.bound.grid import Grid, grid
 from mlab.model.bound.lagrangian import NU, TAU, Box, Lagrangian, Tangent, start
 from mlab.model.bound.needs import Cost
 from mlab.model.bound.programme import _drops, backward
 from mlab.model.bound.terms import Terms, narrowed
-from mlab.model.objective import Objective
-from mlab.model.space import Space
 
 KERNEL = Path(__file__).with_name("bound_kernel.c")
 MARKS = (1.0, 0.1)  # percent
@@ -70,16 +67,9 @@ def kernel(folder: Path) -> Callable[[Lagrangian, Grid], float]:
     return run
 
 
-def space_of(target: Target) -> Space:
-    """The space of a target's cell."""
-    config = target.config(1)
-    objective = Objective(config.score, config.limits, config.ladder.sizing)
-    return Space.of(Cell(0, target.row["overlap_pct"], target.row["num_orders"]), objective)
-
-
 def against_c(target: Target, run: Callable[[Lagrangian, Grid], float]) -> dict[str, Any]:
     """One row: a pass in numpy and in C, with the multipliers that a proof begins with."""
-    terms = Terms.of(space_of(target))
+    terms = Terms.of(target.space)
     windows = narrowed(terms, terms.windows)
     assert windows is not None
     nodes = grid(terms, windows, 0.02)
@@ -105,7 +95,7 @@ def against_c(target: Target, run: Callable[[Lagrangian, Grid], float]) -> dict[
 
 def proved(target: Target, most_s: float) -> dict[str, Any]:
     """One row: how near, and when."""
-    prover, began = Prover(space_of(target), within_pct=min(MARKS)), process_time()
+    prover, began = Prover(target.space, within_pct=min(MARKS)), process_time()
     when: dict[str, Any] = {f"s to {mark:g} %": None for mark in MARKS}
     seconds = 0.0
     while not prover.complete and not prover.stuck and seconds < most_s:

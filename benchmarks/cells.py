@@ -17,6 +17,7 @@ from pathlib import Path
 from mlab.config import Config, load
 from mlab.core.records import CellResult, Json
 from mlab.core.state import State
+from mlab.model.space import Space
 from mlab.search import engine, run
 from mlab.search.watcher import Watcher
 from mlab.store import Store
@@ -62,6 +63,12 @@ class Target:
                 *overrides,
             ],
         )
+
+    @property
+    def space(self) -> Space:
+        """All ladders of its cell within the limits."""
+        config = self.config(seed=1)
+        return Space.of(config.cells()[0], config.objective)
 
 
 def targets() -> Iterator[Target]:

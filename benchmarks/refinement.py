@@ -28,11 +28,9 @@ from optuna.distributions import FloatDistribution
 
 from benchmarks.cells import Target, targets
 from benchmarks.record import save, show
-from mlab.core.records import Cell, Trial
+from mlab.core.records import Trial
 from mlab.model.annealing import GENERATIONS, Refinement
 from mlab.model.ladder import Array
-from mlab.model.limits import Limits
-from mlab.model.objective import Objective, Score
 from mlab.model.scoring import scores
 from mlab.model.space import Space
 from mlab.search import malloc
@@ -61,9 +59,7 @@ class Problem:
     @classmethod
     def of(cls, target: Target) -> Problem:
         """Under the default limits and weights."""
-        row = target.row
-        objective = Objective(Score(need=row["need"]), Limits(max_gap_ratio=row["max_gap_ratio"]), row["sizing"])
-        return cls(target, Space.of(Cell(0, row["overlap_pct"], row["num_orders"]), objective))
+        return cls(target, target.space)
 
     @property
     def ends(self) -> tuple[float, float]:

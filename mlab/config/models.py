@@ -17,7 +17,7 @@ from mlab.core.records import Cell, Sizing
 from mlab.core.redaction import redacted
 from mlab.core.section import Section, rule
 from mlab.model.limits import Limits, conflict
-from mlab.model.objective import Score
+from mlab.model.objective import Objective, Score
 
 MAX_CELLS = 400
 MAX_WORKERS = 256
@@ -208,6 +208,11 @@ class Config(Section):
         """Those that every ladder keeps: of the trader, and of the market."""
         wanted = self.ladder.limits
         return wanted if self.market is None else self.market.limits(wanted, self.ladder.base_price)
+
+    @property
+    def objective(self) -> Objective:
+        """What its ladders are judged by."""
+        return Objective(self.score, self.limits, self.ladder.sizing)
 
     def cells(self) -> tuple[Cell, ...]:
         """The cells of the run, overlap by overlap, in the order of the config, counted from 0."""

@@ -17,7 +17,6 @@ from mlab.core.state import candidate_id
 from mlab.model.annealing import GENERATIONS, Refinement, Start
 from mlab.model.contract import contract, risks
 from mlab.model.limits import broken_limits
-from mlab.model.objective import Objective
 from mlab.model.scoring import evaluate
 from mlab.model.space import Space
 from mlab.search.stopping import worth_keeping
@@ -36,8 +35,7 @@ class Problem:
     @classmethod
     def of(cls, config: Config, run_id: str, cell: Cell) -> Problem:
         """The task of a cell in the terms of the pure modules."""
-        objective = Objective(config.score, config.limits, config.ladder.sizing)
-        return cls(config, run_id, Space.of(cell, objective))
+        return cls(config, run_id, Space.of(cell, config.objective))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mlab.config import Config, from_tree
+from mlab.config import from_tree
 from mlab.core.records import Cell, CellResult, Experiment, Metric, StoredProof
 from mlab.core.section import Section
 from mlab.model.bound import Proof, steps
-from mlab.model.objective import Objective
 from mlab.model.space import Space
 from mlab.search.stopping import IMPROVEMENT
 from mlab.store import Store
@@ -61,7 +60,7 @@ def prove(
             continue
         latest: list[Proof] = []
         try:
-            for proof in steps(space_of(config, result.cell), result.best.score, within_pct=terms.within_pct):
+            for proof in steps(Space.of(result.cell, config.objective), result.best.score, within_pct=terms.within_pct):
                 latest[:] = [proof]
                 progress(result.cell, proof.seconds, proof.lower)
                 if proof.seconds >= terms.max_time_s:
@@ -72,11 +71,6 @@ def prove(
                 keep(store, run.exp_id, found)
         better = latest[0].ladder_score
         yield Proved(found, better if better < result.best.score * (1.0 - IMPROVEMENT) else None)
-
-
-def space_of(config: Config, cell: Cell) -> Space:
-    """All ladders of a cell that keep the limits of the config."""
-    return Space.of(cell, Objective(config.score, config.limits, config.ladder.sizing))
 
 
 def keep(store: Store, exp_id: int, result: CellResult) -> None:

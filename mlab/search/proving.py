@@ -70,6 +70,6 @@ def _prover(config: Config, cell: Cell) -> Prover | None:
     if within is None:
         return None
     from mlab.model.bound import Prover  # noqa: PLC0415 - late, for few searches are proved
-    from mlab.search.proofs import space_of  # noqa: PLC0415 - as above
+    from mlab.model.space import Space  # noqa: PLC0415 - as above
 
-    return Prover(space_of(config, cell), within_pct=within)
+    return Prover(Space.of(cell, config.objective), within_pct=within)
