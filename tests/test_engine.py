@@ -25,6 +25,7 @@ from mlab.core.records import Cell, CellResult, Experiment
 from mlab.core.state import State
 from mlab.model.scoring import Evaluation
 from mlab.search import batch, engine, machine, run
+from mlab.search.stopping import Evidence
 from mlab.search.watcher import Watcher
 from mlab.store import Store
 from tests import runs
@@ -164,7 +165,9 @@ def test_a_cell_that_no_longer_improves_stops_early(state: State) -> None:
     experiment = execute(state, config("ladder.num_orders=3", "search.max_batches=30", "search.patience=2"))
     with Store.open(state.database) as store:
         cells = store.cells(experiment.exp_id)
+        evidence = [Evidence.of(store.trials(experiment.exp_id, cell.cell.index)) for cell in cells]
     assert all(cell.stopped_early and cell.batches < 30 for cell in cells)
+    assert [Evidence(cell.independent, cell.ends) for cell in cells] == evidence, "tables tell what the search went by"
     assert names(state, experiment.run_id).count("ORCH.EARLY_STOP") == 2
 
 

@@ -26,7 +26,7 @@ from mlab.model.objective import Objective
 STEPS = 6  # Newton steps from nothing: exact to 1e-4 of the score even where most gaps are bound
 NEAR_STEPS = 1  # Newton steps from the needs of a ladder that differs in a growth or two: a second finds nothing more
 TIGHT_STEPS = 24  # the same where gaps are about as small as allowed
-NEAR_TIGHT_STEPS = 1
+NEAR_TIGHT_STEPS = 1  # and from the needs of such a ladder
 TIGHT_SHARE = 0.4  # of each of those steps: whole ones overshoot
 EVEN = 1e6  # weight from which on the largest need is all that counts, and all needs are equal
 

@@ -124,10 +124,10 @@ class Study:
     def tell(self, trials: Sequence[Trial]) -> None:
         """Tell how each trial of the batch ended, in the order in which they were asked."""
         for (kind, asked), trial in zip(self._asked, trials, strict=True):
-            score = trial.score if trial.outcome == "COMPLETE" else None  # Optuna takes a pruned one's last report
-            if (
-                score is not None
-            ):  # what has found nothing more would stay there: the median of later generations counts it
+            score = None  # where it was pruned: Optuna takes its last report
+            if trial.outcome == "COMPLETE":
+                score = trial.score
+                # It would stay where it found nothing more: the median of the generations after that counts it, too.
                 for generation in range(len(trial.reports), GENERATIONS):
                     asked.report(trial.reports[-1], generation)
             self._studies[kind].tell(asked, score, TrialState[trial.outcome])
