@@ -175,10 +175,17 @@ def test_volumes_out_of_all_proportion_are_refused_without_a_warning() -> None:
 # searches and runs ---------------------------------------------------------------------------------------
 
 
-def test_a_search_leaves_nothing_behind(here: Path, quickly: None, capfd: pytest.CaptureFixture[str]) -> None:
-    before = set(Path(tempfile.gettempdir()).glob("mlab-*"))
+def test_a_search_leaves_nothing_behind(
+    here: Path,
+    quickly: None,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scratch = tmp_path_factory.mktemp("scratch")  # of this test alone: others search beside it
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     found = mlab.search(**SMALL, seed=3)
-    assert set(Path(tempfile.gettempdir()).glob("mlab-*")) <= before
+    assert not list(scratch.iterdir())
     assert [path.name for path in here.iterdir()] == ["configs"]
     assert capfd.readouterr() == ("", ""), "no bar but on a terminal"
     assert (found.status, found.experiment.config["seed"], found.experiment.mlflow_run_id) == ("COMPLETED", 3, None)
