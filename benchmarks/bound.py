@@ -60,7 +60,7 @@ def kernel(folder: Path) -> Callable[[Lagrangian, Grid], float]:
         weights = [lagrangian.factor, lagrangian.own, lagrangian.price, lagrangian.average, box.over, box.over]
         tables = [np.stack(weights, axis=1), low, nodes.u, nodes.step, nodes.cost, nodes.share, nodes.g]
         tables += [_drops(lagrangian, nodes), nodes.windows, lagrangian.wave, nodes.most_growth]
-        tables.append(np.broadcast_to(nodes.most, (*nodes.u.shape, nodes.windows.shape[1])))
+        tables.append(nodes.asked.spread(nodes.asked.most))
         held = [np.ascontiguousarray(table) for table in tables]
         return float(compiled(ctypes.byref(setting), *(ctypes.c_void_p(table.ctypes.data) for table in held)))
 

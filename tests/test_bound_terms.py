@@ -16,7 +16,7 @@ import mlab
 from mlab.model.bound.branching import _cut_growth, _cut_largest, _cut_mean, _over
 from mlab.model.bound.caps import least_prices, most_needs, most_needs_of
 from mlab.model.bound.dual import Effort, highest
-from mlab.model.bound.grid import BEND_ENTROPY, BEND_WEIGHT, Reach, first_cost, grid, volume_cost
+from mlab.model.bound.grid import BEND_ENTROPY, BEND_WEIGHT, first_cost, grid, volume_cost
 from mlab.model.bound.lagrangian import (
     CAPS,
     MU,
@@ -33,7 +33,7 @@ from mlab.model.bound.lagrangian import (
 from mlab.model.bound.needs import Cost, least
 from mlab.model.bound.nodes import Nodes, most_growth
 from mlab.model.bound.patterns import Patterns, judged
-from mlab.model.bound.programme import _bend_of_needs, _dip, _drops, _least_ahead, backward
+from mlab.model.bound.programme import _bend_of_needs, _blended, _dip, _drops, _least_ahead, backward
 from mlab.model.bound.prover import Prover
 from mlab.model.bound.terms import Terms, narrowed
 from mlab.model.ladder import Array, prices
@@ -124,7 +124,7 @@ def sum_of_terms(terms: Terms, box: Box, x: Array, growth: Array, need: Array) -
     lagrangian = Lagrangian.of(terms, box, x)
     u = chain(growth)
     cost = Cost.of(lagrangian, u)
-    value, _, _ = cost.derivatives(need[1:])
+    value = cost.value(need[1:])
     value = value + box.over[:, None] * np.maximum(need[1:] - box.largest[0], 0.0)
     kind = kinds(terms, growth)
     judged_there = judged(lagrangian, growth, kind)
@@ -278,8 +278,9 @@ def check_least(kind: tuple[Any, ...], beta: float, far: float) -> None:
 
 
 def at_need(lagrangian: Lagrangian, u: Array, need: Array) -> Array:
-    value, _, _ = Cost.of(lagrangian, u).derivatives(need)
-    return value + lagrangian.box.over[:, None] * np.maximum(need - lagrangian.box.largest[0], 0.0)
+    return Cost.of(lagrangian, u).value(need) + lagrangian.box.over[:, None] * np.maximum(
+        need - lagrangian.box.largest[0], 0.0
+    )
 
 
 @each_kind
@@ -289,8 +290,8 @@ def test_slopes_and_curvatures_of_the_cost_are_those_of_its_values(kind: tuple[A
         cost = Cost.of(lagrangian, u)
         low, high = cost.curvature()
         for need in np.linspace(2 * step, lagrangian.box.largest[1] - 2 * step, 9):
-            values = [cost.derivatives(np.full(u.shape, need + off))[0] for off in (-step, 0.0, step)]
-            _, first, second = cost.derivatives(np.full(u.shape, need))
+            values = [cost.value(np.full(u.shape, need + off)) for off in (-step, 0.0, step)]
+            first, second = cost.slopes(np.full(u.shape, need))
             away = np.abs(need * cost.factor.ratio - cost.factor.most) > 3 * step * cost.factor.ratio
             loose = 1e-3 * (1.0 + np.abs(second) + lagrangian.scale)
             assert (np.abs((values[2] - values[0]) / (2 * step) - first)[away] <= loose[away]).all()
@@ -306,13 +307,11 @@ def test_costs_between_nodes_of_the_volumes_cost_are_a_chord() -> None:
     terms = Terms.of(space_of(20.0, 7))
     nodes = grid(terms, terms.windows, 0.1)
     for j in range(terms.steps - 1):
-        blend = nodes.blend[j]
         reached = nodes.cost[j][:, None] + (1.0 - nodes.share[j])[:, None] * nodes.g[j]
-        assert (blend >= 0.0).all()
-        assert ((blend > 0.0).sum(axis=1) <= 2).all()
-        assert blend.sum(axis=1) == pytest.approx(np.ones(reached.shape), abs=1e-12)
-        assert np.einsum("ngb,g->nb", blend, nodes.g[j + 1]) == pytest.approx(reached, abs=1e-12)
-        assert (np.diff(np.sort(np.argsort(-blend, axis=1)[:, :2], axis=1), axis=1) == 1).all()
+        for kind in range(3):
+            held = np.zeros((3, *reached.shape))
+            held[kind] = nodes.g[j + 1]
+            assert _blended(held, nodes, j)[:, kind] == pytest.approx(reached, abs=1e-12)
 
 
 def test_costs_between_nodes_keep_their_weight_however_narrow_the_windows_and_large_the_weights() -> None:
@@ -320,7 +319,11 @@ def test_costs_between_nodes_keep_their_weight_however_narrow_the_windows_and_la
     terms = Terms.of(space)
     for growth in random_growths(space, np.random.default_rng(21), 30).T:
         windows = np.repeat(np.stack((growth, growth), axis=-1)[:, None, :], terms.windows.shape[1], axis=1)
-        assert grid(terms, windows, 0.02).blend.sum(axis=2) == pytest.approx(1.0, abs=1e-15)
+        nodes = grid(terms, windows, 0.02)
+        for j in range(terms.steps - 1):
+            held = np.ones((windows.shape[1], *nodes.u[j].shape, nodes.g.shape[1]))
+            assert (_blended(held, nodes, j) == 1.0).all()
+            assert (np.abs(nodes.chord.part - 0.5) <= 0.5).all()
 
 
 def test_the_largest_bends_are_those_of_the_page() -> None:
@@ -364,7 +367,7 @@ def bent(lagrangian: Lagrangian, growth: Array, need: Array, j: int, u: Array, b
     for i in range(j, terms.steps):
         rows = np.ones((terms.steps, len(u)))
         rows[i] = u
-        total += Cost.of(lagrangian, rows).derivatives(np.tile(need[:, None], len(u)))[0][i]
+        total += Cost.of(lagrangian, rows).value(np.tile(need[:, None], len(u)))[i]
         total += x[NU] * np.log1p(1.0 / u)
         share = 1.0 / (1.0 + rows)
         cost = volume_cost(terms, share)[i] + (1.0 - share[i]) * cost
@@ -411,7 +414,7 @@ def test_the_least_of_a_cell_is_that_of_its_parabola() -> None:
         drop, (low, high) = abs(drop) + 1e-6, np.sort(random.random(2))
         place = np.linspace(low, high, 2_001)
         parabola = left + place * rise - 4.0 * drop * place * (1.0 - place)
-        found = float(_dip(np.array(left), np.array(rise), drop, low, high))
+        found = float(_dip(np.array([left]), np.array([rise]), drop, low, high)[0])
         assert parabola.min() - 1e-5 <= found <= parabola.min() + 1e-12
 
 
@@ -423,7 +426,7 @@ def test_the_least_ahead_is_over_all_that_growths_reach_and_no_more() -> None:
     nodes = grid(terms, windows, 0.06)
     for j in range(1, terms.steps):
         costs = 0.1 * random.normal(size=(nodes.u.shape[1], 3, 2))
-        found = _least_ahead(costs, 0.05, nodes.reach[j], int(nodes.levels[j]))
+        found = _least_ahead(costs, 0.05, nodes, j)
         for i, kind in product(range(0, nodes.u.shape[1], 3), range(3)):
             low, high = windows[j, kind]
             u = np.linspace((1.0 + nodes.u[j - 1, i]) / high, (1.0 + nodes.u[j - 1, i]) / low, 4_001)
@@ -432,8 +435,7 @@ def test_the_least_ahead_is_over_all_that_growths_reach_and_no_more() -> None:
             for g in range(2):
                 left, right = costs[cell, kind, g], costs[cell + 1, kind, g]
                 parabola = left + place * (right - left) - 4.0 * 0.05 * place * (1.0 - place)
-                assert parabola.min() - 1e-3 <= found[i, kind, g] <= parabola.min() + 1e-9
-    assert isinstance(nodes.reach[1], Reach)
+                assert parabola.min() - 1e-3 <= found[kind, i, g] <= parabola.min() + 1e-9
 
 
 @pytest.mark.parametrize("kind", [("quote", "fill", None, False), ("base", "path", None, True)], ids=str)
@@ -548,20 +550,21 @@ def test_all_nodes_that_stand_for_a_ladder_allow_its_needs_and_growths(kind: tup
                 windows[..., 0] <= windows[..., 1], np.minimum(windows[..., 1], growth * 1.001), 1.0
             )
         nodes, exact = grid(terms, windows, ratio), chain(growth)
+        most = nodes.asked.spread(nodes.asked.most)
         for below in (1.0, 0.7, 0.0):
             at, u = 0, 0.0
             for j in range(terms.steps):
                 one = int(kinds_of[j, 0])
-                assert nodes.closed[j, at, one] == 0.0
+                assert nodes.closed[j, one, at] == 0.0
                 assert growth[j, 0] <= nodes.most_growth[j, at]
                 u = (1.0 + u) / growth[j, 0]
-                ends = [nodes.u[j, nodes.reach[j].cell[i, at, one] + i] for i in (0, 1)]
+                ends = [nodes.u[j, nodes.reach.left[j, i, one, at] // windows.shape[1] + i] for i in (0, 1)]
                 assert ends[0] * (1.0 - 1e-12) <= u <= ends[1] * (1.0 + 1e-12)
                 cell = int(np.clip(np.searchsorted(nodes.u[j], u) - 1, 0, nodes.u.shape[1] - 2))
                 at = cell if random.random() < below else cell + 1
                 u = float(nodes.u[j, at])
-                assert need[j] <= nodes.most[j, at, one]
-                tight = min(tight, float(nodes.most[j, at, one] - need[j]))
+                assert need[j] <= most[j, at, one]
+                tight = min(tight, float(most[j, at, one] - need[j]))
                 assert u >= exact[j, 0] * Nodes.of(terms, *ends_of(windows), ratio).near[j] * (1.0 - 1e-12)
     assert tight < 1e-3
 

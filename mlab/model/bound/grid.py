@@ -8,14 +8,12 @@ symbol   shape        meaning
 u        (K, N)       u_k, what is held before order k over its volume: nodes at equal ratios
 share    (K, N)       s_k = 1 / (1 + u_k)
 g        (K, G)       G_{k-1}, what the volumes up to order k - 1 have cost: nodes at equal distances
-blend    (K, N, G, G) what G_k at each node of u and G_{k-1} takes of the nodes of G_k
 ======== ============ ======================================================================================
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,32 +30,62 @@ BEND_WEIGHT, BEND_ENTROPY = 0.2963, 0.33  # largest x^2 f'' of a held share and 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Where the next u may lie from each node of u, by kind of growth; one row a stage, arrays (2, N, C) in it.
+    """Where the next u may lie from each node of u, by kind of growth; arrays (K, 2, C, N).
 
     The first of each pair is the cell that the largest growth leads into, the second that of the least. ``low`` and
-    ``high`` say from where to where in these cells, 0 at one node and 1 at the next.
+    ``high`` say from where to where in these cells, 0 at one node and 1 at the next. Whole cells between are looked up
+    in a table (levels, N, C) of the least over 2^level of them: the first and the last that lie between.
     """
 
-    cell: NDArray[np.int64]
+    left: NDArray[np.int64]  # the node on the left of the cell, as a row of costs (N, C, ..)
     low: Array
     high: Array
-    level: NDArray[np.int64]  # of the table of least values over 2^level whole cells; shape (N, C)
-    first: NDArray[np.int64]  # the first 2^level and the last 2^level of the whole cells between
-    last: NDArray[np.int64]
+    between: NDArray[np.int64]  # rows of the table
+    levels: tuple[int, ...]  # of the table, by stage
 
-    def rows(self, count: int) -> Reach:
-        """That of the first nodes."""
-        return Reach(
-            self.cell[:, :count],
-            self.low[:, :count],
-            self.high[:, :count],
-            self.level[:count],
-            self.first[:count],
-            self.last[:count],
+
+@dataclass(frozen=True, slots=True)
+class Chord:
+    """Between which nodes of G_k the node of u_k and of G_{k-1} leads: arrays (K, N, 1 or C, G). B14."""
+
+    left: NDArray[np.int64]  # the node on the left, as a place in costs (C, N, G)
+    right: NDArray[np.int64]  # the node on the right
+    part: Array  # how far from there to the next
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Of which u the least need is looked for, up to which: once where it is the same for all kinds of growth.
+
+    First (N, C) for each order that the widest gaps bind, then (N,) for each other one; all in one row.
+    """
+
+    row: NDArray[np.int64]
+    u: Array
+    most: Array
+    shape: tuple[int, ...]  # (K, N, C)
+    bound: int  # how many orders they bind
+
+    @classmethod
+    def of(cls, u: Array, most: Array, bound: int, kinds: int) -> Asked:
+        """Of the grid's u (K, N) and largest needs (K, N, C), or (K, N, 1) where none is bound."""
+        row, count = np.arange(len(u)), u.shape[1]
+        times = np.where(row < bound, most.shape[2], 1)
+        return cls(
+            np.repeat(row, times * count),
+            np.concatenate((np.repeat(u[:bound].ravel(), most.shape[2]), u[bound:].ravel())),
+            np.concatenate((most[:bound].ravel(), most[bound:, :, 0].ravel())),
+            (*u.shape, kinds),
+            bound,
         )
 
-
-Reached: TypeAlias = tuple[tuple[Reach, ...], NDArray[np.bool_]]
+    def spread(self, value: Array) -> Array:
+        """What was found for each, to all nodes and kinds (K, N, C)."""
+        whole, bound = np.empty(self.shape), self.bound
+        border = whole[:bound].size
+        whole[:bound] = value[:border].reshape(whole[:bound].shape)
+        whole[bound:] = value[border:].reshape(*whole[bound:].shape[:2], 1)
+        return whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +93,19 @@ class Grid:
     """Nodes, and where growths lead from each."""
 
     windows: Array
-    closed: Array  # FAR where a kind of growth is closed, else 0, by the node before; shape (K, N, C)
+    closed: Array  # FAR where a kind of growth is closed, else 0, by the node before; shape (K, C, N)
     u: Array
     log_u: Array
     step: Array  # of log_u, shape (K, 1)
-    log_before: Array  # ln(S_{k-1} / v_{k-1}) at the nodes of the stage before; shape (K, N)
+    log_held: Array  # ln(S_k / S_{k-1}) at the nodes; shape (K, N)
     share: Array
-    most: Array  # need that the widest gaps leave, shape (K, N, C)
+    asked: Asked
     cost: Array  # a_k at the nodes, shape (K, N)
     g: Array
-    blend: Array
+    chord: Chord
     most_growth: Array  # that the first volume leaves, by the node before; shape (K, N)
     bend: Array  # of the volumes' cost: what x^2 f'' does not exceed, shape (K,)
-    reach: tuple[Reach, ...]
-    levels: NDArray[np.int64]  # tables that each stage needs
+    reach: Reach
 
 
 def binary_entropy(share: Array) -> Array:
@@ -113,23 +140,23 @@ def grid(terms: Terms, windows: Array, ratio: float) -> Grid:
     g, lowest = _costs_reached(terms, share)
     held = np.ones(u.shape)
     held[1:] += u[:-1]
-    reaches, shut = _reaches(nodes, held, is_open, windows)
+    reach, shut = _reach(nodes, held, is_open, windows)
+    most = most_needs(terms, windows, u / nodes.near[:, None])  # B21
     return Grid(
         windows=windows,
         closed=np.where(shut, FAR, 0.0),
         u=u,
         log_u=np.log(u),
         step=step,
-        log_before=np.log(held),
+        log_held=np.log1p(1.0 / u),
         share=share,
-        most=most_needs(terms, windows, u / nodes.near[:, None]),  # B21
+        asked=Asked.of(u, most, len(terms.capped), windows.shape[1]),
         cost=cost,
         g=g[:-1],
-        blend=_blend(cost, share, g),
+        chord=_chord(cost, share, g, windows.shape[1]),
         bend=_bend(terms, lowest[:-1]),
         most_growth=nodes.most,
-        reach=reaches,
-        levels=np.array([1 + r.level.max() for r in reaches]),
+        reach=reach,
     )
 
 
@@ -152,12 +179,14 @@ def _costs_reached(terms: Terms, share: Array) -> tuple[Array, Array]:
     return pairs[:, :1] + (pairs[:, 1:] - pairs[:, :1]) * np.linspace(0.0, 1.0, NODES), -pairs[:, 0]
 
 
-def _blend(cost: Array, share: Array, g: Array) -> Array:
-    """Weights of the nodes of G_k, on the last axis but one, for each node of u and of G_{k-1}. B14."""
+def _chord(cost: Array, share: Array, g: Array, kinds: int) -> Chord:
     after, width = g[1:], (g[1:, 1] - g[1:, 0])[:, None, None]
     place = (cost[..., None] + (1.0 - share[..., None]) * g[:-1, None] - after[:, :1, None]) / width
     place = np.clip(place, 0.0, NODES - 1.0)  # also where the range of G is no wider than rounding: B19
-    return np.maximum(0.0, 1.0 - np.abs(place[:, :, None] - np.arange(NODES)[:, None]))  # B14
+    cell = np.minimum(place.astype(np.int64), NODES - 2)
+    nodes = np.arange(cost.shape[1])[:, None, None]
+    left = (np.arange(kinds)[:, None] * cost.shape[1] + nodes) * NODES + cell[:, :, None]
+    return Chord(left, left + 1, (place - cell)[:, :, None])  # B14
 
 
 def _bend(terms: Terms, lowest: Array) -> Array:
@@ -168,27 +197,30 @@ def _bend(terms: Terms, lowest: Array) -> Array:
     return np.asarray(BEND_WEIGHT * weights + BEND_ENTROPY * terms.penalty / np.log(terms.orders))  # B15
 
 
-def _reaches(nodes: Nodes, held: Array, is_open: NDArray[np.bool_], windows: Array) -> Reached:
-    """Cells that each growth leads into, and which kinds (K, N, C) are shut. B1 and B22."""
-    low = np.where(is_open, windows[..., 0], 1.0)[:, None]
-    high = np.minimum(np.where(is_open, windows[..., 1], 1.0)[:, None], nodes.most[..., None])  # B22
-    shut = ~is_open[:, None] | (high < low)
+def _reach(nodes: Nodes, held: Array, is_open: NDArray[np.bool_], windows: Array) -> tuple[Reach, NDArray[np.bool_]]:
+    """Cells that each growth leads into, and which kinds (K, C, N) are shut. B1 and B22."""
+    low = np.where(is_open, windows[..., 0], 1.0)[..., None]
+    high = np.minimum(np.where(is_open, windows[..., 1], 1.0)[..., None], nodes.most[:, None])  # B22
+    shut = ~is_open[..., None] | (high < low)
     growth = np.stack((np.maximum(high, low), np.broadcast_to(low, high.shape)), axis=1)
-    return tuple(_reach(nodes.u, nodes.step, held[:, None, :, None] / growth)), shut  # B1
+    return _cells(nodes.u, nodes.step, held[:, None, None] / growth), shut  # B1
 
 
-def _reach(u: Array, step: Array, target: Array) -> list[Reach]:
-    """Cells between the two ends of targets (K, 2, N, C)."""
+def _cells(u: Array, step: Array, target: Array) -> Reach:
+    """Between the two ends of targets (K, 2, C, N)."""
+    count, kinds = u.shape[1], target.shape[2]
     place = np.log(target / u[:, :1, None, None]) / step[..., None, None]
-    cell = np.clip(place.astype(np.int64), 0, u.shape[1] - 2)
+    cell = np.clip(place.astype(np.int64), 0, count - 2)
     rows = np.arange(len(u))[:, None, None, None]
     left = u[rows, cell]
     where = np.clip((target - left) / (u[rows, cell + 1] - left), 0.0, 1.0)
     same = cell[:, 0] == cell[:, 1]
     low = np.stack((where[:, 0], np.where(same, where[:, 0], 0.0)), axis=1)
     high = np.stack((np.where(same, where[:, 1], 1.0), where[:, 1]), axis=1)
-    between = cell[:, 1] - cell[:, 0] - 1
-    level = np.where(between > 0, np.frexp(np.maximum(between, 1))[1] - 1, 0)
-    first = np.where(between > 0, cell[:, 0] + 1, u.shape[1] - 1)  # the row behind the last cell costs FAR
-    last = np.where(between > 0, cell[:, 1] - 2**level, u.shape[1] - 1)
-    return [Reach(*parts) for parts in zip(cell, low, high, level, first, last, strict=True)]
+    whole = cell[:, 1] - cell[:, 0] - 1
+    level = np.where(whole > 0, np.frexp(np.maximum(whole, 1))[1] - 1, 0)
+    ends = np.stack((cell[:, 0] + 1, cell[:, 1] - 2**level), axis=1)
+    ends = np.where(whole[:, None] > 0, ends, count - 1)  # the row behind the last cell costs FAR
+    kind = np.arange(kinds)[:, None]
+    between = (level[:, None] * count + ends) * kinds + kind
+    return Reach(cell * kinds + kind, low, high, between, tuple((1 + level.max(axis=(1, 2))).tolist()))

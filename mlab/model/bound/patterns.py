@@ -74,7 +74,7 @@ def judged(lagrangian: Lagrangian, growth: Array, kind: NDArray[np.int64]) -> Pa
         volumes = cost + (1.0 - part) * volumes
     value, need = least(lagrangian, u, most_needs_of(terms, lagrangian.box.windows, u, kind))
     cost = Cost.of(lagrangian, u)
-    logs, slope, _ = cost.factor.log(need)
+    logs, (slope, _) = cost.factor.log(need), cost.factor.log_slopes(need)
     gradient = _gradient(lagrangian, kind, need, np.cumsum(logs, axis=0), np.log1p(1.0 / u).sum(axis=0), before)
     waves = lagrangian.wave[kind[:-1], kind[1:]].sum(axis=0)
     whole = value.sum(axis=0) + volumes + waves + lagrangian.constant

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlab.model.bound.grid import FAR, Grid, Reach
+from mlab.model.bound.grid import FAR, Grid
 from mlab.model.bound.lagrangian import NU, TAU, Lagrangian
 from mlab.model.bound.needs import least
 from mlab.model.ladder import Array
@@ -31,28 +31,19 @@ def backward(lagrangian: Lagrangian, grid: Grid) -> Pass:
     terms = lagrangian.terms
     own = _own_costs(lagrangian, grid)
     drop = _drops(lagrangian, grid)
-    costs = np.empty((*grid.u.shape, grid.windows.shape[1], grid.g.shape[1]))
-    volumes = grid.cost[-1][:, None] + (1.0 - grid.share[-1])[:, None] * grid.g[-1]  # B2
-    costs[-1] = own[-1][..., None] + volumes[:, None, :]
-    for j in range(terms.steps - 1, 0, -1):
-        nearest = _least_ahead(costs[j], drop[j], grid.reach[j], int(grid.levels[j]))
-        nearest += grid.closed[j, ..., None]
-        ahead = _after(nearest, lagrangian.wave)
-        ahead += (lagrangian.x[NU] * grid.log_before[j])[:, None, None]  # B5
-        np.matmul(ahead, grid.blend[j - 1], out=costs[j - 1])  # B14
-        costs[j - 1] += own[j - 1][..., None]
-    first = _least_ahead(costs[0], drop[0], grid.reach[0].rows(1), int(grid.levels[0]))[0, :, 0] + grid.closed[0, 0]
+    costs = np.empty((*own.shape, grid.g.shape[1]))
+    first = _filled(costs, own, drop, lagrangian.wave, grid)
     scale = lagrangian.scale + float(np.abs(own).max(axis=(1, 2)).sum()) + float(np.abs(grid.g).max())
-    return Pass(float(first.min()) + lagrangian.constant - ROUNDING * terms.orders * scale, costs)  # B19
+    return Pass(first + lagrangian.constant - ROUNDING * terms.orders * scale, costs)  # B19
 
 
 def _own_costs(lagrangian: Lagrangian, grid: Grid) -> Array:
-    """What each order costs by its own u and kind of growth alone, shape (K, N, C), C 1 where kinds are alike."""
-    x = lagrangian.x
-    own, _ = least(lagrangian, np.broadcast_to(grid.u[..., None], grid.most.shape), grid.most)
-    own -= x[NU] * grid.log_u[..., None]  # B5
-    held = 1.0 + grid.u[-1][:, None]
-    own[-1] += x[NU] * np.log(held) + x[TAU] * (lagrangian.terms.least_spread - held)  # B5
+    """What each order costs by its own u and kind of growth alone, shape (K, N, C)."""
+    x, asked = lagrangian.x, grid.asked
+    own = asked.spread(least(lagrangian, asked.u, asked.most, asked.row)[0])
+    other = x[NU] * grid.log_held  # B5
+    other[-1] += x[TAU] * (lagrangian.terms.least_spread - 1.0 - grid.u[-1])  # B5
+    own += other[..., None]
     return own
 
 
@@ -79,29 +70,66 @@ def _bend_of_needs(lagrangian: Lagrangian, least_u: Array) -> Array:
     return np.asarray(np.cumsum(each[::-1])[::-1])
 
 
-def _least_ahead(costs: Array, drop: float, reach: Reach, levels: int) -> Array:
-    """From each node before, the least cost (N, C, G) that growths of each kind lead to. B16."""
-    rise = costs[1:] - costs[:-1]
-    whole = np.full((levels, *costs.shape), FAR)
-    whole[0, :-1] = _dip(costs[:-1], rise, drop, 0.0, 1.0)
-    for level in range(1, levels):
+def _filled(costs: Array, own: Array, drop: Array, wave: Array, grid: Grid) -> float:
+    """Fills the costs (K, N, C, G) from the last order to the second; what the first of them comes to."""
+    last = grid.cost[-1][:, None] + (1.0 - grid.share[-1])[:, None] * grid.g[-1]  # B2
+    np.add(own[-1][..., None], last[:, None], out=costs[-1])
+    for j in range(len(costs) - 1, 0, -1):
+        ahead = _after(_least_ahead(costs[j], drop[j], grid, j), wave)
+        np.add(own[j - 1][..., None], _blended(ahead, grid, j - 1), out=costs[j - 1])
+    return float(_least_ahead(costs[0], drop[0], grid, 0)[:, 0, 0].min())
+
+
+def _least_ahead(costs: Array, drop: float, grid: Grid, j: int) -> Array:
+    """The least cost that growths of each kind lead to from each node before: (C, N, G) of costs (N, C, G). B16."""
+    reach, shape, size = grid.reach, costs.shape, costs.shape[1]
+    rows = costs.reshape(-1, shape[2])
+    rise = rows[size:] - rows[:-size]
+    whole = np.empty((reach.levels[j], *shape))
+    whole[0, :-1] = _dip(rows[:-size], rise, drop, 0.0, 1.0).reshape(-1, *shape[1:])
+    whole[0, -1] = FAR
+    for level in range(1, len(whole)):
         half = 2 ** (level - 1)
-        np.minimum(whole[level - 1, :-half], whole[level - 1, half:], out=whole[level, :-half])
-    kind = np.arange(costs.shape[1])
-    parts = _dip(costs[reach.cell, kind], rise[reach.cell, kind], drop, reach.low[..., None], reach.high[..., None])
-    between = np.minimum(whole[reach.level, reach.first, kind], whole[reach.level, reach.last, kind])
-    return np.asarray(np.minimum(np.minimum(parts[0], parts[1]), between))
+        count = shape[0] - 2 * half + 1
+        np.minimum(whole[level - 1, :count], whole[level - 1, half : half + count], out=whole[level, :count])
+    left = reach.left[j]
+    parts = _dip(
+        rows.take(left, axis=0), rise.take(left, axis=0), drop, reach.low[j][..., None], reach.high[j][..., None]
+    )
+    between = whole.reshape(-1, shape[2]).take(reach.between[j], axis=0)
+    np.minimum(parts, between, out=parts)
+    nearest = np.minimum(parts[0], parts[1], out=parts[0])
+    nearest += grid.closed[j][..., None]
+    return np.asarray(nearest)
 
 
 def _dip(left: Array, rise: Array, drop: float, low: Array | float, high: Array | float) -> Array:
     """Least of the parabola that no cost goes below, between ``low`` and ``high`` of a cell. B16."""
-    place = np.clip(0.5 - rise / (8.0 * drop), low, high)
-    return np.asarray(left + place * (rise - 4.0 * drop * (1.0 - place)))  # B16
+    place = rise * (-0.125 / drop)
+    place += 0.5
+    np.maximum(place, low, out=place)
+    np.minimum(place, high, out=place)
+    value = place - 1.0
+    value *= 4.0 * drop
+    value += rise
+    value *= place
+    value += left  # B16
+    return np.asarray(value)
 
 
 def _after(nearest: Array, wave: Array) -> Array:
-    """The least over the next kind, for each kind of growth before it, shape (N, C, G). B3."""
-    ahead = nearest[:, 0, None, :] + wave[:, 0, None]
+    """The least over the next kind, for each kind of growth before it; both (C, N, G). B3."""
+    ahead = nearest[0] + wave[:, 0, None, None]
     for kind in range(1, len(wave)):
-        np.minimum(ahead, nearest[:, kind, None, :] + wave[:, kind, None], out=ahead)
+        np.minimum(ahead, nearest[kind] + wave[:, kind, None, None], out=ahead)
     return np.asarray(ahead)
+
+
+def _blended(ahead: Array, grid: Grid, j: int) -> Array:
+    """What is ahead (C, N, G) of the nodes of row j and of G before it, (N, C, G). B14."""
+    whole = ahead.reshape(-1)
+    left, value = whole.take(grid.chord.left[j]), whole.take(grid.chord.right[j])
+    value -= left
+    value *= grid.chord.part[j]
+    value += left  # B14
+    return np.asarray(value)
