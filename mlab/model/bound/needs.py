@@ -6,99 +6,19 @@ before an order over its volume.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlab.model.bound.compiled import loops
+from mlab.model.bound.factors import Factor, average_slopes, log_slopes, price_slopes
 from mlab.model.bound.lagrangian import THIRD, Lagrangian
-from mlab.model.bound.terms import Terms
 from mlab.model.ladder import Array
 
 NEWTON = 12  # steps at most
 CLOSE = 1e-10  # of the scale: how near to the least is near enough
 POINTS = 256  # of the comb where the cost is not convex
-
-Derivatives: TypeAlias = tuple[Array, Array, Array]  # value, first, second
-
-
-@dataclass(frozen=True, slots=True)
-class Factor:
-    """What an order's need does to the average entry and to its price. B11.
-
-    ``ratio`` is r_k at fills and s_k on the path (F6).
-    """
-
-    quote: bool
-    fill: bool
-    most: float  # share of the average that an order cannot take off it: the overlap
-    ratio: Array
-
-    @classmethod
-    def of(cls, terms: Terms, u: Array) -> Factor:
-        """By u."""
-        ratio = 1.0 / u if terms.need == "fill" else 1.0 / (1.0 + u)
-        return cls(terms.sizing == "quote", terms.need == "fill", 1.0 - terms.floor, ratio)
-
-    def log(self, need: Array) -> Array:
-        """Logarithm of f_k by the need."""
-        r = self.ratio
-        if self.quote and self.fill:
-            pull = need * r
-            kept = np.minimum(pull, self.most)  # B11
-            return np.log1p(-kept) - (pull - kept) / (1.0 - self.most)
-        if self.quote:
-            return -np.log1p(need * r)
-        value = np.log1p(need) - np.log1p(need * (1.0 + r if self.fill else 1.0 - r))
-        return value if self.fill else -value
-
-    def log_slopes(self, need: Array) -> tuple[Array, Array]:
-        """First and second derivative of that."""
-        r = self.ratio
-        if self.quote and self.fill:
-            pull = need * r
-            slope = -r / (1.0 - np.minimum(pull, self.most))
-            return slope, np.where(pull < self.most, -slope * slope, 0.0)
-        if self.quote:
-            slope = -r / (1.0 + need * r)
-            return slope, slope * slope
-        other = 1.0 + r if self.fill else 1.0 - r
-        one, two = 1.0 / (1.0 + need), other / (1.0 + need * other)
-        return (one - two, two * two - one * one) if self.fill else (two - one, one * one - two * two)
-
-    def price(self, need: Array) -> Derivatives:
-        """P_k / A_{k-1} by the need."""
-        r = self.ratio
-        if not self.fill or self.quote:
-            weight, own = (1.0 + r, r) if self.fill else (1.0, 0.0)
-            one = 1.0 / (1.0 + need)
-            return weight * one - own, -weight * one * one, 2.0 * weight * one * one * one
-        one = 1.0 / (1.0 + need * (1.0 + r))
-        return one, -(1.0 + r) * one * one, 2.0 * (1.0 + r) * (1.0 + r) * one * one * one
-
-    def average(self, need: Array) -> Derivatives:
-        """f_k by the need."""
-        r = self.ratio
-        if self.quote and self.fill:
-            return 1.0 - need * r, -r, np.zeros(need.shape)
-        if self.quote:
-            one = 1.0 / (1.0 + need * r)
-            return one, -r * one * one, 2.0 * r * r * one * one * one
-        other = 1.0 + r if self.fill else 1.0
-        one = 1.0 / (1.0 + need * other)
-        start = 1.0 / other if self.fill else 1.0 - r
-        return start + r / other * one, -r * one * one, 2.0 * r * other * one * one * one
-
-    def curvatures(self, need: float) -> tuple[Array, Array, Array]:
-        """What the second derivatives of all three stay within, 0 on the other side, up to a need."""
-        r = self.ratio
-        if self.fill:
-            log = -((r / (1.0 - np.minimum(need * r, self.most))) ** 2) if self.quote else r * (2.0 + r)
-            price = 2.0 * (1.0 + r) if self.quote else 2.0 * (1.0 + r) ** 2
-            return log, price, np.zeros(r.shape) if self.quote else 2.0 * r * (1.0 + r)
-        log = r * r if self.quote else r * (2.0 - r)
-        return log, np.full(r.shape, 2.0), 2.0 * r * r if self.quote else 2.0 * r
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,46 +48,49 @@ class Cost:
             np.repeat(np.broadcast_to(each, ratio.shape)[chosen][:, None], columns, axis=1)
             for each in (*self.weights, ratio)
         )
-        return Cost(self.lagrangian, replace(self.factor, ratio=ratio), (mu, own, price, average, over), len(ratio))
+        factor = self.factor._replace(ratio=ratio)
+        return Cost(self.lagrangian, factor, (mu, own, price, average, over), len(ratio))
 
     def value(self, need: Array) -> Array:
         """Psi without what is over the box's least largest need. B12."""
         mu, own, *_ = self.weights
         off = need - self.lagrangian.box.middle
-        value = self._spread * off * off + mu * self.factor.log(need) + own * np.log1p(need)  # B12
-        self._add_head(need, (value, None, None))
+        value = self.spread * off * off + mu * self.factor.log(need) + own * np.log1p(need)  # B12
+        if self.head:
+            factor, price, average, part = self._first(need)
+            value[: self.head] -= price * factor.price(part) + average * factor.average(part)  # B12
         return np.asarray(value)
 
     def slopes(self, need: Array) -> tuple[Array, Array]:
         """First and second derivative of that. B12."""
         mu, own, *_ = self.weights
-        first, second = self.factor.log_slopes(need)
+        first, second = log_slopes(*self.factor, need)
         one = 1.0 / (1.0 + need)
-        first = 2.0 * self._spread * (need - self.lagrangian.box.middle) + mu * first + own * one
-        second = 2.0 * self._spread + mu * second - own * one * one
-        self._add_head(need, (None, first, second))
+        first = 2.0 * self.spread * (need - self.lagrangian.box.middle) + mu * first + own * one
+        second = 2.0 * self.spread + mu * second - own * one * one
+        if self.head:
+            factor, price, average, part = self._first(need)
+            price1, price2 = price_slopes(factor.kind, factor.ratio, part)
+            average1, average2 = average_slopes(factor.kind, factor.ratio, part)
+            first[: self.head] -= price * price1 + average * average1  # B12
+            second[: self.head] -= price * price2 + average * average2
         return first, second
 
-    @property
-    def _spread(self) -> float:
-        return self.lagrangian.terms.spread / self.lagrangian.terms.orders
+    def _first(self, need: Array) -> tuple[Factor, Array, Array, Array]:
+        """Factor, weights of price and average, and needs of the entries in which these have a weight."""
+        head, (*_, price, average, _) = slice(0, self.head), self.weights
+        return self.factor.take(head), price[head], average[head], need[head]
 
-    def _add_head(self, need: Array, totals: tuple[Array | None, Array | None, Array | None]) -> None:
-        head = slice(0, self.head)
-        _, _, price, average, _ = (each[head] for each in self.weights)
-        if not price.size:
-            return
-        factor = replace(self.factor, ratio=self.factor.ratio[head])
-        for weight, parts in ((price, factor.price(need[head])), (average, factor.average(need[head]))):
-            for total, part in zip(totals, parts, strict=True):
-                if total is not None:
-                    total[head] -= weight * part  # B12
+    @property
+    def spread(self) -> float:
+        """Weight of the square of a need's distance from the middle."""
+        return self.lagrangian.terms.spread / self.lagrangian.terms.orders
 
     def curvature(self) -> tuple[Array, Array]:
         """Least and largest second derivative of psi that there may be, shaped as u. B12."""
         mu, own, price, average, _ = self.weights
         log, on_price, on_average = self.factor.curvatures(self.lagrangian.box.largest[1])
-        mean = 2.0 * self._spread
+        mean = 2.0 * self.spread
         least = mean + np.minimum(mu * log, 0.0) - np.maximum(own, 0.0) - price * on_price - average * on_average
         return least, mean + np.maximum(mu * log, 0.0) + np.maximum(-own, 0.0)
 
@@ -194,7 +117,11 @@ def _convex(cost: Cost, most: Array, low: Array) -> tuple[Array, Array]:
     A slope d that is left takes d^2 / (2 low) off: no cost so convex goes below that. B12.
     """
     box, over = cost.lagrangian.box, cost.weights[-1]
-    kink = box.largest[0]
+    kink, close, faster = box.largest[0], CLOSE * cost.lagrangian.scale, loops()
+    if faster:
+        flat = [np.broadcast_to(each, low.shape).ravel() for each in (*cost.weights, cost.factor.ratio, most, low)]
+        found = faster.convex(*cost.factor[:2], (kink, box.middle, cost.spread, close), NEWTON, *flat)
+        return found[0].reshape(low.shape), found[1].reshape(low.shape)
     slope, _ = cost.slopes(np.full(low.shape, kink))
     beyond = (slope + over < 0.0) & (kink < most)
     extra = np.where(beyond, over, 0.0)
@@ -205,7 +132,7 @@ def _convex(cost: Cost, most: Array, low: Array) -> tuple[Array, Array]:
         slope += extra
         slope[((need <= bottom) & (slope > 0.0)) | ((need >= top) & (slope < 0.0))] = 0.0
         loss = slope * slope / (2.0 * low)  # B12
-        if step == NEWTON or loss.max(initial=0.0) <= CLOSE * cost.lagrangian.scale:
+        if step == NEWTON or loss.max(initial=0.0) <= close:
             break
         need = np.minimum(np.maximum(need - slope / np.maximum(second, low), bottom), top)
     return need, extra * (need - kink) - loss

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlab.model.bound.caps import most_needs_of
+from mlab.model.bound.factors import log_slopes
 from mlab.model.bound.grid import Grid, first_cost, volume_cost
 from mlab.model.bound.lagrangian import CAPS, NU, TAU, Lagrangian
 from mlab.model.bound.needs import Cost, least
@@ -74,13 +75,13 @@ def judged(lagrangian: Lagrangian, growth: Array, kind: NDArray[np.int64]) -> Pa
         volumes = cost + (1.0 - part) * volumes
     value, need = least(lagrangian, u, most_needs_of(terms, lagrangian.box.windows, u, kind))
     cost = Cost.of(lagrangian, u)
-    logs, (slope, _) = cost.factor.log(need), cost.factor.log_slopes(need)
+    logs, (slope, _) = cost.factor.log(need), log_slopes(*cost.factor, need)
     gradient = _gradient(lagrangian, kind, need, np.cumsum(logs, axis=0), np.log1p(1.0 / u).sum(axis=0), before)
     waves = lagrangian.wave[kind[:-1], kind[1:]].sum(axis=0)
     whole = value.sum(axis=0) + volumes + waves + lagrangian.constant
     whole += x[NU] * np.log1p(1.0 / u).sum(axis=0) + x[TAU] * (terms.least_spread - before)
     pull = -lagrangian.factor[:, None] * slope - lagrangian.own[:, None] / (1.0 + need)
-    return Patterns(growth, kind, need, whole, gradient, pull, np.exp(logs), cost.factor.price(need)[0])
+    return Patterns(growth, kind, need, whole, gradient, pull, np.exp(logs), cost.factor.price(need))
 
 
 def _gradient(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlab.model.bound.compiled import loops
 from mlab.model.bound.grid import FAR, Grid
 from mlab.model.bound.lagrangian import NU, TAU, Lagrangian
 from mlab.model.bound.needs import least
@@ -73,6 +74,10 @@ def _bend_of_needs(lagrangian: Lagrangian, least_u: Array) -> Array:
 def _filled(costs: Array, own: Array, drop: Array, wave: Array, grid: Grid) -> float:
     """Fills the costs (K, N, C, G) from the last order to the second; what the first of them comes to."""
     last = grid.cost[-1][:, None] + (1.0 - grid.share[-1])[:, None] * grid.g[-1]  # B2
+    reach, chord, faster = grid.reach, grid.chord, loops()
+    if faster:
+        ways = reach.left, reach.low, reach.high, reach.between, grid.closed, np.array(reach.levels)
+        return float(faster.filled(costs, own, last, drop, wave, ways, (chord.left, chord.part)))
     np.add(own[-1][..., None], last[:, None], out=costs[-1])
     for j in range(len(costs) - 1, 0, -1):
         ahead = _after(_least_ahead(costs[j], drop[j], grid, j), wave)
@@ -90,7 +95,7 @@ def _least_ahead(costs: Array, drop: float, grid: Grid, j: int) -> Array:
     whole[0, -1] = FAR
     for level in range(1, len(whole)):
         half = 2 ** (level - 1)
-        count = shape[0] - 2 * half + 1
+        count = shape[0] - 2 * half
         np.minimum(whole[level - 1, :count], whole[level - 1, half : half + count], out=whole[level, :count])
     left = reach.left[j]
     parts = _dip(
