@@ -28,13 +28,14 @@ from mlab.prices import Candles, made, msft
 from mlab.replay import ExitRule, Fees, Levels, Outcome, Path, deals, replay
 from mlab.replay.events import Open
 from mlab.replay.outcome import Tally
+from mlab.replay.path import BLOCK
 
 LADDERS, ORDERS, ROUNDS = 4_096, 10, 5
 YEAR = 8_760
 PEERS = ("vectorbt==1.2.0", "backtesting==0.6.6")
 FREE = Fees(maker_pct=0, taker_pct=0)
 KERNEL = File(__file__).with_name("replay_kernel.c")
-COMPILE = ("gcc", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-shared", "-fPIC")
+COMPILE = ("gcc", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-shared", "-fPIC", f"-DBLOCK={BLOCK}")
 
 
 def prices(candles: int, step_s: int = 3_600) -> Candles:

@@ -1,25 +1,25 @@
 /* The replay of docs/replay.md in C, one ladder after the other: what benchmarks/replay.py measures against.
-   Compile without contraction of products and sums, so that it rounds as numpy does. */
+   Compile without contraction of products and sums, so that it rounds as numpy does; BLOCK is candles of a block. */
 
 #include <math.h>
 #include <stdint.h>
 
-enum { BLOCK = 16, MOST_ORDERS = 200 };
+enum { MOST_ORDERS = 200, MOST_EDGES = 1000 };
 
 static double least(double a, double b) { return a < b ? a : b; }
 
-/* Tables are (orders, ladders); ended and end_candles have a row more, for the stop; spans is (ladders, edges). */
+/* Tables are (orders, ladders); ended and end_candles have a row more, for the stop; spans is (edges, ladders). */
 void replay(int64_t candles, const double *points, const double *lows, const double *highs, const double *block_lows,
             const double *block_highs, int64_t orders, int64_t ladders, const double *down, const double *up,
-            double *ended, double *end_candles, double *fill_candles, double *lowest, const int64_t *bins, int64_t edges,
-            int64_t *spans, int64_t *longest, int64_t *open_depth, int64_t *open_began, double *open_entry,
-            double *open_low)
+            int64_t *ended, int64_t *end_candles, int64_t *fill_candles, double *lowest, const int64_t *bins,
+            int64_t edges, int32_t *spans, int64_t *longest, int64_t *open_depth, int64_t *open_began,
+            double *open_entry, double *open_low)
 {
     for (int64_t ladder = 0; ladder < ladders; ladder++) {
         double next_down[MOST_ORDERS], next_up[MOST_ORDERS];
-        double count[MOST_ORDERS + 1] = {0}, count_end[MOST_ORDERS + 1] = {0}, count_fill[MOST_ORDERS] = {0};
+        int64_t count[MOST_ORDERS + 1] = {0}, count_end[MOST_ORDERS + 1] = {0}, count_fill[MOST_ORDERS] = {0};
+        int32_t count_span[MOST_EDGES] = {0};
         double count_low[MOST_ORDERS + 1];
-        int64_t *count_span = spans + ladder * edges;
         for (int64_t k = 0; k < orders; k++) {
             next_down[k] = down[k * ladders + ladder];
             next_up[k] = up[k * ladders + ladder];
@@ -82,6 +82,8 @@ void replay(int64_t candles, const double *points, const double *lows, const dou
             if (k < orders)
                 fill_candles[k * ladders + ladder] = count_fill[k];
         }
+        for (int64_t edge = 0; edge < edges; edge++)
+            spans[edge * ladders + ladder] = count_span[edge];
         open_depth[ladder] = depth + 1;
         open_began[ladder] = began;
         open_entry[ladder] = entry;

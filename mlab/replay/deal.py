@@ -119,15 +119,15 @@ def events(found: Sequence[Sequence[Deal]]) -> tuple[Events, Open]:
                 fills += zip(range(ladders + ladder, orders * ladders, ladders), filled[1:], strict=True)
             if end is not None:
                 row = orders if price <= low else orders - 1  # stopped, or not
-                ends.append((row * ladders + ladder, end, end - filled[0], low / entry))
+                ends.append((ladder, row * ladders + ladder, end, end - filled[0], low / entry))
     fill, fill_candle = np.array(fills, dtype=np.int64).reshape(-1, 2).T
-    *whole, lows = np.array(ends, dtype=np.float64).reshape(-1, 4).T
-    at, end_candle, spans = (numbers.astype(np.int64) for numbers in whole)
+    *whole, lows = np.array(ends, dtype=np.float64).reshape(-1, 5).T
+    ended, at, end_candle, spans = (numbers.astype(np.int64) for numbers in whole)
     last = [of_ladder[-1] for of_ladder in found]
     is_open = np.array([deal.end is None for deal in last])
     depth, began = np.array([(len(deal.fills), deal.fills[0]) for deal in last]).T
     entries, lowest = np.array([(deal.entry, deal.low) for deal in last]).T
     return (
-        Events(fill, fill_candle, at, end_candle, spans, lows),
+        Events(fill, fill_candle, ended, at, end_candle, spans, lows),
         Open(depth * is_open, began, np.where(is_open, entries, np.nan), np.where(is_open, lowest, np.nan)),
     )

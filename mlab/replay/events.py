@@ -23,6 +23,7 @@ class Events:
     Attributes:
         fill: flat position of each order that filled.
         fill_candle: the candle in which it did.
+        ladder: ladder of each deal that ended.
         end: flat position of the last order that had filled when a deal ended; a row further down if by the stop.
         end_candle: the candle in which it did.
         span: candles that the deal took, 0 where it began and ended in one.
@@ -31,6 +32,7 @@ class Events:
 
     fill: Flat
     fill_candle: Flat
+    ladder: Flat
     end: Flat
     end_candle: Flat
     span: Flat
@@ -60,25 +62,26 @@ class Log:
 
     count: int = 0
     fills: list[tuple[int, Flat]] = field(default_factory=list)
-    ends: list[tuple[int, Flat, Flat, Array]] = field(default_factory=list)
+    ends: list[tuple[int, Flat, Flat, Flat, Array]] = field(default_factory=list)
 
     def fill(self, candle: int, at: Flat) -> None:
         """Orders that filled."""
         self.fills.append((candle, at))
         self.count += len(at)
 
-    def end(self, candle: int, at: Flat, span: Flat, low: Array) -> None:
+    def end(self, candle: int, ladder: Flat, at: Flat, span: Flat, low: Array) -> None:
         """Deals that ended."""
-        self.ends.append((candle, at, span, low))
+        self.ends.append((candle, ladder, at, span, low))
         self.count += len(at)
 
     def taken(self) -> Events:
         """All events so far, which are forgotten here."""
         fill_candles, fills = zip(*self.fills, strict=True) if self.fills else ((), ())
-        end_candles, ends, spans, lows = zip(*self.ends, strict=True) if self.ends else ((), (), (), ())
+        end_candles, ladders, ends, spans, lows = zip(*self.ends, strict=True) if self.ends else ((), (), (), (), ())
         events = Events(
             fill=_whole(fills),
             fill_candle=np.repeat(np.array(fill_candles, dtype=np.int64), [len(part) for part in fills]),
+            ladder=_whole(ladders),
             end=_whole(ends),
             end_candle=np.repeat(np.array(end_candles, dtype=np.int64), [len(part) for part in ends]),
             span=_whole(spans),

@@ -71,30 +71,29 @@ class Tally:
         self.orders, self.ladders = levels.order.shape
         self.bought, self.profits = levels.bought(fees), levels.profits(fees)
         rows = (self.orders + 1) * self.ladders
-        self.ended, self.end_candles, self.fill_candles = np.zeros((3, rows))  # whole numbers, exact up to 2 ** 53
+        self.ended, self.end_candles, self.fill_candles = np.zeros((3, rows), dtype=np.int64)
         self.lowest = np.full(rows, np.inf)  # price over the entry of any deal that ended after k orders
         self.longest = np.zeros(self.ladders, dtype=np.int64)
-        self.spans = np.zeros(self.ladders * len(path.spans.edges), dtype=np.int64)
+        self.spans = np.zeros(len(path.spans.edges) * self.ladders, dtype=np.int32)
         self.in_turn = compounding or bool(levels.below[-1].any() or self.profits[:-1].min() < 0.0)
         self.equity = np.full(self.ladders, float(compounding))  # of closed deals in turn: a factor, or a sum
         self.peak, self.drawdown = self.equity.copy(), np.zeros(self.ladders)
 
     def add(self, events: Events) -> None:
         """Count some events, which follow those before."""
-        rows = len(self.ended)
-        self.ended += np.bincount(events.end, minlength=rows)
-        self.end_candles += np.bincount(events.end, events.end_candle, rows)
-        self.fill_candles += np.bincount(events.fill, events.fill_candle, rows)
+        bins = self.path.spans.bins[events.span]
+        np.add.at(self.ended, events.end, 1)
+        np.add.at(self.end_candles, events.end, events.end_candle)
+        np.add.at(self.fill_candles, events.fill, events.fill_candle)
         np.minimum.at(self.lowest, events.end, events.low)
-        ladder = events.end % self.ladders
-        np.maximum.at(self.longest, ladder, events.span)
-        spans = self.path.spans
-        self.spans += np.bincount(ladder * len(spans.edges) + spans.bins[events.span], minlength=len(self.spans))
-        if self.in_turn and ladder.size:  # else closed equity never falls, and the worst deal is the largest drawdown
-            self._add_equity(events, ladder)
+        np.maximum.at(self.longest, events.ladder, events.span)
+        np.add.at(self.spans, bins * self.ladders + events.ladder, np.int32(1))
+        if self.in_turn and events.end.size:  # else closed equity never falls, and the worst deal is the largest drawdown
+            self._add_equity(events)
 
-    def _add_equity(self, events: Events, ladder: Flat) -> None:
+    def _add_equity(self, events: Events) -> None:
         """Go through the deals of each ladder in turn, those of all ladders side by side."""
+        ladder = events.ladder
         by_ladder = np.argsort(ladder.astype(np.uint16 if self.ladders < 65_536 else np.int64), kind="stable")
         ladder, at = ladder[by_ladder], events.end[by_ladder]
         worst, profit = self._worst(at, events.low[by_ladder]), self.profits.ravel()[at]
@@ -142,7 +141,7 @@ class Tally:
         self._draw(slice(None), worst_open)
         realised = self.equity - 1.0 if self.compounding else accumulate(ended * self.profits)[-1]  # F27
         total = self.equity * (1.0 + marked) - 1.0 if self.compounding else realised + marked  # F29
-        reached = np.cumsum(self.spans.reshape(self.ladders, -1), axis=1)
+        reached = np.cumsum(self.spans.reshape(-1, self.ladders), axis=0, dtype=np.int32)
         move = close / self.path.points[0, 0] - 1.0
         return Outcome(
             total_pct=total * 100.0,
@@ -151,19 +150,19 @@ class Tally:
             all_filled_share=held[-1] / candles,
             deployed_share=deployed,
             same_exposure_pct=deployed * move * 100.0,  # F29
-            deals=deals.astype(np.int64),
+            deals=deals,
             realised_pct=realised * 100.0,
-            median_deal_candles=self.path.spans.edges[np.argmax(reached >= 0.5 * reached[:, -1:], axis=1)],
-            slow_deal_candles=self.path.spans.edges[np.argmax(reached >= 0.95 * reached[:, -1:], axis=1)],
-            depth_counts=ended[:-1].astype(np.int64),
-            stops=ended[-1].astype(np.int64),
+            median_deal_candles=self.path.spans.edges[(reached < 0.5 * reached[-1]).sum(axis=0)],
+            slow_deal_candles=self.path.spans.edges[(reached < 0.95 * reached[-1]).sum(axis=0)],
+            depth_counts=ended[:-1],
+            stops=ended[-1],
             worst_deal_pct=np.minimum(worst_closed, np.where(is_open, worst_open, np.inf)) * 100.0,
             open_depth=depth,
             open_marked_pct=marked * 100.0,
-            within_candle_share=reached[:, 0] / np.maximum(deals, 1.0),
+            within_candle_share=reached[0] / np.maximum(deals, 1.0),
         )
 
-    def _held(self, depth: Flat, deals: Array) -> Array:
+    def _held(self, depth: Flat, deals: Flat) -> Array:
         """Candles that closed with order k filled, (M, B): those before deals ended less those before it filled."""
         candles, shape = len(self.path), (self.orders + 1, self.ladders)
         left = accumulate(self.end_candles.reshape(shape)[::-1].copy())[::-1]  # deals that were stopped had all orders
