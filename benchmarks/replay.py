@@ -35,7 +35,7 @@ YEAR = 8_760
 PEERS = ("vectorbt==1.2.0", "backtesting==0.6.6")
 FREE = Fees(maker_pct=0, taker_pct=0)
 KERNEL = File(__file__).with_name("replay_kernel.c")
-COMPILE = ("gcc", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-shared", "-fPIC", f"-DBLOCK={BLOCK}")
+COMPILE = ("gcc", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-shared", "-fPIC")
 
 
 def prices(candles: int, step_s: int = 3_600) -> Candles:
@@ -54,7 +54,7 @@ def ladders(count: int = LADDERS, *, take_profit_pct: float = 1.0) -> Levels:
 def kernel(folder: File) -> Callable[[Path, Levels], Outcome]:
     """The replay in C, which fills the tables of a tally."""
     library = folder / "kernel.so"
-    subprocess.run([*COMPILE, "-o", library, KERNEL], check=True)  # noqa: S603
+    subprocess.run([*COMPILE, f"-DBLOCK={BLOCK}", "-o", library, KERNEL], check=True)  # noqa: S603
     compiled = ctypes.CDLL(str(library)).replay
 
     def run(path: Path, levels: Levels) -> Outcome:

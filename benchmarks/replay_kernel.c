@@ -19,14 +19,11 @@ void replay(int64_t candles, const double *points, const double *lows, const dou
         double next_down[MOST_ORDERS], next_up[MOST_ORDERS];
         int64_t count[MOST_ORDERS + 1] = {0}, count_end[MOST_ORDERS + 1] = {0}, count_fill[MOST_ORDERS] = {0};
         int32_t count_span[MOST_EDGES] = {0};
-        double count_low[MOST_ORDERS + 1];
         for (int64_t k = 0; k < orders; k++) {
             next_down[k] = down[k * ladders + ladder];
             next_up[k] = up[k * ladders + ladder];
         }
-        for (int64_t k = 0; k <= orders; k++)
-            count_low[k] = INFINITY;
-        double entry = points[0], low = entry, below = entry * next_down[0], above = entry * next_up[0];
+        double entry = points[0], low = entry, lowest_of_all = INFINITY, below = entry * next_down[0], above = entry * next_up[0];
         int64_t depth = 0, began = 0;
         for (int64_t block = 0; block < candles; block += BLOCK) {
             if (block_lows[block / BLOCK] > below && block_highs[block / BLOCK] < above) {
@@ -61,7 +58,7 @@ void replay(int64_t candles, const double *points, const double *lows, const dou
                         int64_t row = depth + stopped;
                         count[row] += 1;
                         count_end[row] += candle;
-                        count_low[row] = least(count_low[row], least(low, end) / entry);
+                        lowest_of_all = least(lowest_of_all, least(low, end) / entry);
                         if (candle - began > longest[ladder])
                             longest[ladder] = candle - began;
                         count_span[bins[candle - began]]++;
@@ -78,12 +75,12 @@ void replay(int64_t candles, const double *points, const double *lows, const dou
         for (int64_t k = 0; k <= orders; k++) {
             ended[k * ladders + ladder] = count[k];
             end_candles[k * ladders + ladder] = count_end[k];
-            lowest[k * ladders + ladder] = count_low[k];
             if (k < orders)
                 fill_candles[k * ladders + ladder] = count_fill[k];
         }
         for (int64_t edge = 0; edge < edges; edge++)
             spans[edge * ladders + ladder] = count_span[edge];
+        lowest[ladder] = lowest_of_all;
         open_depth[ladder] = depth + 1;
         open_began[ladder] = began;
         open_entry[ladder] = entry;

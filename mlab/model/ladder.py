@@ -19,7 +19,7 @@ ladders of the batch.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +28,10 @@ from mlab.core.records import Need as Need  # noqa: PLC0414 - found here, too
 from mlab.core.records import Sizing as Sizing  # noqa: PLC0414
 
 Array: TypeAlias = NDArray[np.float64]
+Numbers = TypeVar("Numbers", bound=NDArray[np.number])
 
 
-def accumulate(rows: Array) -> Array:
+def accumulate(rows: Numbers) -> Numbers:
     """Replace each row by the sum of the rows up to it, in place; returns the rows."""
     for above, row in pairwise(rows):
         np.add(row, above, out=row)

@@ -20,7 +20,7 @@ from mlab.replay.events import Events, Flat, Log, Open
 from mlab.replay.exits import Levels
 from mlab.replay.path import Path
 
-EVENTS = 100_000  # that are kept before they are handed on
+EVENTS = 20_000  # that are kept before they are handed on
 
 
 class Walk:
@@ -83,8 +83,7 @@ class Walk:
                 self._fill(candle, price)
                 highest, lowest = self._next()
             while price >= lowest:
-                taken = (self.above <= price).nonzero()[0]
-                self._end(candle, taken, self.at[taken], self.above[taken])
+                self._take_profit(candle, price)
                 highest, lowest = self._next()
             if price < self.passed:
                 self.passed = price
@@ -98,17 +97,20 @@ class Walk:
         at = self.at[ladders]
         if self.stops and (full := at >= self.last).any():
             stopped = ladders[full]
-            self._end(candle, stopped, at[full] + self.ladders, self.below[stopped])
+            stop = self.below[stopped]
+            self._end(candle, stopped, at[full] + self.ladders, stop, stop)
             ladders, at = ladders[~full], at[~full]
         at += self.ladders
         self.log.fill(candle, at)
         self._stand(ladders, at, self.entry[ladders])
 
-    def _end(self, candle: int, ladders: Flat, at: Flat, price: Array) -> None:
+    def _take_profit(self, candle: int, price: float) -> None:
         self._catch_up()
-        low = np.minimum(self.low[ladders], price)
-        low /= self.entry[ladders]
-        self.log.end(candle, ladders, at, candle - self.began[ladders], low)
+        ladders = (self.above <= price).nonzero()[0]
+        self._end(candle, ladders, self.at[ladders], self.above[ladders], self.low[ladders])
+
+    def _end(self, candle: int, ladders: Flat, at: Flat, price: Array, low: Array) -> None:
+        self.log.end(candle, ladders, at, candle - self.began[ladders], low / self.entry[ladders])
         if self.at_once:
             self._begin(candle, ladders, price)
         else:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from math import isnan, nan
 from typing import NamedTuple
 
@@ -60,11 +59,12 @@ def deals(path: Path, levels: Levels, ladder: int = 0) -> list[Deal]:  # noqa: C
     """
     down, up = levels.below[:, ladder].tolist(), levels.exit[:, ladder].tolist()
     first_down, first_up, last = down[0], up[0], len(up) - 1
+    make = tuple.__new__  # as Deal(..), in a third of its time
     at_once = path.convention.next_deal == "at once"
     stretches, rows = path.stretches, path.rows
-    closed: list[tuple[object, ...]] = []
+    closed: list[Deal] = []
     fills: list[int] = []
-    depth, entry, low, below, above = 0, nan, nan, nan, nan  # no deal is open: nothing compares with nan, nor is passed
+    depth, entry, low, below, above = 0, nan, nan, nan, nan  # no deal is open: no price compares with nan
     for area_low, area_high, blocks in path.areas:
         if area_low > below and area_high < above:
             if area_low < low:
@@ -84,26 +84,26 @@ def deals(path: Path, levels: Levels, ladder: int = 0) -> list[Deal]:  # noqa: C
                     entry = low = rows[candle][0]
                     depth, fills, below, above = 0, [candle], entry * first_down, entry * first_up
                 for price in rows[candle]:
-                    while not below < price < above:
-                        if price <= below:
-                            if depth < last:
-                                depth += 1
-                                fills.append(candle)
-                                below, above = entry * down[depth], entry * up[depth]
-                                continue
-                            end = low = below
-                        elif price >= above:
-                            end = above
+                    while price <= below:
+                        if depth < last:
+                            depth += 1
+                            fills.append(candle)
+                            below, above = entry * down[depth], entry * up[depth]
                         else:
-                            break  # no deal is open
-                        closed.append((entry, fills, low, candle, end))
-                        entry = low = end if at_once else nan
-                        depth, fills, below, above = 0, [candle], entry * first_down, entry * first_up
+                            closed.append(make(Deal, (entry, fills, below, candle, below)))
+                            entry = low = below if at_once else nan
+                            depth, fills = 0, [candle]
+                            below, above = entry * first_down, entry * first_up
+                    while price >= above:
+                        closed.append(make(Deal, (entry, fills, low, candle, above)))
+                        entry = low = above if at_once else nan
+                        depth, fills = 0, [candle]
+                        below, above = entry * first_down, entry * first_up
                     if price < low:
                         low = price
     if not isnan(entry):
-        closed.append((entry, fills, low, None, path.points[-1, 3].item()))
-    return list(map(partial(tuple.__new__, Deal), closed))  # as Deal._make, in a third of its time
+        closed.append(make(Deal, (entry, fills, low, None, path.points[-1, 3].item())))
+    return closed
 
 
 def events(found: Sequence[Sequence[Deal]]) -> tuple[Events, Open]:

@@ -72,7 +72,7 @@ class Tally:
         self.bought, self.profits = levels.bought(fees), levels.profits(fees)
         rows = (self.orders + 1) * self.ladders
         self.ended, self.end_candles, self.fill_candles = np.zeros((3, rows), dtype=np.int64)
-        self.lowest = np.full(rows, np.inf)  # price over the entry of any deal that ended after k orders
+        self.lowest = np.full(self.ladders, np.inf)  # price over the entry, of deals that ended
         self.longest = np.zeros(self.ladders, dtype=np.int64)
         self.spans = np.zeros(len(path.spans.edges) * self.ladders, dtype=np.int32)
         self.in_turn = compounding or bool(levels.below[-1].any() or self.profits[:-1].min() < 0.0)
@@ -85,10 +85,12 @@ class Tally:
         np.add.at(self.ended, events.end, 1)
         np.add.at(self.end_candles, events.end, events.end_candle)
         np.add.at(self.fill_candles, events.fill, events.fill_candle)
-        np.minimum.at(self.lowest, events.end, events.low)
-        np.maximum.at(self.longest, events.ladder, events.span)
+        low = np.flatnonzero(events.low < self.lowest.max())  # no other can be the lowest of any ladder
+        np.minimum.at(self.lowest, events.ladder[low], events.low[low])
+        long = np.flatnonzero(events.span > self.longest.min())
+        np.maximum.at(self.longest, events.ladder[long], events.span[long])
         np.add.at(self.spans, bins * self.ladders + events.ladder, np.int32(1))
-        if self.in_turn and events.end.size:  # else closed equity never falls, and the worst deal is the largest drawdown
+        if self.in_turn and len(events.end):  # else equity never falls, and the worst deal is the largest drawdown
             self._add_equity(events)
 
     def _add_equity(self, events: Events) -> None:
@@ -135,13 +137,14 @@ class Tally:
         marked, worst_open = (
             np.where(is_open, self._worst(self._flat(depth), price / open_.entry), 0.0) for price in (close, open_.low)
         )
-        worst_closed = self._worst(np.arange(self.ended.size), self.lowest).reshape(shape).min(axis=0)
+        deepest = len(ended) - np.argmax(ended[::-1] > 0, axis=0)  # where a deal is worth least, its price is lowest
+        worst_closed = self._worst(self._flat(deepest), self.lowest)
         if not self.in_turn:
             self._draw(slice(None), worst_closed)
         self._draw(slice(None), worst_open)
         realised = self.equity - 1.0 if self.compounding else accumulate(ended * self.profits)[-1]  # F27
         total = self.equity * (1.0 + marked) - 1.0 if self.compounding else realised + marked  # F29
-        reached = np.cumsum(self.spans.reshape(-1, self.ladders), axis=0, dtype=np.int32)
+        reached = accumulate(self.spans.reshape(-1, self.ladders).copy())
         move = close / self.path.points[0, 0] - 1.0
         return Outcome(
             total_pct=total * 100.0,
