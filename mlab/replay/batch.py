@@ -110,7 +110,7 @@ class Walk:
         self._end(candle, ladders, self.at[ladders], self.above[ladders], self.low[ladders])
 
     def _end(self, candle: int, ladders: Flat, at: Flat, price: Array, low: Array) -> None:
-        self.log.end(candle, ladders, at, candle - self.began[ladders], low / self.entry[ladders])
+        self.log.end(candle, ladders, at, self.began[ladders], low / self.entry[ladders])
         if self.at_once:
             self._begin(candle, ladders, price)
         else:

@@ -69,22 +69,23 @@ class Log:
         self.fills.append((candle, at))
         self.count += len(at)
 
-    def end(self, candle: int, ladder: Flat, at: Flat, span: Flat, low: Array) -> None:
+    def end(self, candle: int, ladder: Flat, at: Flat, began: Flat, low: Array) -> None:
         """Deals that ended."""
-        self.ends.append((candle, ladder, at, span, low))
+        self.ends.append((candle, ladder, at, began, low))
         self.count += len(at)
 
     def taken(self) -> Events:
         """All events so far, which are forgotten here."""
         fill_candles, fills = zip(*self.fills, strict=True) if self.fills else ((), ())
-        end_candles, ladders, ends, spans, lows = zip(*self.ends, strict=True) if self.ends else ((), (), (), (), ())
+        candles, ladders, ends, began, lows = zip(*self.ends, strict=True) if self.ends else ((), (), (), (), ())
+        end_candle = np.repeat(np.array(candles, dtype=np.int64), [len(part) for part in ends])
         events = Events(
             fill=_whole(fills),
             fill_candle=np.repeat(np.array(fill_candles, dtype=np.int64), [len(part) for part in fills]),
             ladder=_whole(ladders),
             end=_whole(ends),
-            end_candle=np.repeat(np.array(end_candles, dtype=np.int64), [len(part) for part in ends]),
-            span=_whole(spans),
+            end_candle=end_candle,
+            span=end_candle - _whole(began),
             low=np.concatenate(lows or [np.empty(0)]),
         )
         self.count, self.fills, self.ends = 0, [], []
