@@ -1,8 +1,9 @@
 """Speed of the replay, and whether others find the same deals: ``python -m benchmarks.replay [--peers PYTHON]``.
 
 Measured against a kernel in C that is compiled here and counts the same things, and against vectorbt and backtesting.py
-in an environment of their own, which is made for the occasion unless the interpreter of one is named. Ratios are of
-processor times in one run, least of several rounds in turns.
+in an environment of their own, which is made for the occasion unless the interpreter of one is named. So can one of
+Python 3.12 that has nautilus_trader, with ``--nautilus``. Ratios are of processor times in one run, least of several
+rounds in turns; what the peers compile is compiled before.
 """
 
 from __future__ import annotations
@@ -30,8 +31,7 @@ from mlab.replay.events import Open
 from mlab.replay.outcome import Tally
 from mlab.replay.path import BLOCK
 
-LADDERS, ORDERS, ROUNDS = 4_096, 10, 5
-YEAR = 8_760
+LADDERS, ORDERS, ROUNDS, YEAR = 4_096, 10, 5, 8_760  # candles of a year of hours
 PEERS = ("vectorbt==1.2.0", "backtesting==0.6.6")
 FREE = Fees(maker_pct=0, taker_pct=0)
 KERNEL = File(__file__).with_name("replay_kernel.c")
@@ -126,15 +126,8 @@ def by_events(hours: Candles, minutes: Candles) -> list[dict[str, Any]]:
     return rows
 
 
-def five_years() -> dict[str, Any]:
-    """Five years of minutes with all ladders, in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.replay", "--five-years"]
-    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
-    told: dict[str, Any] = json.loads(answer.stdout)
-    return told
-
-
-def _five_years() -> None:
+def five_years() -> None:
+    """Print what five years of minutes take with all ladders, for a process of its own."""
     path = Path(prices(5 * YEAR * 60, step_s=60))
     began = process_time()
     outcome = replay(path, ladders())
@@ -178,17 +171,23 @@ def cases() -> list[tuple[str, Path, Levels]]:
     return found
 
 
-def peers(interpreter: str, folder: File) -> dict[str, Any]:
-    """Deals of vectorbt and backtesting.py, checked against ours, and times."""
+def told_by(*command: str | File) -> dict[str, Any]:
+    """The JSON object that a program prints."""
+    answer: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)  # noqa: S603
+    return answer
+
+
+def peers(interpreter: str, nautilus: str | None, folder: File) -> dict[str, Any]:
+    """Deals of other engines, those of vectorbt checked against ours, and times."""
     chosen, parts = cases(), {}
     for number, (_, path, levels) in enumerate(chosen):
         share = np.diff(levels.money[:, 0], prepend=0.0)
         columns = {"points": path.points, "down": levels.below[:, 0], "up": levels.exit[:, 0], "share": share}
         parts |= {f"{number}_{name}": column for name, column in columns.items()}
     np.savez(folder / "cases.npz", **parts)
-    command = [interpreter, str(File(__file__).with_name("replay_peers.py")), str(folder / "cases.npz")]
-    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
-    told: dict[str, Any] = json.loads(answer.stdout)
+    told = told_by(interpreter, KERNEL.with_name("replay_peers.py"), folder / "cases.npz")
+    if nautilus:
+        told |= told_by(nautilus, KERNEL.with_name("replay_nautilus.py"), folder / "cases.npz")
     for (name, path, levels), theirs in zip(chosen, told.pop("deals"), strict=True):
         ours = [(len(deal.fills), deal.end, deal.exit) for deal in deals(path, levels) if deal.end is not None]
         assert ours == [tuple(deal) for deal in theirs], name
@@ -203,7 +202,7 @@ def peers(interpreter: str, folder: File) -> dict[str, Any]:
         "deals": int(outcome.deals[0]),
         "realised %": float(outcome.realised_pct[0]),
         "vectorbt over one alone": told["vectorbt_s"] / alone,
-        "vectorbt over one with all its numbers": told["vectorbt_s"] / whole,
+        "vectorbt with numbers over one with all its numbers": told["vectorbt_with_numbers_s"] / whole,
     }
 
 
@@ -220,10 +219,11 @@ def main() -> None:
     """Measure, print and save."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", help="interpreter that has vectorbt and backtesting.py")
+    parser.add_argument("--nautilus", help="interpreter that has nautilus_trader")
     parser.add_argument("--five-years", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.five_years:
-        _five_years()
+        five_years()
         return
     with TemporaryDirectory() as name:
         folder = File(name)
@@ -236,10 +236,10 @@ def main() -> None:
         show(f"{LADDERS:,} ladders of {ORDERS} orders, take-profit 1 %", rows)
         events = by_events(hours, minutes)
         show("What it costs", events)
-        long = five_years()
+        long = told_by(sys.executable, "-m", "benchmarks.replay", "--five-years")
         show("Five years of minutes", [long])
-        others = peers(chosen.peers or environment(folder), folder)
-    for peer in ("vectorbt", "backtesting"):
+        others = peers(chosen.peers or environment(folder), chosen.nautilus, folder)
+    for peer in ("vectorbt", "vectorbt_with_numbers", "vectorbt_column", "backtesting"):
         others[f"{peer} over one of many"] = others[f"{peer}_s"] * rows[0]["ladders a second"]
     others["two processes do"] = two_processes()
     show("Others", [{"what": key, "value": str(value)} for key, value in others.items()])

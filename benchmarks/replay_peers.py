@@ -19,39 +19,47 @@ from numba import njit
 from vectorbt.portfolio import nb
 
 warnings.filterwarnings("ignore")
+COLUMNS = 64  # of one simulation, where many ladders are run at once
 BUDGET = 1_000_000.0  # of a deal, in money; backtesting.py has whole units only
 
 
 @njit
-def order_func(context, points, down, up, share, state):
+def order_func(context, points, down, up, share, states):
     """The next order of this candle, or none. State: entry, orders filled, candle, point, whether a deal begins."""
+    column = context.from_col
+    state = states[column]
     if state[2] != context.i:
         state[2], state[3] = context.i, 0
     if state[4] == 1.0:
         state[4] = 0.0
-        return context.from_col, nb.order_nb(size=share[0] / state[0], price=state[0])
+        return column, nb.order_nb(size=share[0] / state[0], price=state[0])
     while state[3] < 4:
         price, depth = points[context.i, int(state[3])], int(state[1])
         if depth < len(share) - 1 and price <= state[0] * down[depth]:
             state[1] = depth + 1
             at = state[0] * down[depth]
-            return context.from_col, nb.order_nb(size=share[depth + 1] / at, price=at)
+            return column, nb.order_nb(size=share[depth + 1] / at, price=at)
         if price >= state[0] * up[depth]:
             at = state[0] * up[depth]
             state[0], state[1], state[4] = at, 0.0, 1.0
-            return context.from_col, nb.order_nb(size=-context.last_position[context.from_col], price=at)
+            return column, nb.order_nb(size=-context.last_position[column], price=at)
         state[3] += 1
     return -1, nb.order_nothing_nb()
 
 
-def vectorbt(case):
-    """Its portfolio, by a flexible order function."""
-    state = np.array([case["points"][0, 0], 0.0, -1.0, 0.0, 1.0])
+def vectorbt(case, columns=1):
+    """Its portfolio, by a flexible order function: of one ladder, or of as many of the same as there are columns."""
+    states = np.tile([case["points"][0, 0], 0.0, -1.0, 0.0, 1.0], (columns, 1))
     levels = (case["down"], case["up"], case["share"])
-    close = case["points"][:, 3].copy()
+    close = np.repeat(case["points"][:, 3:], columns, axis=1)
     return vbt.Portfolio.from_order_func(
-        close, order_func, case["points"], *levels, state, flexible=True, init_cash=1_000.0, max_orders=200_000
+        close, order_func, case["points"], *levels, states, flexible=True, init_cash=1_000.0
     )
+
+
+def numbers(portfolio):
+    """Two of the numbers that a replay has."""
+    return portfolio.total_return(), portfolio.max_drawdown()
 
 
 def deals(portfolio):
@@ -124,7 +132,10 @@ def main():
         for number in range(len(parts) // 4)
     ]
     told = {"deals": [deals(vectorbt(case)) for case in cases]}
-    told["vectorbt_s"] = seconds(lambda: vectorbt(cases[0]), 20)
+    numbers(vectorbt(cases[0]))
+    told["vectorbt_s"] = seconds(lambda: vectorbt(cases[0]), 50)
+    told["vectorbt_with_numbers_s"] = seconds(lambda: numbers(vectorbt(cases[0])), 20)
+    told["vectorbt_column_s"] = seconds(lambda: numbers(vectorbt(cases[0], COLUMNS)), 3) / COLUMNS
     told["backtesting_deals"], told["backtesting_pct"] = backtesting(cases[0])
     told["backtesting_s"] = seconds(lambda: backtesting(cases[0]), 3)
     told["versions"] = {"vectorbt": vbt.__version__, "backtesting": __import__("backtesting").__version__}
