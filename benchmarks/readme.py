@@ -1,4 +1,4 @@
-"""The tables of benchmarks in README.md, docs/search.md and docs/placing.md, from the results that are stored.
+"""The tables of benchmarks in README.md and pages of docs/, from the results that are stored.
 
 ``python -m benchmarks.readme`` writes them; a test fails where they are not fresh.
 """
@@ -15,7 +15,8 @@ from typing import Any
 from benchmarks.record import RESULTS
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "search.md", ROOT / "docs" / "placing.md")
+OVER_C = "times the kernel's time"
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("search", "placing", "replay")))
 
 
 def quality() -> list[str]:
@@ -121,6 +122,49 @@ def releases() -> list[str]:
     return _table(heads, [list(row.values()) for row in rows])
 
 
+def replay_speed() -> list[str]:
+    """The replay against a kernel in C, and how much it takes where there is most to do."""
+    stored = _stored("replay")
+    long, both = stored["five_years"], stored["others"]["two processes do"]
+    rows = [(row["candles"], *map(_number, list(row.values())[1:4]), f"{row[OVER_C]:.2f}") for row in stored["rows"]]
+    heads = ("4,096 ladders", "deals a ladder", "ladders a second", "in C", "time over that in C")
+    told = f"Five years of minutes: {_number(long['ladders a second'])} ladders a second, in {long['peak MB']} MB."
+    return [*_table(heads, rows), "", f"{told} Two processes do {both:.2f} times what one does."]
+
+
+def replay_events() -> list[str]:
+    """What candles cost in a replay, and what deals do."""
+    keys = ("s", "ns a candle and ladder")
+    rows = [
+        (row["candles"], f"{row['take-profit %']:g} %", _number(row["deals"]), *(f"{row[key]:.2g}" for key in keys))
+        for row in _stored("replay")["events"]
+    ]
+    return _table(("4,096 ladders", "take-profit", "deals", "CPU s", "ns a candle and ladder"), rows)
+
+
+def replay_peers() -> list[str]:
+    """What one ladder takes here and in other engines."""
+    stored = _stored("replay")
+    others, many = stored["others"], 1.0 / stored["rows"][0]["ladders a second"]
+    vectorbt = f"vectorbt {others['versions']['vectorbt']}"
+    times = {
+        "this one, one of 4,096, all numbers": many,
+        "this one, one alone, its deals": others["deals_s"],
+        "this one, one alone, all numbers": others["replay_s"],
+        f"{vectorbt}, one alone, its orders": others["vectorbt_s"],
+        f"{vectorbt}, one alone, with total return and largest drawdown": others["vectorbt_with_numbers_s"],
+        f"{vectorbt}, one of 64 columns, with the same": others["vectorbt_column_s"],
+        f"backtesting.py {others['versions']['backtesting']}, one alone": others["backtesting_s"],
+    }
+    if "nautilus_s" in others:
+        times[f"nautilus_trader {others['nautilus_version']}, one alone"] = others["nautilus_s"]
+    rows = [
+        (name, f"{taken * 1e3:.3g}", f"{taken / many:,.0f}", f"{taken / others['deals_s']:,.3g}")
+        for name, taken in times.items()
+    ]
+    return _table(("engine", "CPU ms a ladder", "over one of 4,096", "over one alone, its deals"), rows)
+
+
 BLOCKS: dict[str, Callable[[], list[str]]] = {
     "quality": quality,
     "variants": variants,
@@ -130,6 +174,9 @@ BLOCKS: dict[str, Callable[[], list[str]]] = {
     "small orders": partial(_placing, "small_orders"),
     "placing time": partial(_placing, "time"),
     "releases": releases,
+    "replay speed": replay_speed,
+    "replay events": replay_events,
+    "replay peers": replay_peers,
 }
 
 
