@@ -57,7 +57,8 @@ def kernel(folder: Path) -> Callable[[Lagrangian, Grid], float]:
             *box.largest, box.middle, terms.spread / terms.orders, 1.0 - terms.floor, x[NU], x[TAU],
             terms.least_spread, lagrangian.constant,
         )  # fmt: skip
-        weights = [lagrangian.factor, lagrangian.own, lagrangian.price, lagrangian.average, box.over, box.over]
+        over = lagrangian.over
+        weights = [lagrangian.factor, lagrangian.own, lagrangian.price, lagrangian.average, over, over]
         tables = [np.stack(weights, axis=1), low, nodes.u, nodes.step, nodes.cost, nodes.share, nodes.g]
         tables += [_drops(lagrangian, nodes), nodes.windows, lagrangian.wave, nodes.most_growth]
         tables.append(nodes.asked.spread(nodes.asked.most))
@@ -74,10 +75,10 @@ def against_c(target: Target, run: Callable[[Lagrangian, Grid], float]) -> dict[
     assert windows is not None
     nodes = grid(terms, windows, 0.02)
     top = target.best / terms.largest
-    over = np.full(terms.steps, 0.5 * terms.largest / terms.steps)
     tangent = Tangent((0.3 * terms.overlap, 0.15 * terms.overlap), 0.95, 0.95)
-    box = Box((0.8 * top, 0.9 * top), (0.3 * top, 0.8 * top), windows, over, tangent)
-    x, _ = start(terms, target.best)
+    box = Box((0.8 * top, 0.9 * top), (0.3 * top, 0.8 * top), windows, tangent)
+    x = start(terms, target.best)
+    x[-terms.steps :] = 0.5 * terms.largest / terms.steps
     lagrangian = Lagrangian.of(terms, box, x)
     assert abs(backward(lagrangian, nodes).bound - run(lagrangian, nodes)) < 1e-7
     ours, compiled = least(

@@ -16,7 +16,7 @@ from mlab.core.records import Cell
 from mlab.model.bound import Prover, prove
 from mlab.model.bound.dual import Effort, highest
 from mlab.model.bound.grid import grid
-from mlab.model.bound.lagrangian import TAU, Box, Lagrangian, Tangent, start
+from mlab.model.bound.lagrangian import TAU, Box, Lagrangian, Tangent, radius, start
 from mlab.model.bound.patterns import Patterns
 from mlab.model.bound.programme import backward
 from mlab.model.bound.terms import CLOSED, Terms
@@ -94,7 +94,7 @@ def needs(space: Space, indent: Array, volume: Array) -> Array:
 
 
 def box_around(terms: Terms, growth: Array, need: Array, indent: Array, random: np.random.Generator) -> Box:
-    """A box that holds the ladder: narrow or wide, its windows too, with a tangent and shares at random."""
+    """A box that holds the ladder: narrow or wide, its windows too, with a tangent at random."""
     widths, off = 10.0 ** random.uniform(-7.0, -1.3, 2), random.random(2)
     top, mean = need.max(), need.mean()
     windows = terms.windows.copy()
@@ -111,8 +111,6 @@ def box_around(terms: Terms, growth: Array, need: Array, indent: Array, random: 
             width = 10.0 ** random.uniform(-6.0, 0.0)
             low, high = max(low, ratio - width * random.random()), min(high, ratio + width * random.random())
         window[kind] = min(low, ratio), max(high, ratio)
-    over = random.random(terms.steps) ** 3 * (random.random() < 0.7)
-    over *= terms.largest * random.random() / max(over.sum(), 1e-9)
     gaps = np.diff(indent)
     tangent = Tangent(
         None if random.random() < 0.3 else tuple(gaps[:2] * random.uniform(0.5, 1.5, 2)) if len(gaps) > 1 else None
@@ -122,7 +120,6 @@ def box_around(terms: Terms, growth: Array, need: Array, indent: Array, random: 
         (max(0.0, top - off[0] * widths[0]), top + (1.0 - off[0]) * widths[0] + 1e-15),
         (max(0.0, mean - off[1] * widths[1]), mean + (1.0 - off[1]) * widths[1]),
         windows,
-        over,
         tangent,
     )
 
@@ -132,7 +129,9 @@ def random_multipliers(terms: Terms, random: np.random.Generator) -> Array:
     x[TAU] = random.choice([0.0, 0.3 * random.random()])
     theta = random.random() if terms.windows.shape[1] > 1 else 0.0
     caps = random.choice([0.0, 1.0], len(terms.capped)) * 5.0 * random.random(len(terms.capped))
-    return np.concatenate((x[:3], [theta], caps))
+    over = random.random(terms.steps) ** 3 * (random.random() < 0.7)
+    over *= terms.largest * random.uniform(0.0, 1.5) / max(over.sum(), 1e-9)
+    return np.concatenate((x[:3], [theta], caps, over))
 
 
 def check_boxes(space: Space, random: np.random.Generator, count: int) -> None:
@@ -146,8 +145,9 @@ def check_boxes(space: Space, random: np.random.Generator, count: int) -> None:
         if ladder % 6:
             bound = backward(Lagrangian.of(terms, box, random_multipliers(terms, random)), nodes).bound
         else:
-            x, radius = start(terms, float(score[ladder]))
-            bound = highest(terms, box, nodes, (x, radius), Patterns.none(terms), Effort(25, np.inf, 1e-9)).bound
+            x = start(terms, float(score[ladder]))
+            at = x, radius(terms, box, float(score[ladder]), x)
+            bound = highest(terms, box, nodes, at, Patterns.none(terms), Effort(25, np.inf, 1e-9)).bound
         assert bound <= score[ladder], (growth[:, ladder].tolist(), box)
 
 
@@ -261,6 +261,14 @@ def test_on_the_way_a_proof_meets_the_best_ladder_known() -> None:
         indent, volume, _ = space.priced(prover.ladder[:, None])
         assert scores(indent, volume, space.objective)[0] == pytest.approx(row["best_J"], rel=1e-4)
         assert np.array_equal(space.feasible(prover.ladder[:, None]), prover.ladder[:, None])
+
+
+def test_what_is_cut_off_a_box_is_not_proved_better_than_the_level_that_was_asked() -> None:
+    row = KNOWN[0]
+    prover = Prover(target(row), within_pct=1.0)
+    prover.advance(row["best_J"], boxes=1_000)
+    assert prover.complete
+    assert 0.99 * row["best_J"] <= prover.lower <= 0.9901 * row["best_J"]
 
 
 @pytest.mark.parametrize("score", [np.nan, np.inf, -1.0])

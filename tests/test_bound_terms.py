@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import mlab
-from mlab.model.bound.branching import _cut_growth, _cut_largest, _cut_mean, _over
+from mlab.model.bound.branching import _cut_growth, _cut_largest, _cut_mean
 from mlab.model.bound.caps import least_prices, most_needs, most_needs_of
 from mlab.model.bound.dual import Effort, highest
-from mlab.model.bound.grid import BEND_ENTROPY, BEND_WEIGHT, first_cost, grid, volume_cost
+from mlab.model.bound.grid import BEND_ENTROPY, BEND_WEIGHT, FAR, Grid, first_cost, grid, volume_cost
 from mlab.model.bound.lagrangian import (
     CAPS,
     MU,
@@ -28,14 +28,16 @@ from mlab.model.bound.lagrangian import (
     Tangent,
     _least_shares,
     _third_price,
+    radius,
     start,
 )
 from mlab.model.bound.needs import Cost, least
 from mlab.model.bound.nodes import Nodes, most_growth
 from mlab.model.bound.patterns import Patterns, judged
-from mlab.model.bound.programme import _bend_of_needs, _blended, _dip, _drops, _least_ahead, backward
+from mlab.model.bound.programme import Pass, _bend_of_needs, _blended, _dip, _drops, _least_ahead, backward
 from mlab.model.bound.prover import Prover
 from mlab.model.bound.terms import Terms, narrowed
+from mlab.model.bound.through import _before, tightened
 from mlab.model.ladder import Array, prices
 from mlab.model.penalties import Position, entropy, gini, penalties, smooth, tail
 from mlab.model.scoring import scores
@@ -58,7 +60,7 @@ def chain(growth: Array) -> Array:
 
 
 def whole_box(terms: Terms, largest: float = 0.2, mean: float = 0.1, **changes: Any) -> Box:
-    box = Box((largest / 2.0, largest), (0.0, 2.0 * mean), terms.windows, np.zeros(terms.steps))
+    box = Box((largest / 2.0, largest), (0.0, 2.0 * mean), terms.windows)
     return replace(box, **changes)
 
 
@@ -125,7 +127,7 @@ def sum_of_terms(terms: Terms, box: Box, x: Array, growth: Array, need: Array) -
     u = chain(growth)
     cost = Cost.of(lagrangian, u)
     value = cost.value(need[1:])
-    value = value + box.over[:, None] * np.maximum(need[1:] - box.largest[0], 0.0)
+    value = value + lagrangian.over[:, None] * np.maximum(need[1:] - box.largest[0], 0.0)
     kind = kinds(terms, growth)
     judged_there = judged(lagrangian, growth, kind)
     own, _ = least(lagrangian, u, most_needs_of(terms, box.windows, u, kind))
@@ -144,7 +146,9 @@ def priced_in(space: Any, terms: Terms, box: Box, x: Array, growth: Array, inden
     need, price = needs(space, indent, volume)[:, 0], prices(indent)[:, 0]
     position = Position.of(indent, volume, terms.sizing)
     held = np.cumsum(volume[:, 0])
-    total = terms.largest * box.largest[0] + (box.over * np.maximum(need[1:] - box.largest[0], 0.0)).sum()
+    caps, over = x[CAPS : CAPS + len(terms.capped)], x[CAPS + len(terms.capped) :]
+    total = terms.largest * box.largest[0] + (over * np.maximum(need[1:] - box.largest[0], 0.0)).sum()
+    total -= max(over.sum() - terms.largest, 0.0) * (box.largest[1] - box.largest[0])
     total += terms.spread * (((need - box.middle) ** 2).mean() - box.half**2)
     total += terms.penalty * float((gini(position) + 1.0 - entropy(position))[0]) + terms.tail * float(
         tail(position)[0]
@@ -156,8 +160,7 @@ def priced_in(space: Any, terms: Terms, box: Box, x: Array, growth: Array, inden
     total += x[NU] * np.log(held[-1] / volume[0, 0] / terms.total)
     total += x[TAU] * (terms.least_spread - held[-1] / volume[-1, 0])
     total += sum(
-        h * (bound - np.log(price[k - 1]))
-        for k, bound, h in zip(terms.capped, terms.capped_price, x[CAPS:], strict=True)
+        h * (bound - np.log(price[k - 1])) for k, bound, h in zip(terms.capped, terms.capped_price, caps, strict=True)
     )
     return float(total + smoothed(terms, box, np.diff(indent[:, 0]), price, position))
 
@@ -236,8 +239,7 @@ def costs(kind: tuple[Any, ...], random: np.random.Generator, **weights: float) 
             if random.random() < 0.6
             else Tangent()
         )
-        over = terms.largest * random.dirichlet(np.ones(terms.steps)) * random.random()
-        box = Box((random.random() * top, top), (0.0, random.random() * top), terms.windows, over, tangent)
+        box = Box((random.random() * top, top), (0.0, random.random() * top), terms.windows, tangent)
         yield (
             Lagrangian.of(terms, box, random_multipliers(terms, random)),
             0.5 + 10.0 * random.random((terms.steps, 5)) ** 2,
@@ -278,7 +280,7 @@ def check_least(kind: tuple[Any, ...], beta: float, far: float) -> None:
 
 
 def at_need(lagrangian: Lagrangian, u: Array, need: Array) -> Array:
-    return Cost.of(lagrangian, u).value(need) + lagrangian.box.over[:, None] * np.maximum(
+    return Cost.of(lagrangian, u).value(need) + lagrangian.over[:, None] * np.maximum(
         need - lagrangian.box.largest[0], 0.0
     )
 
@@ -391,7 +393,7 @@ def test_costs_between_nodes_of_u_do_not_dip_below_the_parabola(
         top = random.uniform(0.05, 0.6)
         x = random_multipliers(terms, random)
         x[MU] *= random.choice([0.0, 0.0, 0.1, 1.0])
-        x[CAPS:] *= random.choice([0.0, 1.0, 20.0])
+        x[CAPS : -terms.steps] *= random.choice([0.0, 1.0, 20.0])
         x[NU] *= random.choice([0.0, 1.0])
         box = whole_box(terms, top, tangent=Tangent((15.0, 9.0)))
         lagrangian = Lagrangian.of(terms, box, x)
@@ -459,14 +461,19 @@ def test_the_bound_of_one_ladder_is_its_score(kind: tuple[Any, ...]) -> None:
 
 def best_bound(terms: Terms, box: Box, score: float) -> float:
     nodes = grid(terms, box.windows, 0.02)
-    return highest(terms, box, nodes, start(terms, score), Patterns.none(terms), Effort(60, np.inf, 1e-9)).bound
+    return highest(terms, box, nodes, begin(terms, box, score), Patterns.none(terms), Effort(60, np.inf, 1e-9)).bound
+
+
+def begin(terms: Terms, box: Box, score: float) -> tuple[Array, Array]:
+    x = start(terms, score)
+    return x, radius(terms, box, score, x)
 
 
 def test_rounding_is_taken_off_a_bound() -> None:
     terms = Terms.of(space_of(20.0, 5))
     box = whole_box(terms)
     nodes = grid(terms, terms.windows, 0.05)
-    x = np.array([8.0, 0.1, 0.05, 0.5])
+    x = np.array([8.0, 0.1, 0.05, 0.5, *np.zeros(terms.steps)])
     exact = backward(Lagrangian.of(terms, box, x), nodes).bound
     rounded = backward(replace(Lagrangian.of(terms, box, x), scale=1e12), nodes).bound
     assert exact - 6.0 < rounded < exact - 4.0
@@ -604,6 +611,137 @@ def test_after_least_and_then_largest_growths_the_first_volume_is_used_up() -> N
     assert met >= 3
 
 
+# growths that are left of a box ----------------------------------------------------------------------------
+
+
+def bounded(space: Space, random: np.random.Generator) -> Iterator[tuple[Lagrangian, Grid, Pass, Patterns]]:
+    """Passes of some boxes at good multipliers, and the growths that are nearly the least there, and some around."""
+    terms = Terms.of(space)
+    growth, indent, volume = random_ladders(space, random, 3)
+    need, score = needs(space, indent, volume), scores(indent, volume, space.objective)
+    for ladder in range(3):
+        box = box_around(terms, growth[:, ladder], need[:, ladder], indent[:, ladder], random)
+        box = replace(box, windows=terms.windows if ladder else box.windows)
+        nodes = grid(terms, box.windows, random.choice([0.02, 0.08]))
+        at = begin(terms, box, float(score[ladder]))
+        found = highest(terms, box, nodes, at, Patterns.none(terms), Effort(8, np.inf, 1e-9))
+        lagrangian = Lagrangian.of(terms, box, found.x)
+        yield lagrangian, nodes, found.done, judged(lagrangian, *around(terms, box, found.patterns, random))
+
+
+def around(terms: Terms, box: Box, patterns: Patterns, random: np.random.Generator) -> tuple[Array, Any]:
+    """Growths and kinds, one or two of each replaced by any in the windows, often at an end; within the limits."""
+    chosen = random.integers(0, len(patterns), 600)
+    growth, kind = patterns.growth[:, chosen].copy(), patterns.kind[:, chosen].copy()
+    for column in range(len(chosen)):
+        for step in random.integers(0, terms.steps, random.integers(0, 3)):
+            is_open = np.flatnonzero(box.windows[step, :, 0] <= box.windows[step, :, 1])
+            kind[step, column] = one = random.choice(is_open)
+            low, high = box.windows[step, one]
+            growth[step, column] = low + (high - low) * np.clip(random.uniform(-0.3, 1.3), 0.0, 1.0)
+    volume = volumes(growth)
+    held = volume.sum(axis=0)
+    kept = (held <= terms.total) & (held >= terms.least_spread * volume[-1])
+    return growth[:, kept], kind[:, kept]
+
+
+@each_kind
+@pytest.mark.parametrize("wave", [True, False])
+def test_no_growth_is_cut_off_a_box_that_costs_less_than_the_level(kind: tuple[Any, ...], wave: bool) -> None:
+    random = np.random.default_rng(26)
+    cut, least_left, known = 0, np.inf, 0
+    for overlap, orders in ((20.0, 6), (40.0, 9), (15.0, 3)):
+        space = space_of(overlap, orders, (*kind[:2], kind[2] if orders > 3 else None, wave))
+        for lagrangian, nodes, done, patterns in bounded(space, random):
+            assert (patterns.value >= done.bound).all()
+            for level in np.quantile(patterns.value, [0.02, 0.2, 0.5, 0.8]):
+                windows = tightened(lagrangian, nodes, done, float(level))
+                assert (windows[..., 0] >= nodes.windows[..., 0])[windows[..., 0] <= windows[..., 1]].all()
+                below = patterns.value < level
+                assert patterns.inside(windows)[below].all()
+                cut, known = cut + int((~patterns.inside(windows)).sum()), known + int((~below).sum())
+                lost = patterns.value[~patterns.inside(windows)]
+                least_left = min(least_left, float(lost.min(initial=np.inf) / level) - 1.0)
+    assert cut > 0.1 * known
+    assert least_left < 0.05
+
+
+def test_either_node_of_the_volumes_cost_may_be_met() -> None:
+    terms = Terms.of(space_of(30.0, 5))
+    nodes = grid(terms, terms.windows, 0.1)
+    wave = np.array([[0.02, 0.0, -0.01], [0.0, 0.0, 0.0], [-0.01, 0.0, 0.02]])
+    shape = nodes.u.shape[1], 3, nodes.g.shape[1]
+    for node, kind, g in product(range(0, shape[0], 7), range(3), range(shape[2])):
+        more = np.full(shape, FAR)
+        more[node, kind, g] = 0.5
+        before = _before(more, np.zeros((3, shape[0], shape[2])), wave, nodes, 1)
+        met = int(nodes.chord.left[1 - 1][node, kind, g]) % shape[2] + np.arange(2)
+        assert before[:, node, met] == pytest.approx(np.repeat(0.5 + wave[kind, :, None] - wave[kind].min(), 2, axis=1))
+        assert (before < 1.0).sum() == 6
+
+
+def played(lagrangian: Lagrangian, nodes: Grid, done: Pass, gap: float) -> Iterator[tuple[int, int, Array]]:
+    """The programme as a game, move by move: by order and kind the growths whose excess in all is within the gap."""
+    before = {(0, 0, 0): 0.0}  # least excess by node, kind and node of G
+    for j, costs in enumerate(done.costs):
+        drop = float(_drops(lagrangian, nodes)[j])
+        after: dict[tuple[int, int, int], float] = {}
+        for (node, last, at), excess in before.items():
+            held = 1.0 + nodes.u[j - 1, node] if j else 1.0
+            places = int(nodes.chord.left[j - 1][node, last, at]) % len(nodes.g[j]) if j else 0
+            for g in (places, places + 1) if j else (0,):
+                moves = []
+                for kind in np.flatnonzero(nodes.closed[j, :, node] == 0.0).tolist():
+                    low, high = nodes.windows[j, kind]
+                    growth = np.linspace(low, min(high, nodes.most_growth[j, node]), 300)
+                    cell = np.clip(np.searchsorted(nodes.u[j], held / growth) - 1, 0, nodes.u.shape[1] - 2)
+                    left, right = costs[cell, kind, g], costs[cell + 1, kind, g]
+                    place = (held / growth - nodes.u[j, cell]) / (nodes.u[j, cell + 1] - nodes.u[j, cell])
+                    value = left + place * (right - left) - 4.0 * drop * place * (1.0 - place)
+                    moves.append((kind, growth, cell, value + (lagrangian.wave[last, kind] if j else 0.0)))
+                least = min(float(value.min()) for *_, value in moves)
+                for kind, growth, cell, value in moves:
+                    more = excess + value - least
+                    yield j, kind, growth[more <= gap]
+                    for one, by in zip(cell, more, strict=True):
+                        for end in (one, one + 1) if by <= gap else ():
+                            key = int(end), kind, g
+                            after[key] = min(after.get(key, np.inf), float(by))
+        before = after
+
+
+@pytest.mark.parametrize("kind", [("quote", "fill", 2.5, True), ("base", "path", None, True)], ids=str)
+def test_windows_are_cut_to_what_the_game_against_chance_leaves(kind: tuple[Any, ...]) -> None:
+    random = np.random.default_rng(27)
+    space = space_of(30.0, 5, kind)
+    terms = Terms.of(space)
+    growth, indent, volume = random_ladders(space, random, 4)
+    need, score = needs(space, indent, volume), scores(indent, volume, space.objective)
+    free = cut = 0
+    for ladder in range(4):
+        box = box_around(terms, growth[:, ladder], need[:, ladder], indent[:, ladder], random)
+        box = replace(box, windows=terms.windows)
+        nodes = grid(terms, box.windows, 0.4)
+        found = highest(
+            terms, box, nodes, begin(terms, box, float(score[ladder])), Patterns.none(terms), Effort(6, np.inf, 1e-9)
+        )
+        lagrangian = Lagrangian.of(terms, box, found.x)
+        for gap in (0.01, 0.03, 0.1):
+            windows = tightened(lagrangian, nodes, found.done, found.bound + gap)
+            hull = np.tile((np.inf, 0.0), (terms.steps, 3, 1))
+            for j, one, kept in played(lagrangian, nodes, found.done, gap - 1e-3):
+                hull[j, one, 0] = min(hull[j, one, 0], kept.min(initial=np.inf))
+                hull[j, one, 1] = max(hull[j, one, 1], kept.max(initial=0.0))
+            left = hull[..., 0] <= hull[..., 1]
+            assert (windows[..., 0] <= hull[..., 0] * (1.0 + 1e-12))[left].all()
+            assert (windows[..., 1] >= hull[..., 1] * (1.0 - 1e-12))[left].all()
+            cell = np.exp(nodes.step)
+            free += int(((hull[..., 0] > windows[..., 0] * cell) | (hull[..., 1] * cell < windows[..., 1]))[left].sum())
+            cut += int((windows != box.windows).any(axis=2).sum())
+    assert cut > 10
+    assert free < 0.2 * cut
+
+
 # windows and boxes ---------------------------------------------------------------------------------------
 
 
@@ -651,20 +789,6 @@ def test_cut_boxes_hold_what_the_whole_held() -> None:
         parts.append(_cut_growth(terms, box, step, weights, inside))
         for halves in parts:
             assert any(holds(half, one, top, mean) for half in halves)
-
-
-@each_kind
-def test_no_more_weight_is_shared_than_the_largest_need_has(kind: tuple[Any, ...]) -> None:
-    random = np.random.default_rng(19)
-    space = space_of(30.0, 6, kind)
-    terms = Terms.of(space)
-    growth = random_growths(space, random, 3)
-    for _ in range(20):
-        box, x = whole_box(terms, random.uniform(0.01, 0.3)), random_multipliers(terms, random)
-        patterns = judged(Lagrangian.of(terms, box, x), growth, kinds(terms, growth))
-        over = _over(terms, box, random.dirichlet(np.ones(3)), patterns)
-        assert (over >= 0.0).all()
-        assert over.sum() <= terms.largest * (1.0 + 1e-12)
 
 
 def holds(box: Box, growth: Array, top: float, mean: float) -> bool:

@@ -16,7 +16,7 @@ from mlab.model.bound.terms import CLOSED, Terms, narrowed
 from mlab.model.ladder import Array
 
 FINEST = 0.0005  # distance of neighbouring nodes of u, as a share, that is not halved any more
-KEPT = 8  # patterns that a half inherits
+KEPT = 8  # patterns that a half inherits, and that are priced as ladders
 LIGHT = 1e-3  # weight below which a pattern does not count
 SURE = 0.01  # weight of the patterns that must disagree on a kind of growth for a cut between kinds
 
@@ -52,15 +52,15 @@ def halves(terms: Terms, node: Bounded, best: float) -> list[Node]:
     """Two boxes that cover the node's, or one on a finer grid; none where nothing is left to cut."""
     weights, patterns = node.mixture()
     boxes, ratio = _cut(terms, node, best, weights, patterns)
-    over, tangent = _over(terms, node.box, weights, patterns), _tangent(terms, weights, patterns)
+    tangent = _tangent(terms, weights, patterns)
     _, known = node.mixture(KEPT)
-    return [Node(replace(half, over=over, tangent=tangent), ratio, node.bound, node.found.x, known) for half in boxes]
+    return [Node(replace(half, tangent=tangent), ratio, node.bound, node.found.x, known) for half in boxes]
 
 
 def _cut(terms: Terms, node: Bounded, best: float, weights: Array, patterns: Patterns) -> tuple[list[Box], float]:
     """Cut what hides most of the gap between bound and best score: largest need, mean, growth, or the grid."""
     box, rest = node.box, best - node.bound
-    by_largest, by_mean = _losses(terms, box, weights, patterns)
+    by_largest, by_mean = _losses(terms, node, weights, patterns)
     left = max(rest - by_largest - by_mean, 0.0)
     by_grid = min(left, node.found.slack)
     step = _growth_to_cut(weights, patterns)
@@ -73,18 +73,14 @@ def _cut(terms: Terms, node: Bounded, best: float, weights: Array, patterns: Pat
     return _cut_largest(terms, box) if by_largest == most else _cut_mean(box), node.ratio
 
 
-def _losses(terms: Terms, box: Box, weights: Array, patterns: Patterns) -> tuple[float, float]:
-    """How much of the score the widths of the box may hide: of the largest need, and of the mean."""
-    need, least = patterns.need, box.largest[0]
-    shared = (box.over[:, None] * np.maximum(need - least, 0.0)).sum(axis=0)
+def _losses(terms: Terms, node: Bounded, weights: Array, patterns: Patterns) -> tuple[float, float]:
+    """How much of the score the widths of the box hide: of the largest need, and of the mean."""
+    box, need, least = node.box, patterns.need, node.box.largest[0]
+    shared = (node.found.x[-terms.steps :, None] * np.maximum(need - least, 0.0)).sum(axis=0)
     largest = terms.largest * np.maximum(need.max(axis=0) - least, 0.0) - shared
     mean = need.sum(axis=0) / terms.orders
     hidden = terms.spread * np.maximum(box.half**2 - (mean - box.middle) ** 2, 0.0)
-    width = box.largest[1] - least
-    return (
-        max(float(weights @ largest), 0.25 * terms.largest * width),
-        max(float(weights @ hidden), 0.5 * terms.spread * box.half**2),
-    )
+    return float(weights @ largest), float(weights @ hidden)
 
 
 def _cut_largest(terms: Terms, box: Box) -> list[Box]:
@@ -130,15 +126,6 @@ def _cut_growth(terms: Terms, box: Box, step: int, weights: Array, patterns: Pat
         high[step, kind], high[step, :kind] = (middle, most), CLOSED
     cut = [narrowed(terms, windows) for windows in (low, high)]
     return [replace(box, windows=windows) for windows in cut if windows is not None]
-
-
-def _over(terms: Terms, box: Box, weights: Array, patterns: Patterns) -> Array:
-    """How the weight of the largest need is best shared: by what the orders at the top would gain beyond it. B7."""
-    mean = 2.0 * terms.spread / terms.orders
-    gain = np.maximum(patterns.pull - mean * (patterns.need - box.middle), 0.0)
-    over: Array = np.where(patterns.need >= box.largest[1] * (1.0 - 1e-6), gain, 0.0) @ weights
-    total = float(over.sum())
-    return over * (terms.largest / total) if total > terms.largest else over
 
 
 def _tangent(terms: Terms, weights: Array, patterns: Patterns) -> Tangent:

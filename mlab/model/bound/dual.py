@@ -14,13 +14,14 @@ import numpy as np
 from mlab.model.bound.grid import Grid
 from mlab.model.bound.lagrangian import Box, Lagrangian, bounds
 from mlab.model.bound.patterns import Patterns, judged, trace
-from mlab.model.bound.programme import backward
+from mlab.model.bound.programme import Pass, backward
 from mlab.model.bound.terms import Terms
 from mlab.model.ladder import Array
 
 MOVES = 120  # of weight between two planes, in one search for the next multipliers
 NEARER, FARTHER = 0.6, 2.0  # what the reach of the next multipliers is multiplied by after a failure, after a success
 NEAREST, FARTHEST = 1e-4, 1e4
+LEVEL = 0.05  # of the tolerance: planes of heights no farther apart count as equally high
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Found:
     patterns: Patterns
     weights: Array  # (P,), of sum 1
     slack: float  # by how much the grid alone may have lowered the bound
+    done: Pass  # that found it
 
 
 def highest(terms: Terms, box: Box, grid: Grid, start: tuple[Array, Array], known: Patterns, effort: Effort) -> Found:
@@ -59,7 +61,7 @@ def highest(terms: Terms, box: Box, grid: Grid, start: tuple[Array, Array], know
     held[: len(weights)] = weights
     if not held.any():
         held[-1] = 1.0
-    return Found(bundle.best, bundle.centre, bundle.patterns, held, bundle.slack)
+    return Found(bundle.best, bundle.centre, bundle.patterns, held, bundle.slack, bundle.done)
 
 
 class _Bundle:
@@ -75,6 +77,7 @@ class _Bundle:
         )  # of the planes where multipliers are 0
         self.weights = np.zeros(len(held))
         self.best, self.slack, self.hoped = -np.inf, 0.0, np.inf
+        self.done = Pass(-np.inf, np.empty(0))
         self._reach = 1.0
 
     def add(self, at: Array) -> None:
@@ -93,19 +96,19 @@ class _Bundle:
             return
         if done.bound > self.best + 0.2 * (self.hoped - self.best):
             self._reach = min(FARTHER * self._reach, FARTHEST)
-        self.best, self.centre, self.slack = done.bound, at, lost
+        self.best, self.centre, self.slack, self.done = done.bound, at, lost, done
 
     def next(self, tolerance: float) -> Array:
         """Multipliers that promise a better bound, unless none do."""
         for _ in range(6):
             room = self._reach * self._radius * self._radius
-            at, self.hoped = self._highest_of_planes(room)
+            at, self.hoped = self._highest_of_planes(room, LEVEL * tolerance)
             if self.hoped - self.best >= tolerance or self._reach >= 100.0:
                 break
             self._reach *= 10.0
         return at
 
-    def _highest_of_planes(self, room: Array) -> tuple[Array, float]:
+    def _highest_of_planes(self, room: Array, close: float) -> tuple[Array, float]:
         """Where the lowest plane, less half the squared distance over ``room``, is highest; and its height there.
 
         By the dual of this: weight moves from the highest plane that has some to the lowest.
@@ -119,7 +122,7 @@ class _Bundle:
             planes = heights + at @ gradient
             low = int(planes.argmin())
             high = int(np.where(self.weights > 1e-12, planes, -np.inf).argmax())
-            if planes[high] - planes[low] < 1e-8:
+            if planes[high] - planes[low] < close:
                 break
             change = gradient[:, low] - gradient[:, high]
             move = self._move(low, high, at, slope, room)

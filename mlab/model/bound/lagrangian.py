@@ -1,7 +1,8 @@
 """The score with all constraints priced in, for the ladders of one box: a sum of terms of one order each.
 
 Formulas are numbered as in ``docs/bound.md``. Multipliers are one vector: of the depth (mu), the first volume (nu), the
-last order's cap (tau), the wave rule (theta), and of each capped order's price.
+last order's cap (tau), the wave rule (theta), of each capped order's price, and, by order, what of the weight of the
+largest need it bears (z_k).
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import numpy as np
 from mlab.model.bound.terms import Terms
 from mlab.model.ladder import Array
 
-MU, NU, TAU, THETA, CAPS = range(5)  # places of the multipliers; those of the caps are the rest
+MU, NU, TAU, THETA, CAPS = range(5)  # places of the multipliers; from the last on those of the caps, then z_k
 SECOND, THIRD = 0, 1  # rows of orders 2 and 3
+STEP = 0.01  # of an even share of the largest need's weight: what z_k moves at first
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,6 @@ class Box:
     largest: tuple[float, float]
     mean: tuple[float, float]
     windows: Array  # (K, C, 2)
-    over: Array  # how the weight of the largest need is shared among orders, shape (K,), of sum `Terms.largest` at most
     tangent: Tangent = field(default_factory=Tangent)
 
     @property
@@ -50,17 +51,27 @@ class Box:
         return (self.mean[1] - self.mean[0]) / 2.0
 
 
-def start(terms: Terms, score: float) -> tuple[Array, Array]:
-    """Multipliers to begin with for ladders of about this score, and how far they may move in a step."""
+def start(terms: Terms, score: float) -> Array:
+    """Multipliers to begin with for ladders of about this score."""
+    x = np.zeros(CAPS + len(terms.capped) + terms.steps)
+    x[:CAPS] = score / terms.depth, (terms.tail + terms.penalty) / 3.0, 0.0, bounds(terms)[1][THETA] / 2.0
+    return x
+
+
+def radius(terms: Terms, box: Box, score: float, x: Array) -> Array:
+    """How far multipliers may move from x in a step."""
     volume, depth = (terms.tail + terms.penalty) / 3.0, score / terms.depth
-    x = np.array([depth, volume, 0.0, 0.5 if terms.windows.shape[1] > 1 else 0.0] + [0.0] * len(terms.capped))
-    radius = np.array([0.375 * depth, volume, 0.5 * volume, 0.3] + [0.125 * depth] * len(terms.capped))
-    return x, np.maximum(radius, 1e-9)
+    least = np.array([0.375 * depth, volume, 0.5 * volume, 0.3] + [0.125 * depth] * len(terms.capped))
+    width = max(box.largest[1] - box.largest[0], 1e-12)
+    share = np.sqrt(STEP * terms.largest / terms.steps / width)
+    other = np.maximum(least, 0.4 * x[: len(least)])
+    whole: Array = np.maximum(np.concatenate((other, np.full(terms.steps, share))), 1e-9)
+    return whole
 
 
 def bounds(terms: Terms) -> tuple[Array, Array]:
     """Least and largest multipliers that price constraints on the safe side."""
-    most = np.full(CAPS + len(terms.capped), 1e9)
+    most = np.full(CAPS + len(terms.capped) + terms.steps, 1e9)
     most[THETA] = 1.0 if terms.windows.shape[1] > 1 else 0.0
     return np.zeros(len(most)), most
 
@@ -76,17 +87,18 @@ class Lagrangian:
     own: Array  # weight of ln(1 + c_k)
     price: Array  # weight, counted as a gain, of P_k / A_{k-1}
     average: Array  # the same of f_k
+    over: Array  # z_k, weight of what the need is over the box's least largest need
     constant: float
     scale: float  # how large the numbers are that the constant was added up from: B19
 
     @classmethod
     def of(cls, terms: Terms, box: Box, x: Array) -> Lagrangian:
         """Of one box, at some multipliers."""
-        mu = float(x[MU])
+        mu, (caps, over) = float(x[MU]), np.split(x[CAPS:], [len(terms.capped)])
         factor, own = np.full(terms.steps, mu), np.zeros(terms.steps)
         price, average = np.zeros(terms.steps), np.zeros(terms.steps)
-        parts = [mu * terms.depth, -float(x[NU]) * float(np.log(terms.total)), *_box_parts(terms, box)]  # B4, B5
-        for k, price_k, weight in zip(terms.capped, terms.capped_price, x[CAPS:], strict=True):
+        parts = [mu * terms.depth, -float(x[NU]) * float(np.log(terms.total)), *_box_parts(terms, box, over)]  # B4, B5
+        for k, price_k, weight in zip(terms.capped, terms.capped_price, caps, strict=True):
             own[k - 2] += weight  # B6
             factor[: k - 1 if terms.need == "fill" else k - 2] -= weight  # B6
             parts.append(float(weight * price_k))
@@ -94,7 +106,7 @@ class Lagrangian:
             factor[-1] = 0.0  # the need before the last fill does not know its volume
         own[-1] -= mu  # B4
         parts += _smooth(terms, box, price, average)
-        return cls(terms, box, x, factor, own, price, average, sum(parts), sum(map(abs, parts)))
+        return cls(terms, box, x, factor, own, price, average, over, sum(parts), sum(map(abs, parts)))
 
     @property
     def wave(self) -> Array:
@@ -105,11 +117,17 @@ class Lagrangian:
         return weight * np.array([[0.2, 0.0, -0.1], [0.0, 0.0, 0.0], [-0.1, 0.0, 0.2]])  # B3
 
 
-def _box_parts(terms: Terms, box: Box) -> list[float]:
+def excess(terms: Terms, over: Array) -> float:
+    """By how much all z_k are more than the weight of the largest need. B7."""
+    return max(float(over.sum()) - terms.largest, 0.0)  # B7
+
+
+def _box_parts(terms: Terms, box: Box, over: Array) -> list[float]:
     """What is left of needs and penalties where no order has a say."""
     orders = terms.orders
     return [
         terms.largest * box.largest[0],  # B7
+        -excess(terms, over) * (box.largest[1] - box.largest[0]),  # B7
         terms.spread / orders * box.middle**2,  # B8: order 1
         -terms.spread * box.half**2,  # B8
         terms.penalty * ((orders + 1.0) / orders + 1.0) + terms.tail,  # B2

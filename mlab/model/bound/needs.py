@@ -36,7 +36,7 @@ class Cost:
         if row is None:
             row = np.arange(len(u)).reshape(-1, *[1] * (u.ndim - 1))
         whole = lagrangian
-        rows = (whole.factor, whole.own, whole.price, whole.average, whole.box.over)
+        rows = (whole.factor, whole.own, whole.price, whole.average, whole.over)
         mu, own, price, average, over = (each[row] for each in rows)
         head = np.searchsorted(row.ravel(), THIRD, side="right") if price.any() or average.any() else 0
         return cls(whole, Factor.of(whole.terms, u), (mu, own, price, average, over), int(head))

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlab.model.bound.caps import most_needs_of
-from mlab.model.bound.factors import log_slopes
 from mlab.model.bound.grid import Grid, first_cost, volume_cost
-from mlab.model.bound.lagrangian import CAPS, NU, TAU, Lagrangian
+from mlab.model.bound.lagrangian import NU, TAU, Lagrangian, bounds, excess
 from mlab.model.bound.needs import Cost, least
 from mlab.model.bound.programme import Pass
 from mlab.model.bound.terms import Terms
@@ -31,7 +30,6 @@ class Patterns:
     need: Array
     value: Array  # of the Lagrangian, (P,)
     gradient: Array  # by the multipliers, (multipliers, P)
-    pull: Array  # how much the cost would fall with a larger need, but for the variance; (K, P)
     factor: Array  # f_k, (K, P)
     price: Array  # P_k / A_{k-1}, (K, P)
 
@@ -39,8 +37,8 @@ class Patterns:
     def none(cls, terms: Terms) -> Patterns:
         """No pattern."""
         rows = np.zeros((terms.steps, 0))
-        gradient = np.zeros((CAPS + len(terms.capped), 0))
-        return cls(rows, rows.astype(np.int64), rows, np.zeros(0), gradient, rows, rows, rows)
+        gradient = np.zeros((len(bounds(terms)[0]), 0))
+        return cls(rows, rows.astype(np.int64), rows, np.zeros(0), gradient, rows, rows)
 
     def __len__(self) -> int:
         return int(self.growth.shape[1])
@@ -75,30 +73,31 @@ def judged(lagrangian: Lagrangian, growth: Array, kind: NDArray[np.int64]) -> Pa
         volumes = cost + (1.0 - part) * volumes
     value, need = least(lagrangian, u, most_needs_of(terms, lagrangian.box.windows, u, kind))
     cost = Cost.of(lagrangian, u)
-    logs, (slope, _) = cost.factor.log(need), log_slopes(*cost.factor, need)
+    logs = cost.factor.log(need)
     gradient = _gradient(lagrangian, kind, need, np.cumsum(logs, axis=0), np.log1p(1.0 / u).sum(axis=0), before)
     waves = lagrangian.wave[kind[:-1], kind[1:]].sum(axis=0)
     whole = value.sum(axis=0) + volumes + waves + lagrangian.constant
     whole += x[NU] * np.log1p(1.0 / u).sum(axis=0) + x[TAU] * (terms.least_spread - before)
-    pull = -lagrangian.factor[:, None] * slope - lagrangian.own[:, None] / (1.0 + need)
-    return Patterns(growth, kind, need, whole, gradient, pull, np.exp(logs), cost.factor.price(need))
+    return Patterns(growth, kind, need, whole, gradient, np.exp(logs), cost.factor.price(need))
 
 
 def _gradient(
     lagrangian: Lagrangian, kind: NDArray[np.int64], need: Array, average: Array, total: Array, spread: Array
 ) -> Array:
-    terms = lagrangian.terms
+    terms, (kink, most) = lagrangian.terms, lagrangian.box.largest
     before = average if terms.need == "fill" else np.vstack((np.zeros(need.shape[1]), average[:-1]))
     price = before - np.log1p(need)  # ln P_k
     alike = ((kind[:-1] == kind[1:]) & (kind[1:] != 1)).sum(axis=0)
     unlike = (np.abs(kind[:-1] - kind[1:]) == 2).sum(axis=0)
     capped = [level - price[k - 2] for k, level in zip(terms.capped, terms.capped_price, strict=True)]
+    taken = most - kink if excess(terms, lagrangian.over) > 0.0 else 0.0  # B7
     rows = [
         terms.depth + price[-1],
         total - np.log(terms.total),
         terms.least_spread - spread,
         terms.penalty * (0.2 * alike - 0.1 * unlike) * (terms.windows.shape[1] > 1),
         *capped,
+        *(np.maximum(need - kink, 0.0) - taken),
     ]
     return np.array(rows)
 

@@ -12,12 +12,13 @@ from itertools import pairwise
 import numpy as np
 
 from mlab.core.errors import EvaluationError
-from mlab.model.bound.branching import Bounded, Node, halves
+from mlab.model.bound.branching import KEPT, Bounded, Node, halves
 from mlab.model.bound.dual import Effort, highest
 from mlab.model.bound.grid import Grid, grid
-from mlab.model.bound.lagrangian import Box, start
+from mlab.model.bound.lagrangian import Box, Lagrangian, radius, start
 from mlab.model.bound.patterns import Patterns
 from mlab.model.bound.terms import Terms, narrowed
+from mlab.model.bound.through import tightened
 from mlab.model.ladder import Array
 from mlab.model.limits import GUARD
 from mlab.model.scoring import scores
@@ -26,8 +27,8 @@ from mlab.model.space import Space
 ROOTS = 12  # boxes to begin with, of equal widths of the largest need
 COARSE = 0.02  # distance of neighbouring nodes of u to begin with, as a share
 PASSES, ROOT_PASSES = 12, 30  # backward passes for a box, at most
-TRIED = 4  # patterns of a box that are priced as ladders
 GRIDS = 16  # that are kept
+LEVEL = 0.999  # of the share: ladders no better than that are not looked for
 
 
 class Prover:
@@ -105,32 +106,43 @@ class Prover:
         if terms.largest > 0.0:
             most = min(most, self._best / terms.largest)
         ends = np.linspace(0.0, most, ROOTS + 1)
-        x, _ = start(terms, self._best)
-        none, over = Patterns.none(terms), np.zeros(terms.steps)
+        x, none = start(terms, self._best), Patterns.none(terms)
         roots = []
         for low, high in pairwise(ends.tolist()):
-            box = Box((low, high), (0.0, high * terms.steps / terms.orders), windows, over)
+            box = Box((low, high), (0.0, high * terms.steps / terms.orders), windows)
             roots.append(Node(box, COARSE, terms.largest * low, x, none))
         return roots
 
     def _bound(self, node: Node) -> None:
         terms, box = self._terms, node.box
         root = not len(node.known)
-        _, radius = start(terms, self._best)
         close = max(1e-9, 0.02 * self.share) * self._best
         effort = Effort(ROOT_PASSES if root else PASSES, self._enough, close)
-        at = node.x, np.maximum(radius, 0.4 * node.x)
+        at = node.x, radius(terms, box, self._best, node.x)
         found = highest(terms, box, self._grid(box.windows, node.ratio), at, node.known, effort)
         self.boxes += 1
         done = Bounded(box, node.ratio, max(node.bound, found.bound), found)
         if done.bound < self._best:
-            self._try(done.mixture()[1])
+            self._try(done.mixture(KEPT)[1])
         if root and self._waiting and found.bound < 2.0 * self._best:
             self._waiting[-1] = replace(self._waiting[-1], x=found.x)
         if done.bound < self._enough:
-            heapq.heappush(self._open, (done.bound, self.boxes, done))
+            self._keep(done)
         else:
             self._closed = min(self._closed, done.bound)
+
+    def _keep(self, node: Bounded) -> None:
+        """What is left of a box when growths are cut off it that no ladder has which scores little enough."""
+        terms, box, found = self._terms, node.box, node.found
+        level = self._best * (1.0 - LEVEL * self.share)
+        lagrangian = Lagrangian.of(terms, box, found.x)
+        windows = narrowed(terms, tightened(lagrangian, self._grid(box.windows, node.ratio), found.done, level))
+        if windows is None or not np.array_equal(windows, box.windows):
+            self._closed = min(self._closed, level)  # B23
+        if windows is not None:
+            light = replace(found.done, costs=found.done.costs[:0])
+            node = replace(node, box=replace(box, windows=windows), found=replace(found, done=light))
+            heapq.heappush(self._open, (node.bound, self.boxes, node))
 
     def _divide(self, node: Bounded) -> None:
         parts = halves(self._terms, node, self._best)
@@ -150,9 +162,9 @@ class Prover:
     def _try(self, patterns: Patterns) -> None:
         """Price the ladders of some patterns, each as it is and with each step taking up slack by F25."""
         space = self.space
-        windows, kind = self._terms.windows, patterns.kind[:, :TRIED]
+        windows, kind = self._terms.windows, patterns.kind[:, :KEPT]
         ends = windows[np.arange(space.steps)[:, None], kind]  # a growth on a threshold is to be of its kind
-        growth = np.clip(patterns.growth[:, :TRIED], ends[..., 0] * (1.0 + GUARD), ends[..., 1] * (1.0 - GUARD))
+        growth = np.clip(patterns.growth[:, :KEPT], ends[..., 0] * (1.0 + GUARD), ends[..., 1] * (1.0 - GUARD))
         growth = np.repeat(growth, space.steps + 1, axis=1)
         variant = np.tile(np.arange(space.steps + 1), growth.shape[1] // (space.steps + 1))
         growth = np.clip(growth, space.growth_min, space.growth_max)
