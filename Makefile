@@ -53,6 +53,7 @@ stop-serve: $(READY) ## end what `make serve` has started
 
 bench: $(READY) ## measure evaluator, search, scale, workers and faults; prints ratios; takes an hour
 	@$(BIN)/python -m benchmarks.evaluator
+	@$(BIN)/python -m benchmarks.bound
 	@$(BIN)/python -m benchmarks.quality
 	@$(BIN)/python -m benchmarks.refinement
 	@$(BIN)/python -m benchmarks.scale

@@ -1,8 +1,10 @@
-"""Speed and reach of the proof: ``python -m benchmarks.bound [--time SECONDS]``.
+"""Speed and reach of the proof: ``python -m benchmarks.bound [--cells known|default|table] [--time SECONDS]``.
 
-A backward pass is measured against a kernel in C that is compiled here and has to find the same bound: ratios are of
-processor times in one run, least of several rounds in turns. Then the cells that searches are judged on are proved: how
-near to the best known score, in how many processor seconds.
+A backward pass, with arrays and where numba is installed with compiled loops, is measured against a kernel in C that
+is compiled here and has to find the same bound: ratios are of processor times in one run, least of several rounds in
+turns. Then cells are proved: how near to the best known score, in how many processor seconds. ``known`` are those that
+searches are judged on; ``default`` those of the default config; ``table`` five cells of 5 to 40 orders, needs at fills
+and on the path, gaps capped and not. Where no score is known the search finds one first, in time that does not count.
 """
 
 from __future__ import annotations
@@ -10,18 +12,23 @@ from __future__ import annotations
 import argparse
 import ctypes
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import process_time
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
-from benchmarks.cells import Target, targets
+from benchmarks.cells import Target, searched, targets
 from benchmarks.record import save, show
 from benchmarks.replay import COMPILE, least
-from mlab.model.bound import Prover
+from mlab.config import load
+from mlab.model.bound import Prover, needs, programme
+from mlab.model.bound.compiled import loops
 from mlab.model.bound.grid import Grid, grid
 from mlab.model.bound.lagrangian import NU, TAU, Box, Lagrangian, Tangent, start
 from mlab.model.bound.needs import Cost
@@ -31,6 +38,8 @@ from mlab.model.bound.terms import Terms, narrowed
 KERNEL = Path(__file__).with_name("bound_kernel.c")
 MARKS = (1.0, 0.1)  # percent
 PASSES = 20
+TIMES = {"known": 10.0, "default": 10.0, "table": 60.0}
+"""Processor seconds for each cell of a set, at most."""
 SIZES = ("steps", "nodes", "kinds", "rows", "fill")
 NUMBERS = ("largest_low", "largest_high", "middle", "spread", "most", "nu", "tau", "least_spread", "constant")
 
@@ -69,7 +78,7 @@ def kernel(folder: Path) -> Callable[[Lagrangian, Grid], float]:
 
 
 def against_c(target: Target, run: Callable[[Lagrangian, Grid], float]) -> dict[str, Any]:
-    """One row: a pass in numpy and in C, with the multipliers that a proof begins with."""
+    """One row: a pass in Python and in C, with the multipliers that a proof begins with."""
     terms = Terms.of(target.space)
     windows = narrowed(terms, terms.windows)
     assert windows is not None
@@ -81,17 +90,22 @@ def against_c(target: Target, run: Callable[[Lagrangian, Grid], float]) -> dict[
     x[-terms.steps :] = 0.5 * terms.largest / terms.steps
     lagrangian = Lagrangian.of(terms, box, x)
     assert abs(backward(lagrangian, nodes).bound - run(lagrangian, nodes)) < 1e-7
-    ours, compiled = least(
-        lambda: [backward(Lagrangian.of(terms, box, x), nodes) for _ in range(PASSES)],
-        lambda: [run(lagrangian, nodes) for _ in range(PASSES)],
-        rounds=3,
-    )
-    return {
-        "cell": target.label,
-        "ms": ours / PASSES * 1e3,
-        "ms in C": compiled / PASSES * 1e3,
-        "times C": ours / compiled,
-    }
+
+    def passes() -> None:
+        for _ in range(PASSES):
+            backward(Lagrangian.of(terms, box, x), nodes)
+
+    arrays = only_arrays()(passes)
+    slow, fast, c = least(arrays, passes, lambda: [run(lagrangian, nodes) for _ in range(PASSES)], rounds=3)
+    row = {"cell": target.label, "ms in C": c / PASSES * 1e3, "ms": slow / PASSES * 1e3, "times C": slow / c}
+    return row | ({"ms with numba": fast / PASSES * 1e3, "times C with numba": fast / c} if loops() else {})
+
+
+@contextmanager
+def only_arrays() -> Iterator[None]:
+    """As where numba is not installed."""
+    with patch.object(needs, "loops", return_value=None), patch.object(programme, "loops", return_value=None):
+        yield
 
 
 def proved(target: Target, most_s: float) -> dict[str, Any]:
@@ -107,6 +121,7 @@ def proved(target: Target, most_s: float) -> dict[str, Any]:
                 when[f"s to {mark:g} %"] = round(seconds, 2)
     return {
         "cell": target.label,
+        "orders": target.row["num_orders"],
         "best known": target.best,
         "lower": prover.lower,
         "within %": (target.best - prover.lower) / target.best * 100.0,
@@ -117,12 +132,37 @@ def proved(target: Target, most_s: float) -> dict[str, Any]:
     }
 
 
+def cells(name: str) -> Iterator[Target]:
+    """Those of a set."""
+    known = {target.label: target for target in targets()}
+    if name == "known":
+        yield from known.values()
+        return
+    config = load(None, [])
+    kinds = [(config.score.need, config.ladder.limits.max_gap_ratio)]
+    sizes = [(cell.overlap_pct, cell.num_orders) for cell in config.cells()]
+    if name == "table":
+        kinds = [("fill", None), ("fill", 2.5), ("path", None), ("path", 2.5)]
+        sizes = [(10.0, 5), (20.0, 10), (20.0, 20), (40.0, 30), (60.0, 40)]
+    for (overlap, orders), (need, cap) in product(sizes, kinds):
+        row = {"overlap_pct": overlap, "num_orders": orders, "sizing": "quote", "need": need, "max_gap_ratio": cap}
+        target = Target(row, ours=True)
+        yield known.get(target.label) or Target(row | {"best_J": _best(target)}, ours=True)
+
+
+def _best(target: Target) -> float:
+    best = searched(target.config(seed=42)).best
+    assert best is not None
+    return best.score
+
+
 def main() -> None:
     """Measure, print and save."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--time", type=float, default=60.0, help="processor seconds for each cell, at most")
-    most_s = parser.parse_args().time
-    chosen = list(targets())
+    parser.add_argument("--cells", choices=TIMES, default="known")
+    parser.add_argument("--time", type=float, help="processor seconds for each cell, at most; 60 for table, else 10")
+    asked = parser.parse_args()
+    chosen, most_s = list(cells(asked.cells)), asked.time or TIMES[asked.cells]
     with TemporaryDirectory() as name:
         run = kernel(Path(name))
         money = [target for target in chosen if target.row["sizing"] == "quote" and target.row["num_orders"] <= 30]
@@ -133,10 +173,11 @@ def main() -> None:
     for target in chosen:
         rows.append(proved(target, most_s))
         print(*rows[-1].values(), flush=True)
-    show("Proved", rows)
+    show(f"Proved in {most_s:g} s at most, {'with' if loops() else 'without'} numba", rows)
     near = sum(row["within %"] <= min(MARKS) for row in rows)
     print(f"{near} of {len(rows)} cells proved within {min(MARKS):g} %")
-    save("bound", {"passes": passes, "proved": rows})
+    name = "bound" if asked.cells == "known" else f"bound_{asked.cells}"
+    save(name, {"most_s": most_s, "numba": bool(loops()), "passes": passes, "proved": rows})
 
 
 if __name__ == "__main__":

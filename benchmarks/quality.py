@@ -1,6 +1,7 @@
 """How close the whole search comes on its default budget, and how soon: ``python -m benchmarks.quality [SEEDS]``.
 
-Times are processor time of the whole engine: search, Optuna, evaluation in full, and the database.
+Times are processor time of the whole engine: search, Optuna, evaluation in full, and the database. What is proved of
+the best known is what ``python -m benchmarks.bound`` has stored.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from statistics import mean, median
 from typing import Any
 
 from benchmarks.cells import Target, searched, targets
-from benchmarks.record import save, show
+from benchmarks.record import save, saved, show
 from mlab.core.records import Cell, CellResult, Json
 
 MARKS = (1.0, 0.1)
@@ -25,6 +26,10 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "random, no pruner": ("search.sampler=random", "search.pruner=none"),
 }
 """What Optuna's sampler and pruner add: the same search without them."""
+
+
+SIZES = {"up to 10": range(11), "11 to 20": range(11, 21), "21 to 40": range(21, 41), "41 to 60": range(41, 61)}
+"""Numbers of orders that are told of together."""
 
 
 class Curve:
@@ -75,10 +80,15 @@ def measured(target: Target, seeds: Sequence[int], *overrides: str) -> Json:
     return row
 
 
+def with_proofs(rows: Sequence[Json]) -> list[Json]:
+    """The rows, with how near the best known is proved to be to the best possible."""
+    near = {row["cell"]: row["within %"] for row in saved("bound")["proved"]}
+    return [row | {"proved within %": near[row["cell"]]} for row in rows]
+
+
 def by_size(rows: Sequence[Json]) -> list[Json]:
     """The rows in groups of like numbers of orders."""
-    bounds = {"up to 10": (0, 10), "11 to 20": (11, 20), "21 to 40": (21, 40), "41 to 60": (41, 60)}
-    groups = {name: [row for row in rows if low <= row["orders"] <= high] for name, (low, high) in bounds.items()}
+    groups = {name: [row for row in rows if row["orders"] in size] for name, size in SIZES.items()}
     return [
         {
             "orders": name,
@@ -89,6 +99,7 @@ def by_size(rows: Sequence[Json]) -> list[Json]:
             "ladders": median(row["ladders"] for row in group),
             "CPU s": median(row["CPU s"] for row in group),
             **{f"s to {mark:g} %": median(row[f"s to {mark:g} %"] for row in group) for mark in MARKS},
+            "proved within % (median)": median(row["proved within %"] for row in group),
         }
         for name, group in groups.items()
         if group
@@ -117,7 +128,7 @@ def compared(seeds: Sequence[int]) -> list[Json]:
 def main() -> None:
     """Print and record; an argument sets the number of seeds, 5 unless given."""
     seeds = range(42, 42 + int(sys.argv[1] if len(sys.argv) > 1 else 5))
-    rows = [measured(target, seeds) for target in targets()]
+    rows = with_proofs([measured(target, seeds) for target in targets()])
     groups = by_size(rows)
     show(f"Default search budget, {len(seeds)} seeds", rows)
     show("By number of orders", groups)

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from statistics import median
 
-from benchmarks.record import RESULTS
+from benchmarks.quality import SIZES
+from benchmarks.record import saved
 
 ROOT = Path(__file__).parents[1]
 OVER_C = "times the kernel's time"
@@ -20,7 +20,8 @@ PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("search
 
 
 def quality() -> list[str]:
-    """Gaps of the default search by number of orders."""
+    """Gaps of the default search by number of orders, and how near to the best possible the best known is proved."""
+    near = saved("bound")["proved"]
     heads = (
         "orders",
         "cells",
@@ -31,6 +32,7 @@ def quality() -> list[str]:
         "CPU s",
         "s to 1 %",
         "s to 0.1 %",
+        "proved within",
     )
     rows = [
         (
@@ -43,8 +45,9 @@ def quality() -> list[str]:
             _number(group["CPU s"]),
             _number(group["s to 1 %"]),
             _number(group["s to 0.1 %"]),
+            _percent(median(row["within %"] for row in near if row["orders"] in SIZES[group["orders"]])),
         )
-        for group in _stored("quality")["groups"]
+        for group in saved("quality")["groups"]
     ]
     return _table(heads, rows)
 
@@ -57,14 +60,14 @@ def variants() -> list[str]:
             *(_percent(row[key]) for key in ("mean gap %", "worst run %")),
             *(_number(row[key]) for key in ("ladders", "CPU s", "s to 0.1 %")),
         )
-        for row in _stored("quality")["variants"]
+        for row in saved("quality")["variants"]
     ]
     return _table(("search", "mean gap", "worst run", "ladders", "CPU s", "s to 0.1 %"), rows)
 
 
 def methods() -> list[str]:
     """Searches in the same processor time."""
-    rows = _stored("refinement")["rows"]
+    rows = saved("refinement")["rows"]
     gaps = [key for key in rows[0] if key.startswith("gap % at")]
     shares = ("within 1 %", "median s", "within 0.1 %", "median s")
     heads = ("method", *(key.removeprefix("gap % ") for key in gaps), "worst", *shares, "ladders a second")
@@ -93,7 +96,7 @@ def evaluator() -> list[str]:
             _number(row["floor: log and sort"]),
             row["share of the floor"],
         )
-        for row in _stored("evaluator")["rows"]
+        for row in saved("evaluator")["rows"]
     ]
     heads = (
         "volumes",
@@ -110,13 +113,13 @@ def evaluator() -> list[str]:
 
 def _placing(name: str) -> list[str]:
     """What it costs to place ladders, as it was printed."""
-    rows = _stored("placing")[name]
+    rows = saved("placing")[name]
     return _table(list(rows[0]), [[_plain(value) for value in row.values()] for row in rows])
 
 
 def releases() -> list[str]:
     """What a release costs beside an earlier one."""
-    stored = _stored("releases")
+    stored = saved("releases")
     rows = stored["rows"]
     heads = ("", *(f"{name}, {stored['commits'][name]}" for name in ("before", "now")), "share")
     return _table(heads, [list(row.values()) for row in rows])
@@ -124,7 +127,7 @@ def releases() -> list[str]:
 
 def replay_speed() -> list[str]:
     """The replay against a kernel in C, and how much it takes where there is most to do."""
-    stored = _stored("replay")
+    stored = saved("replay")
     long, both = stored["five_years"], stored["others"]["two processes do"]
     rows = [(row["candles"], *map(_number, list(row.values())[1:4]), f"{row[OVER_C]:.2f}") for row in stored["rows"]]
     heads = ("4,096 ladders", "deals a ladder", "ladders a second", "in C", "time over that in C")
@@ -137,14 +140,14 @@ def replay_events() -> list[str]:
     keys = ("s", "ns a candle and ladder")
     rows = [
         (row["candles"], f"{row['take-profit %']:g} %", _number(row["deals"]), *(f"{row[key]:.2g}" for key in keys))
-        for row in _stored("replay")["events"]
+        for row in saved("replay")["events"]
     ]
     return _table(("4,096 ladders", "take-profit", "deals", "CPU s", "ns a candle and ladder"), rows)
 
 
 def replay_peers() -> list[str]:
     """What one ladder takes here and in other engines."""
-    stored = _stored("replay")
+    stored = saved("replay")
     others, many = stored["others"], 1.0 / stored["rows"][0]["ladders a second"]
     vectorbt = f"vectorbt {others['versions']['vectorbt']}"
     times = {
@@ -189,10 +192,6 @@ def fresh(page: str) -> str:
         text = "\n".join([start, *block(), end])
         page = re.sub(f"{re.escape(start)}.*?{re.escape(end)}", lambda _, text=text: text, page, flags=re.DOTALL)
     return page
-
-
-def _stored(name: str) -> Any:
-    return json.loads((RESULTS / f"{name}.json").read_text())
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:

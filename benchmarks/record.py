@@ -34,6 +34,11 @@ def save(name: str, content: Mapping[str, Any]) -> None:
     (RESULTS / f"{name}.json").write_text(json.dumps(_finite({"host": host, **content}), indent=1) + "\n")
 
 
+def saved(name: str) -> Any:
+    """One benchmark's numbers, as they were last saved."""
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
 def _finite(value: Any) -> Any:
     """What was never reached is null: JSON knows no infinity."""
     if isinstance(value, Mapping):

@@ -257,6 +257,8 @@ def test_what_is_proved_later_is_in_the_run_of_its_cell_and_in_the_report(
     assert str(outcome) == f"run {run_id}: delivered 2 numbers and the ending with its artifacts"
     parent, child = family(mlflow, store, run_id)
     assert {key: child.data.metrics[key] for key in proved.result.proved} == proved.result.proved
+    view = json.loads(mlflow.get_experiment(parent.info.experiment_id).tags["mlflow.sharedViewState.cells"])
+    assert "metrics.`proved_within_pct`" in json.loads(view["state"])["selectedColumns"]
     assert history(mlflow, parent) == before
     assert "proved within" in files(mlflow, parent)["report.html"].read_text(encoding="utf-8")
 

@@ -14,7 +14,7 @@ RUNS = {
 }  # fmt: skip
 CELLS = {
     "params.`overlap_pct`": 100, "params.`num_orders`": 100, "metrics.`max_need`": 95, "metrics.`max_need_path`": 125,
-    "metrics.`score`": 90, "metrics.`var_need`": 90, "metrics.`tail`": 80,
+    "metrics.`score`": 90, "metrics.`proved_within_pct`": 140, "metrics.`var_need`": 90, "metrics.`tail`": 80,
     "metrics.`chance_all_filled_pct`": 160, "metrics.`evaluations`": 100,
     "params.`score.need`": 100, "metrics.`diagnostics/wci`": 125, "tags.`candidate_id`": 300,
 }  # fmt: skip
