@@ -43,10 +43,8 @@ class Cost:
 
     def entries(self, chosen: NDArray[np.bool_], columns: int) -> Cost:
         """Of some entries, a row each, that many times."""
-        ratio = self.factor.ratio
         mu, own, price, average, over, ratio = (
-            np.repeat(np.broadcast_to(each, ratio.shape)[chosen][:, None], columns, axis=1)
-            for each in (*self.weights, ratio)
+            np.repeat(each[chosen][:, None], columns, axis=1) for each in (*self.weights, self.factor.ratio)
         )
         factor = self.factor._replace(ratio=ratio)
         return Cost(self.lagrangian, factor, (mu, own, price, average, over), len(ratio))
@@ -100,15 +98,17 @@ def least(lagrangian: Lagrangian, u: Array, most: Array, row: NDArray[np.int64] 
 
     Arrays are of shape (K, ...), or of any shape where ``row`` says whose u they are, in order.
     """
-    cost = Cost.of(lagrangian, u, row)
-    most = np.minimum(most, lagrangian.box.largest[1])
+    if row is None:
+        row = np.repeat(np.arange(len(u)), u.size // max(len(u), 1))
+    cost = Cost.of(lagrangian, u.ravel(), row)
+    most = np.minimum(most, lagrangian.box.largest[1]).ravel()
     low, high = cost.curvature()
     convex = low > 0.0
     need, rest = _convex(cost, most, np.where(convex, low, 1.0))
     value = cost.value(need) + rest
     if not convex.all():
         value[~convex], need[~convex] = _comb(cost, ~convex, most[~convex], high[~convex])
-    return value, need
+    return value.reshape(u.shape), need.reshape(u.shape)
 
 
 def _convex(cost: Cost, most: Array, low: Array) -> tuple[Array, Array]:
@@ -119,9 +119,10 @@ def _convex(cost: Cost, most: Array, low: Array) -> tuple[Array, Array]:
     box, over = cost.lagrangian.box, cost.weights[-1]
     kink, close, faster = box.largest[0], CLOSE * cost.lagrangian.scale, loops()
     if faster:
-        flat = [np.broadcast_to(each, low.shape).ravel() for each in (*cost.weights, cost.factor.ratio, most, low)]
-        found = faster.convex(*cost.factor[:2], (kink, box.middle, cost.spread, close), NEWTON, *flat)
-        return found[0].reshape(low.shape), found[1].reshape(low.shape)
+        kind, share, ratio = cost.factor
+        setting = kink, box.middle, cost.spread, close
+        need, rest = faster.convex(kind, share, setting, NEWTON, *cost.weights, ratio, most, low)
+        return need, rest
     slope, _ = cost.slopes(np.full(low.shape, kink))
     beyond = (slope + over < 0.0) & (kink < most)
     extra = np.where(beyond, over, 0.0)
