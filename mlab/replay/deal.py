@@ -66,20 +66,26 @@ def deals(path: Path, levels: Levels, ladder: int = 0) -> list[Deal]:  # noqa: C
     fills: list[int] = []
     depth, entry, low, below, above = 0, nan, nan, nan, nan  # no deal is open: no price compares with nan
     for area_low, area_high, blocks in path.areas:
-        if area_low > below and area_high < above:
-            if area_low < low:
-                low = area_low
-            continue
-        for block, block_low, block_high in blocks:
-            if block_low > below and block_high < above:
-                if block_low < low:
-                    low = block_low
+        if area_high < above:
+            if area_low >= low:
                 continue
-            for candle, candle_low, candle_high in stretches[block]:
-                if candle_low > below and candle_high < above:
-                    if candle_low < low:
-                        low = candle_low
+            if area_low > below:
+                low = area_low
+                continue
+        for block, block_low, block_high in blocks:
+            if block_high < above:
+                if block_low >= low:
                     continue
+                if block_low > below:
+                    low = block_low
+                    continue
+            for candle, candle_low, candle_high in stretches[block]:
+                if candle_high < above:
+                    if candle_low >= low:
+                        continue
+                    if candle_low > below:
+                        low = candle_low
+                        continue
                 if isnan(entry):
                     entry = low = rows[candle][0]
                     depth, fills, below, above = 0, [candle], entry * first_down, entry * first_up

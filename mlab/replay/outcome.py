@@ -144,7 +144,8 @@ class Tally:
         self._draw(slice(None), worst_open)
         realised = self.equity - 1.0 if self.compounding else accumulate(ended * self.profits)[-1]  # F27
         total = self.equity * (1.0 + marked) - 1.0 if self.compounding else realised + marked  # F29
-        reached = accumulate(self.spans.reshape(-1, self.ladders).copy())
+        spans = self.spans.reshape(-1, self.ladders)  # of few ladders one call is quicker than one a row
+        reached = np.cumsum(spans, axis=0) if self.ladders < len(spans) else accumulate(spans.copy())
         move = close / self.path.points[0, 0] - 1.0
         return Outcome(
             total_pct=total * 100.0,
