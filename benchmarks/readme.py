@@ -159,8 +159,9 @@ def replay_peers() -> list[str]:
         f"{vectorbt}, one of 64 columns, with the same": others["vectorbt_column_s"],
         f"backtesting.py {others['versions']['backtesting']}, one alone": others["backtesting_s"],
     }
-    if "nautilus_s" in others:
-        times[f"nautilus_trader {others['nautilus_version']}, one alone"] = others["nautilus_s"]
+    for peer in ("nautilus", "freqtrade"):
+        if f"{peer}_s" in others:
+            times[f"{peer} {others[f'{peer}_version']}, one alone"] = others[f"{peer}_s"]
     rows = [
         (name, f"{taken * 1e3:.3g}", f"{taken / many:,.0f}", f"{taken / others['deals_s']:,.3g}")
         for name, taken in times.items()

@@ -2,8 +2,8 @@
 
 Measured against a kernel in C that is compiled here and counts the same things, and against vectorbt and backtesting.py
 in an environment of their own, which is made for the occasion unless the interpreter of one is named. So can one of
-Python 3.12 that has nautilus_trader, with ``--nautilus``. Ratios are of processor times in one run, least of several
-rounds in turns; what the peers compile is compiled before.
+Python 3.12 that has nautilus_trader and freqtrade, with ``--more-peers``. Ratios are of processor times in one run,
+least of several rounds in turns; what the peers compile is compiled before.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from mlab.replay.events import Open
 from mlab.replay.outcome import Tally
 from mlab.replay.path import BLOCK
 
-LADDERS, ORDERS, ROUNDS, YEAR = 4_096, 10, 5, 8_760  # candles of a year of hours
+LADDERS, ORDERS, ROUNDS, YEAR = 4_096, 10, 20, 8_760  # candles of a year of hours
 PEERS = ("vectorbt==1.2.0", "backtesting==0.6.6")
 FREE = Fees(maker_pct=0, taker_pct=0)
 KERNEL = File(__file__).with_name("replay_kernel.c")
@@ -177,7 +177,7 @@ def told_by(*command: str | File) -> dict[str, Any]:
     return answer
 
 
-def peers(interpreter: str, nautilus: str | None, folder: File) -> dict[str, Any]:
+def peers(interpreter: str, more: str | None, folder: File) -> dict[str, Any]:
     """Deals of other engines, those of vectorbt checked against ours, and times."""
     chosen, parts = cases(), {}
     for number, (_, path, levels) in enumerate(chosen):
@@ -186,8 +186,8 @@ def peers(interpreter: str, nautilus: str | None, folder: File) -> dict[str, Any
         parts |= {f"{number}_{name}": column for name, column in columns.items()}
     np.savez(folder / "cases.npz", **parts)
     told = told_by(interpreter, KERNEL.with_name("replay_peers.py"), folder / "cases.npz")
-    if nautilus:
-        told |= told_by(nautilus, KERNEL.with_name("replay_nautilus.py"), folder / "cases.npz")
+    for peer in ("nautilus", "freqtrade") if more else ():
+        told |= told_by(str(more), KERNEL.with_name(f"replay_{peer}.py"), folder / "cases.npz")
     for (name, path, levels), theirs in zip(chosen, told.pop("deals"), strict=True):
         ours = [(len(deal.fills), deal.end, deal.exit) for deal in deals(path, levels) if deal.end is not None]
         assert ours == [tuple(deal) for deal in theirs], name
@@ -219,7 +219,7 @@ def main() -> None:
     """Measure, print and save."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", help="interpreter that has vectorbt and backtesting.py")
-    parser.add_argument("--nautilus", help="interpreter that has nautilus_trader")
+    parser.add_argument("--more-peers", help="interpreter that has nautilus_trader and freqtrade")
     parser.add_argument("--five-years", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.five_years:
@@ -230,15 +230,15 @@ def main() -> None:
         run, hours, minutes = kernel(folder), prices(YEAR), prices(YEAR * 60, step_s=60)
         rows = [
             against_c("a year of hours", hours, run, ROUNDS),
-            against_c("five years of hours", prices(5 * YEAR), run, 2),
-            against_c("a year of minutes", minutes, run, 2),
+            against_c("five years of hours", prices(5 * YEAR), run, 4),
+            against_c("a year of minutes", minutes, run, 4),
         ]
         show(f"{LADDERS:,} ladders of {ORDERS} orders, take-profit 1 %", rows)
         events = by_events(hours, minutes)
         show("What it costs", events)
         long = told_by(sys.executable, "-m", "benchmarks.replay", "--five-years")
         show("Five years of minutes", [long])
-        others = peers(chosen.peers or environment(folder), chosen.nautilus, folder)
+        others = peers(chosen.peers or environment(folder), chosen.more_peers, folder)
     for peer in ("vectorbt", "vectorbt_with_numbers", "vectorbt_column", "backtesting"):
         others[f"{peer} over one of many"] = others[f"{peer}_s"] * rows[0]["ladders a second"]
     others["two processes do"] = two_processes()

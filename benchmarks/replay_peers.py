@@ -135,9 +135,9 @@ def main():
     numbers(vectorbt(cases[0]))
     told["vectorbt_s"] = seconds(lambda: vectorbt(cases[0]), 50)
     told["vectorbt_with_numbers_s"] = seconds(lambda: numbers(vectorbt(cases[0])), 20)
-    told["vectorbt_column_s"] = seconds(lambda: numbers(vectorbt(cases[0], COLUMNS)), 3) / COLUMNS
+    told["vectorbt_column_s"] = seconds(lambda: numbers(vectorbt(cases[0], COLUMNS)), 5) / COLUMNS
     told["backtesting_deals"], told["backtesting_pct"] = backtesting(cases[0])
-    told["backtesting_s"] = seconds(lambda: backtesting(cases[0]), 3)
+    told["backtesting_s"] = seconds(lambda: backtesting(cases[0]), 6)
     told["versions"] = {"vectorbt": vbt.__version__, "backtesting": __import__("backtesting").__version__}
     print(json.dumps(told))
 
