@@ -111,7 +111,7 @@ def by_events(hours: Candles, minutes: Candles) -> list[dict[str, Any]]:
         replay(path, ladders())
         for take_profit in (8.0, 4.0, 2.0, 1.0):
             levels = ladders(take_profit_pct=take_profit)
-            (taken,) = least(lambda path=path, levels=levels: replay(path, levels), rounds=2)  # type: ignore[misc]
+            (taken,) = least(lambda path=path, levels=levels: replay(path, levels), rounds=4)  # type: ignore[misc]
             outcome = replay(path, levels)
             rows.append(
                 {
@@ -192,7 +192,7 @@ def peers(interpreter: str, more: str | None, folder: File) -> dict[str, Any]:
         ours = [(len(deal.fills), deal.end, deal.exit) for deal in deals(path, levels) if deal.end is not None]
         assert ours == [tuple(deal) for deal in theirs], name
     _, path, timed = chosen[0]
-    alone, whole = least(lambda: deals(path, timed), lambda: replay(path, timed, FREE), rounds=200)
+    alone, whole = least(lambda: deals(path, timed), lambda: replay(path, timed, FREE), rounds=1_500)
     outcome = replay(path, timed, FREE)
     return {
         **told,

@@ -133,8 +133,8 @@ def main():
     ]
     told = {"deals": [deals(vectorbt(case)) for case in cases]}
     numbers(vectorbt(cases[0]))
-    told["vectorbt_s"] = seconds(lambda: vectorbt(cases[0]), 50)
-    told["vectorbt_with_numbers_s"] = seconds(lambda: numbers(vectorbt(cases[0])), 20)
+    told["vectorbt_s"] = seconds(lambda: vectorbt(cases[0]), 200)
+    told["vectorbt_with_numbers_s"] = seconds(lambda: numbers(vectorbt(cases[0])), 60)
     told["vectorbt_column_s"] = seconds(lambda: numbers(vectorbt(cases[0], COLUMNS)), 5) / COLUMNS
     told["backtesting_deals"], told["backtesting_pct"] = backtesting(cases[0])
     told["backtesting_s"] = seconds(lambda: backtesting(cases[0]), 6)

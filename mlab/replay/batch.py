@@ -20,7 +20,7 @@ from mlab.replay.events import Events, Flat, Log, Open
 from mlab.replay.exits import Levels
 from mlab.replay.path import Path
 
-EVENTS = 20_000  # that are kept before they are handed on
+EVENTS = 40_000  # that are kept before they are handed on: few enough to stay in the processor's cache
 
 
 class Walk:
