@@ -18,6 +18,7 @@ from mlab.model.ladder import Array
 FINEST = 0.0005  # distance of neighbouring nodes of u, as a share, that is not halved any more
 KEPT = 8  # patterns that a half inherits, and that are priced as ladders
 LIGHT = 1e-3  # weight below which a pattern does not count
+SEPARATES = 2.0  # times the share of all disagreement that is at one step: what a cut of its growth may gain of the gap
 SURE = 0.01  # weight of the patterns that must disagree on a kind of growth for a cut between kinds
 
 
@@ -63,8 +64,8 @@ def _cut(terms: Terms, node: Bounded, best: float, weights: Array, patterns: Pat
     by_largest, by_mean = _losses(terms, node, weights, patterns)
     left = max(rest - by_largest - by_mean, 0.0)
     by_grid = min(left, node.found.slack)
-    step = _growth_to_cut(weights, patterns)
-    by_growth = left - by_grid if step is not None else 0.0
+    step, part = _growth_to_cut(weights, patterns)
+    by_growth = min(1.0, SEPARATES * part) * (left - by_grid) if step is not None else 0.0
     most = max(by_largest, by_mean, by_grid, by_growth)
     if by_grid == most or (step is None and max(by_largest, by_mean) < 0.1 * rest):
         return [box] if node.ratio > FINEST else [], node.ratio / 2.0
@@ -96,8 +97,8 @@ def _cut_mean(box: Box) -> list[Box]:
     return [replace(box, mean=(least, box.middle)), replace(box, mean=(box.middle, most))]
 
 
-def _growth_to_cut(weights: Array, patterns: Patterns) -> int | None:
-    """The step on which the patterns disagree most, as far as it moves volume; None where they agree."""
+def _growth_to_cut(weights: Array, patterns: Patterns) -> tuple[int | None, float]:
+    """The step on which the patterns disagree most, as far as it moves volume; None where they agree. And its share."""
     log = np.log(patterns.growth)
     spread = (log - (log @ weights)[:, None]) ** 2 @ weights
     held = np.cumsum(np.concatenate((np.ones((1, len(patterns))), np.cumprod(patterns.growth, axis=0))), axis=0)
@@ -105,7 +106,7 @@ def _growth_to_cut(weights: Array, patterns: Patterns) -> int | None:
     disagree = 1.0 - np.max([(patterns.kind == kind) @ weights for kind in range(3)], axis=0)
     value = spread * moves + 1e-3 * disagree
     step = int(value.argmax())
-    return step if value[step] > 1e-8 else None
+    return (step if value[step] > 1e-8 else None), float(value[step] / max(value.sum(), 1e-300))
 
 
 def _cut_growth(terms: Terms, box: Box, step: int, weights: Array, patterns: Patterns) -> list[Box]:
