@@ -215,6 +215,16 @@ def test_no_best_known_ladder_scores_below_its_cell(row: dict[str, Any]) -> None
     assert 0.0 < prover.lower <= scores(indent, volume, space.objective)[0]
 
 
+@pytest.mark.parametrize("row", [row for row in KNOWN if row["num_orders"] <= 10], ids=lambda row: row["need"])
+def test_a_better_ladder_that_is_not_known_is_never_cut_off(
+    row: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Prover, "_try", lambda *_: None)  # nor is it met
+    prover = Prover(target(row), within_pct=0.1)
+    prover.advance(1.01 * row["best_J"], boxes=60)
+    assert 0.9 * row["best_J"] < prover.lower <= row["best_J"] * (1.0 + 1e-12)
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_no_random_ladder_scores_below_its_cell(kind: tuple[Any, ...]) -> None:
     random = np.random.default_rng(11)
