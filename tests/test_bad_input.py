@@ -497,7 +497,7 @@ YAML_JUNK = (
     | st.lists(st.sampled_from([*NAMES, *SYNTAX]), max_size=30).map("".join)
 )
 
-generated = pytest.mark.parametrize("examples", [100, pytest.param(2_000, marks=pytest.mark.soak)])
+generated = pytest.mark.parametrize("examples", [200, pytest.param(2_000, marks=pytest.mark.soak)])
 """How many cases are made up: enough to notice something, or to find nearly all."""
 
 

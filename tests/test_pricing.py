@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -46,35 +46,43 @@ def needs(indent: Array, volume: Array, sizing: str, need: str) -> Array:
 
 def general(indent: Array, volume: Array, objective: Objective, gaps: Gaps) -> float:
     """The least score that SLSQP finds for one ladder's volumes, beginning with equal gaps."""
-
-    def score(gap: Array) -> float:
-        return float(scores(np.concatenate([[0.0], np.cumsum(gap)])[:, None], volume[:, None], objective)[0])
-
-    def measured(gap: Array) -> Array:
-        depth = np.concatenate([[0.0], np.cumsum(gap)])
-        return needs(depth[:, None], volume[:, None], objective.sizing, objective.score.need)[:, 0]
-
-    def smooth(point: Array) -> float:
-        """The score with its maximum as a variable of its own."""
-        return score(point[:-1]) + objective.score.alpha * (point[-1] - max(0.0, float(measured(point[:-1]).max())))
-
     overlap, steps = float(indent[-1]), len(volume) - 1
+    aside = np.hstack([np.zeros((steps, 1)), 1.5e-8 * np.eye(steps)])  # as far as SLSQP itself looks for a slope
+    volumes = np.repeat(volume[:, None], steps + 1, axis=1)
+
+    @lru_cache(maxsize=1)
+    def around(gap: bytes) -> tuple[Array, Array]:
+        """Score and needs where the gaps are these, and then where each of them is a little wider."""
+        depth = np.vstack([np.zeros(steps + 1), np.cumsum(np.frombuffer(gap)[:, None] + aside, axis=0)])
+        measured = needs(depth, volumes, objective.sizing, objective.score.need)
+        return scores(depth, volumes, objective), measured
+
+    def smooth(point: Array) -> tuple[float, Array]:
+        """The score with its maximum as a variable of its own, and its slope."""
+        score, measured = around(point[:-1].tobytes())
+        rest = score - objective.score.alpha * np.maximum(0.0, measured.max(axis=0))
+        slope = np.append((rest[1:] - rest[0]) / aside.max(), objective.score.alpha)
+        return float(rest[0] + objective.score.alpha * point[-1]), slope
+
+    def slack_slope(point: Array) -> Array:
+        _, measured = around(point[:-1].tobytes())
+        return np.hstack([-(measured[:, 1:] - measured[:, :1]) / aside.max(), np.ones((steps, 1))])
+
     start = np.full(steps, overlap / steps)
     widest = overlap if gaps.most is None else gaps.most * 100.0
-    constraints: list[dict[str, Any]] = [
-        {"type": "eq", "fun": lambda point: point[:-1].sum() - overlap},
-        {"type": "ineq", "fun": lambda point: point[-1] - measured(point[:-1])},
-    ]
+    slack = {"fun": lambda point: point[-1] - around(point[:-1].tobytes())[1][:, 0], "jac": slack_slope}
+    covered = {"fun": lambda point: point[:-1].sum() - overlap, "jac": lambda _: np.append(np.ones(steps), 0.0)}
     solution = minimize(
         smooth,
-        np.append(start, measured(start).max()),
-        constraints=constraints,
+        np.append(start, around(start.tobytes())[1][:, 0].max()),
+        jac=True,
+        constraints=[{"type": "eq", **covered}, {"type": "ineq", **slack}],
         bounds=[(max(gaps.least * 100.0, 1e-6), widest)] * steps + [(0.0, None)],
         method="SLSQP",
         options={"maxiter": 500, "ftol": 1e-13},
     )
     gap = np.clip(solution.x[:-1], 1e-9, widest)
-    return score(gap * overlap / gap.sum())
+    return float(around((gap * overlap / gap.sum()).tobytes())[0][0])
 
 
 @ALL_FOUR
@@ -82,7 +90,7 @@ def general(indent: Array, volume: Array, objective: Objective, gaps: Gaps) -> f
 def test_no_general_solver_finds_better_prices(
     sizing: Sizing, need: Need, overlap: float, orders: int, ratio: float | None
 ) -> None:
-    objective, volume = goal(sizing, need), growing_volumes(orders, 2)
+    objective, volume = goal(sizing, need), growing_volumes(orders, 4)
     gaps = Gaps(0.0005, None if ratio is None else ratio * overlap / 100.0 / (orders - 1))
     indent, _ = pricing(overlap, objective, gaps).indents(volume)
     for ladder in range(volume.shape[1]):

@@ -75,7 +75,7 @@ def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
     scale = max(1.0, expected.get("max_need", 1.0), expected.get("max_need_path", 1.0))
     for path, value in theirs.items():
         if not DISCRETE & set(path):
-            assert ours[path] == pytest.approx(value, rel=1e-9, abs=1e-12 * scale), path
+            assert math.isclose(ours[path], value, rel_tol=1e-9, abs_tol=1e-12 * scale), (path, ours[path], value)
     if "diagnostics" in expected and decided(expected):
         assert found["sanity"] == expected["sanity"]
         assert found["diagnostics"]["sign_flips"] == expected["diagnostics"]["sign_flips"]
@@ -101,13 +101,13 @@ def assert_batch(indent: Array, volume: Array, given: Settings, base_price: floa
 
 
 @pytest.mark.parametrize(("sizing", "need", "wave"), KINDS)
-def test_a_thousand_ladders_match_the_scalar_route(sizing: str, need: str, wave: tuple[float, float] | None) -> None:
+def test_thousands_of_ladders_match_the_scalar_route(sizing: str, need: str, wave: tuple[float, float] | None) -> None:
     random = np.random.default_rng(20)
     given = Settings(sizing=sizing, need=need, wave=wave)
     for orders in (2, 3, 4, 5, 7, 10, 14, 20, 33):
-        assert_batch(*random_ladders(random, orders, 15), given, base_price=202.91)
+        assert_batch(*random_ladders(random, orders, 25), given, base_price=202.91)
     for orders in (60, 200):
-        assert_batch(*random_ladders(random, orders, 3), given)
+        assert_batch(*random_ladders(random, orders, 4), given)
 
 
 @settings(max_examples=60, deadline=None)
