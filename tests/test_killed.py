@@ -92,7 +92,7 @@ class Victim:
                 assert not saved or set(saved) <= crash.held(copy, log.stem), self.name
 
 
-@pytest.mark.parametrize("kills", [8, pytest.param(200, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [15, pytest.param(200, marks=pytest.mark.soak)])
 def test_a_run_killed_at_any_moment_ends_as_one_that_was_not(kills: int, uncut: Uncut, tmp_path: Path) -> None:
     moments, hits, victims, seconds = random.Random(kills), Counter[str](), 0, uncut.seconds  # noqa: S311 - as before
     while hits.total() - hits["over"] < kills or min(hits[place] for place in PLACES) == 0:
@@ -114,7 +114,7 @@ def test_a_run_killed_at_any_moment_ends_as_one_that_was_not(kills: int, uncut: 
     logging.getLogger(__name__).info("what was hit in %d runs: %s", victims, dict(hits))
 
 
-@pytest.mark.parametrize("stride", [6, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("stride", [3, pytest.param(1, marks=pytest.mark.soak)])
 def test_a_run_killed_at_a_step_of_a_commit_loses_at_most_that_batch(stride: int, uncut: Uncut, tmp_path: Path) -> None:
     first = uncut.steps.index("INSERT INTO trials")
     begin = max(i for i, name in enumerate(uncut.steps[:first]) if name == "BEGIN IMMEDIATE")

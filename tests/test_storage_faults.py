@@ -229,7 +229,7 @@ def whole_pages(tmp_path_factory: pytest.TempPathFactory) -> int:
         return int(connection.execute("PRAGMA page_count").fetchone()[0])
 
 
-@pytest.mark.parametrize("sizes", [2, pytest.param(100, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("sizes", [3, pytest.param(100, marks=pytest.mark.soak)])
 def test_a_run_whose_database_may_not_grow_ends_and_goes_on_when_it_may(
     sizes: int, whole_pages: int, expected: Outcome, tmp_path: Path
 ) -> None:
@@ -241,8 +241,7 @@ def test_a_run_whose_database_may_not_grow_ends_and_goes_on_when_it_may(
             assert "the disk is full; free some space" in attempt(state, limit), limit
         batches.add(saved(state))
         assert finished(state) == expected, limit
-    assert min(batches) == 0
-    assert max(batches) >= 4
+    assert {0, 5} <= batches, "from nothing to all but the last batch"
 
 
 # A small disk, and one that is read-only: mounts of a process of its own
@@ -289,7 +288,7 @@ def _on_a_small_disk(root: Path, kilobytes: int) -> tuple[list[str], int, Outcom
     return lines, saved(state), finished(state, processes=HERE)
 
 
-@pytest.mark.parametrize("sizes", [2, pytest.param(40, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("sizes", [3, pytest.param(40, marks=pytest.mark.soak)])
 def test_a_run_on_a_disk_that_fills_up_ends_and_goes_on_when_there_is_room(
     sizes: int, expected: Outcome, tmp_path: Path
 ) -> None:
