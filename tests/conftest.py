@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
 from mlab.core.events import recorder
+from mlab.core.loading import uncollected
 from mlab.core.state import State
 from mlab.model import annealing
+from mlab.report import plots
 from mlab.store import Store
 from tests import runs
 from tests.pace import SMALLER
@@ -29,6 +31,13 @@ def quick() -> Iterator[None]:
     """The searches of this process are short ones, for a file of tests of everything around them."""
     with mock.patch.multiple(annealing, **SMALLER):
         yield
+
+
+@pytest.fixture
+def sketches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ladders, fronts and cells are drawn as empty sheets, where pictures are delivered and nobody looks at them."""
+    for name in ("ladder_plot", "front_plot", "cells_plot"):
+        monkeypatch.setattr(plots, name, lambda _: plots.empty_figure(9.6, 5.4))
 
 
 @pytest.fixture
@@ -72,6 +81,13 @@ def prefect_url(common: Path) -> Iterator[str]:
 def prefect_database(common: Path) -> Path:
     """The database of that server."""
     return State(common / "shown").prefect_database
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is loaded with the tests is not searched for garbage, as in the product."""
+    with uncollected():
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -25,7 +25,7 @@ from tests import runs
 from tests.mlflow_server import Fault, Server, always, serving
 from tests.runs import Watch
 
-pytestmark = pytest.mark.usefixtures("quick")
+pytestmark = pytest.mark.usefixtures("quick", "sketches")
 
 NUMBERS = 2 * 2 * 11
 """What a tiny run has for MLflow."""

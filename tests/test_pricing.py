@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
 
 from mlab.model.ladder import Array, Need, Sizing
 from mlab.model.limits import Gaps
@@ -46,6 +45,8 @@ def needs(indent: Array, volume: Array, sizing: str, need: str) -> Array:
 
 def general(indent: Array, volume: Array, objective: Objective, gaps: Gaps) -> float:
     """The least score that SLSQP finds for one ladder's volumes, beginning with equal gaps."""
+    from scipy.optimize import minimize  # noqa: PLC0415 - slow to load, and of the tests only these need it
+
     overlap, steps = float(indent[-1]), len(volume) - 1
     aside = np.hstack([np.zeros((steps, 1)), 1.5e-8 * np.eye(steps)])  # as far as SLSQP itself looks for a slope
     volumes = np.repeat(volume[:, None], steps + 1, axis=1)

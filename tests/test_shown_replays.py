@@ -27,7 +27,8 @@ SECONDS = 180
 def test_it_is_a_task_with_its_progress_and_numbers_and_pictures_of_each_cell(tmp_path: Path, prefect_url: str) -> None:
     state = runs.furnish(State(tmp_path / "state"))
     command = command_line("--json", overrides=CONFIG)
-    with runs.python(*command, state=state.root, PREFECT_API_URL=prefect_url) as process:
+    servers = {"PREFECT_API_URL": prefect_url, "MLAB_MODE": "offline"}
+    with runs.python(*command, state=state.root, **servers) as process:
         out, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 0, err.decode()
     answer = json.loads(out)
@@ -45,7 +46,7 @@ def test_it_is_a_task_with_its_progress_and_numbers_and_pictures_of_each_cell(tm
 
         def told() -> list[object]:
             mlflow = MlflowClient(f"sqlite:///{state.mlflow_database}")
-            parent = mlflow.get_run(run.mlflow_run_id)
+            parent = mlflow.get_run(str(runs.stored(store, run.run_id).mlflow_run_id))
             children = mlflow.search_runs(
                 [parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"
             )

@@ -31,7 +31,7 @@ from mlab.tracking.publisher import follow, publish_pending
 from tests import runs
 from tests.runs import ROOT, Watch
 
-pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quick")]
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quick", "sketches")]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def mlflow(state: State) -> MlflowClient:
 
 @pytest.fixture(scope="module")
 def done(state: State, store: Store) -> str:
-    """A run that is completed and delivered."""
+    """A run that is completed and delivered, pictures and all."""
     run_id = runs.searched(state, store)
     follow(state, run_id)
     return run_id
