@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from unittest import mock
@@ -52,8 +53,19 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[State]:
     recorder.close()
 
 
+@pytest.fixture(scope="session")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database in which nothing is stored: a copy of it is there at once."""
+    path = tmp_path_factory.mktemp("tables") / "experiments.db"
+    Store.open(path).close()
+    return path
+
+
 @pytest.fixture
-def store(state: State) -> Iterator[Store]:
+def store(state: State, tables: Path) -> Iterator[Store]:
+    if not state.database.exists():
+        state.root.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tables, state.database)
     with Store.open(state.database) as opened:
         yield opened
 

@@ -196,7 +196,7 @@ FURNITURE = ROOT / ".pytest_cache" / f"mlflow-{version('mlflow')}-prefect-{versi
 
 
 def furnish(state: State) -> State:
-    """Put new databases of Prefect and MLflow into a state folder: making them takes 15 s, so they are made once."""
+    """Put new databases into a state folder: to make those of Prefect and MLflow takes 15 s, so they are made once."""
     FURNITURE.mkdir(parents=True, exist_ok=True)
     with (FURNITURE / "lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -212,6 +212,7 @@ def furnish(state: State) -> State:
             new.root.rename(made.root)
         if not state.mlflow_database.exists():
             shutil.copytree(made.root, state.root, dirs_exist_ok=True)
+    Store.open(state.database).close()  # and our own tables
     return state
 
 

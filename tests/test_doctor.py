@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 from base64 import b64encode
@@ -23,21 +24,28 @@ from mlab.core.state import State
 from mlab.store import Store
 from mlab.tracking.publisher import follow
 from tests import runs
-from tests.mlflow_server import serving
 from tests.test_cli import crashed, mlab
 
 pytestmark = pytest.mark.usefixtures("quick")
 
 
-@pytest.fixture
-def run_id(state: State) -> str:
-    """A completed run of which MLflow knows everything."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[State, str]:
+    """A completed run of which MLflow knows everything, and its id."""
+    state = State(tmp_path_factory.mktemp("made"))
     with Store.open(state.database) as store:
         run_id = runs.searched(state, store)
         run = runs.stored(store, run_id)
         store.delivered([key for key, _, _ in store.owed(run.exp_id)])
         store.delivered_ending(run)
-    return run_id
+    return state, run_id
+
+
+@pytest.fixture
+def run_id(made: tuple[State, str], state: State) -> str:
+    """The same run, for one test."""
+    shutil.copytree(made[0].root, state.root)
+    return made[1]
 
 
 # The doctor
@@ -226,22 +234,7 @@ def test_the_doctor_asks_prefect_what_needs_the_password(
 
 
 @pytest.mark.integration
-def test_the_doctor_asks_mlflow_what_a_delivery_asks(
-    state: State, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    with serving(tmp_path) as server:
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url.replace("//", "//me:hunter2@"))
-        (found,) = (one for one in doctor.examine(state) if one.name == "MLFLOW_TRACKING_URI")
-        assert (found.found.rpartition(" ")[2], found.remedy) == ("answers", "")
-
-        server.fault, server.hit = "403", lambda path: path != "/health"  # a name that it was not told of
-        (found,) = (one for one in doctor.examine(state) if one.name == "MLFLOW_TRACKING_URI")
-        assert "does not serve: 403 Invalid Host header" in found.found
-        assert "mend that server" in found.remedy
-        assert "hunter2" not in found.found
-
-
-@pytest.mark.integration
+@pytest.mark.usefixtures("sketches")
 def test_an_offline_run_starts_nothing_and_is_delivered_later_each_metric_once(
     state: State, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,6 +265,7 @@ def test_an_offline_run_starts_nothing_and_is_delivered_later_each_metric_once(
 
 
 @pytest.mark.integration
+@pytest.mark.usefixtures("sketches")
 def test_sync_delivers_what_is_pending_once_mlflow_is_there(
     state: State, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

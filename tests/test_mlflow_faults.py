@@ -12,6 +12,7 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
+from mlab.cli import doctor
 from mlab.core.events import recorder
 from mlab.core.lock import Taken
 from mlab.core.state import State
@@ -342,6 +343,21 @@ def test_a_run_that_is_resumed_while_its_old_ending_is_delivered_is_followed_to_
     numbers = {(cell, key, step) for cell, key, step, _ in server.points(run_id)}
     assert numbers >= {(cell, key, step) for cell, key, step, _ in whole}  # and the summary of the first ending
     assert all(times == 1 for *_, times in server.points(run_id))
+
+
+@pytest.mark.integration
+def test_the_doctor_asks_mlflow_what_a_delivery_asks(
+    state: State, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url.replace("//", "//me:hunter2@"))
+    (found,) = (one for one in doctor.examine(state) if one.name == "MLFLOW_TRACKING_URI")
+    assert (found.found.rpartition(" ")[2], found.remedy) == ("answers", "")
+
+    server.fault, server.hit = "403", lambda path: path != "/health"  # a name that it was not told of
+    (found,) = (one for one in doctor.examine(state) if one.name == "MLFLOW_TRACKING_URI")
+    assert "does not serve: 403 Invalid Host header" in found.found
+    assert "mend that server" in found.remedy
+    assert "hunter2" not in found.found
 
 
 # MLflow's own database

@@ -132,7 +132,7 @@ def test_however_a_run_is_cut_it_ends_at_once_and_goes_on_with_any_number_of_wor
     assert "Traceback" not in run.err
     assert gone(workers)
 
-    with run.command(workers=2, plain=True) as process:
+    with run.command(workers=3, plain=True) as process:
         workers = run.until_searching(process)
         os.kill(min(workers), signal.SIGKILL)
         status, answer = run.ended(process)
