@@ -110,13 +110,17 @@ class Browser:
     shown: Shown
 
     def open(self, address: str) -> None:
-        """Show a page."""
+        """Show a page as to one who comes from elsewhere: all of MLflow's program is loaded anew."""
         visit(self.page, address)
+
+    def follow(self, address: str) -> None:
+        """Show a page as to one who is on another of MLflow's."""
+        self.page.goto(address)
 
     def compare(self, chosen: list[Run]) -> None:
         """Show the comparison of some runs, which MLflow opens for those that are ticked."""
         ids = ",".join(f'"{run.info.run_id}"' for run in chosen)
-        self.open(f'{self.shown.pages.mlflow}/#/compare-runs?runs=[{ids}]&experiments=["{self.shown.experiment}"]')
+        self.follow(f'{self.shown.pages.mlflow}/#/compare-runs?runs=[{ids}]&experiments=["{self.shown.experiment}"]')
 
     def columns(self) -> list[str]:
         """The head of the table of runs, from the left to the right."""
@@ -160,7 +164,7 @@ def test_cells_are_a_view_of_their_own_sorted_so_that_the_same_cells_of_two_runs
 @needs_chromium
 @pytest.mark.integration
 def test_the_best_ladders_of_two_runs_stand_beside_each_other(shown: Shown, browser: Browser) -> None:
-    browser.open(f"{shown.pages.experiment(shown.experiment)}&compareRunsMode=ARTIFACT")
+    browser.follow(f"{shown.pages.experiment(shown.experiment)}&compareRunsMode=ARTIFACT")
 
     expect(browser.page.get_by_text("10 % x 4, rank 1", exact=True)).to_be_visible()
     for run in shown.cells[:2]:
@@ -171,7 +175,7 @@ def test_the_best_ladders_of_two_runs_stand_beside_each_other(shown: Shown, brow
 @pytest.mark.integration
 def test_a_run_says_what_it_found_and_leads_to_its_report_and_to_prefect(shown: Shown, browser: Browser) -> None:
     run = shown.parents[0]
-    browser.open(shown.pages.mlflow_run(run.info.run_id))
+    browser.follow(shown.pages.mlflow_run(run.info.run_id))
 
     expect(browser.page.get_by_text("What covering more costs")).to_be_visible()
     flow = browser.page.get_by_role("link", name="Prefect flow run")
@@ -179,8 +183,9 @@ def test_a_run_says_what_it_found_and_leads_to_its_report_and_to_prefect(shown: 
     address = browser.page.get_by_role("link", name="report of the run").get_attribute("href")
     assert address is not None
     report = browser.page.frame_locator("iframe")
-    for place in (shown.pages.report(run.info.run_id), address):  # from Prefect, which knows no experiment; from here
-        browser.open(place)
+    # From here; from Prefect, which knows no experiment.
+    for show, place in ((browser.follow, address), (browser.open, shown.pages.report(run.info.run_id))):
+        show(place)
         expect(report.get_by_text(f"run {run.data.tags['run_id']}", exact=True)).to_be_visible()
     report.get_by_role("link", name="Config").click()
     expect(report.get_by_role("heading", name="Config")).to_be_in_viewport()
