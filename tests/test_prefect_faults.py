@@ -176,7 +176,7 @@ def struck(blow: signal.Signals, server: Server) -> Callable[[Run], None]:
 
     def then(run: Run) -> None:
         run.until_prefect_knows_it()
-        assert run.stored().status == "RUNNING"
+        runs.wait_until(lambda: run.stored().status == "RUNNING")
         server.process.send_signal(blow)
 
     return then
