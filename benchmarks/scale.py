@@ -28,7 +28,13 @@ from mlab.search.study import Study
 from mlab.store import Store
 
 MILLIONS = 10
-ONE_CELL = ("ladder.overlap_pct=20", "ladder.num_orders=20", "search.max_batches=10000", "search.patience=10000")
+ONE_CELL = (
+    "ladder.overlap_pct=20",
+    "ladder.num_orders=20",
+    "search.max_batches=10000",
+    "search.patience=10000",
+    "search.miss_chance=0",
+)
 GRID = (
     "ladder.overlap_pct={min: 10, max: 40, step: 10}",
     "ladder.num_orders={min: 10, max: 20, step: 5}",

@@ -1,7 +1,7 @@
 """How much sooner several workers are done than one, and that they find the same: ``python -m benchmarks.workers``.
 
-Whole commands, ``python -m flows.run`` with one worker and with two in turn, on the default budget of 15 cells. Both
-cores have to be free of anything else: what uses one of them leaves two workers no faster than one.
+Whole commands, ``python -m flows.run`` with one worker and with two in turn, on the default budget of 15 cells; with
+MLflow's publisher, which is a process, too, and without. Both cores have to be free of anything else.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +26,14 @@ from mlab.store import Store
 GRID = ("ladder.overlap_pct=[10, 15, 20, 25, 30]", "ladder.num_orders=[5, 10, 15]")
 
 
-def measured(workers: int) -> Json:
+MODES = {"with MLflow": (), "offline": ("--offline",)}
+
+
+def measured(mode: str, workers: int) -> Json:
     """One run in a state folder of its own: its seconds, and a hash over all that it found, in order."""
     with tempfile.TemporaryDirectory() as folder:
         state = State(Path(folder))
-        command = [sys.executable, "-m", "flows.run", "--json", "--workers", str(workers)]
+        command = [sys.executable, "-m", "flows.run", "--json", "--workers", str(workers), *MODES[mode]]
         command += [part for field in GRID for part in ("--set", field)]
         began = time.perf_counter()
         answer = subprocess.run(  # noqa: S603 - our own module
@@ -38,6 +42,7 @@ def measured(workers: int) -> Json:
         seconds = time.perf_counter() - began
         run = json.loads(answer.stdout)
         return {
+            "mode": mode,
             "workers": workers,
             "cells": len(run["cells"]),
             "search s": run["elapsed_s"],
@@ -63,20 +68,25 @@ def fingerprint(state: State, run_id: str) -> str:
     return hashlib.sha256(json.dumps([trials, results]).encode()).hexdigest()
 
 
-def main() -> None:
-    """Print and record the ratios; an argument sets the number of pairs, 3 unless given."""
-    pairs = int(sys.argv[1] if len(sys.argv) > 1 else 3)
-    rows = [measured(workers) for _ in range(pairs) for workers in (1, 2)]
-    show(f"One and two workers in turn, {os.cpu_count()} cores", [row | {"found": row["found"][:12]} for row in rows])
-    ratios = {
+def ratios(rows: Sequence[Json]) -> Json:
+    """How many times sooner two workers are done, of rows in which one and two take turns."""
+    return {
         f"{name} ratio": float(
             np.median([one[f"{name} s"] / two[f"{name} s"] for one, two in zip(rows[::2], rows[1::2], strict=True)])
         )
         for name in ("search", "command")
     }
-    summary = {**ratios, "same results": len({row["found"] for row in rows}) == 1}
-    show("Median over the pairs", [summary])
-    save("workers", {"pairs": pairs, **summary, "rows": rows})
+
+
+def main() -> None:
+    """Print and record the ratios; an argument sets the number of pairs, 3 unless given."""
+    pairs = int(sys.argv[1] if len(sys.argv) > 1 else 3)
+    rows = [measured(mode, workers) for _ in range(pairs) for mode in MODES for workers in (1, 2)]
+    show(f"One and two workers in turn, {os.cpu_count()} cores", [row | {"found": row["found"][:12]} for row in rows])
+    summary = [{"mode": mode, **ratios([row for row in rows if row["mode"] == mode])} for mode in MODES]
+    same = len({row["found"] for row in rows}) == 1
+    show(f"Median over the pairs; same results: {same}", summary)
+    save("workers", {"pairs": pairs, "same results": same, "ratios": summary, "rows": rows})
 
 
 if __name__ == "__main__":

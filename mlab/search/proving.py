@@ -15,10 +15,11 @@ from mlab.store import Store
 if TYPE_CHECKING:
     from mlab.model.bound import Prover
 
-ORDERS_A_BOX = 320
-"""A box for so many orders refined, trials times orders, takes about a tenth of what refining them does.
+ORDERS_A_BOX = 1000
+"""A box for so many orders refined, trials times orders, takes at most about a tenth of what refining them does.
 
-In processor time: 5 % at 3 orders, 11 % at 5, 7 % at 10 and 15, 8 % at 20, 11 % at 30, 9 % at 40, 14 % at 60.
+In processor time, of 60 to 480 trials: 12 % at 3 orders, 7 to 9 % at 5 to 30, 12 % at 40 and 60; the first twelve boxes
+of a cell take the most.
 """
 
 
