@@ -32,7 +32,7 @@ from mlab.model.bound.compiled import loops
 from mlab.model.bound.grid import Grid, grid
 from mlab.model.bound.lagrangian import NU, TAU, Box, Lagrangian, Tangent, start
 from mlab.model.bound.needs import Cost
-from mlab.model.bound.programme import _drops, backward
+from mlab.model.bound.programme import backward, drops
 from mlab.model.bound.terms import Terms, narrowed
 
 KERNEL = Path(__file__).with_name("bound_kernel.c")
@@ -69,7 +69,7 @@ def kernel(folder: Path) -> Callable[[Lagrangian, Grid], float]:
         over = lagrangian.over
         weights = [lagrangian.factor, lagrangian.own, lagrangian.price, lagrangian.average, over, over]
         tables = [np.stack(weights, axis=1), low, nodes.u, nodes.step, nodes.cost, nodes.share, nodes.g]
-        tables += [_drops(lagrangian, nodes), nodes.windows, lagrangian.wave, nodes.most_growth]
+        tables += [drops(lagrangian, nodes), nodes.windows, lagrangian.wave, nodes.most_growth]
         tables.append(nodes.asked.spread(nodes.asked.most))
         held = [np.ascontiguousarray(table) for table in tables]
         return float(compiled(ctypes.byref(setting), *(ctypes.c_void_p(table.ctypes.data) for table in held)))

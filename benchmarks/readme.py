@@ -9,9 +9,8 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from statistics import median
 
-from benchmarks.quality import SIZES
+from benchmarks.quality import SIZES, proved_within_pct
 from benchmarks.record import saved
 
 ROOT = Path(__file__).parents[1]
@@ -21,7 +20,6 @@ PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("search
 
 def quality() -> list[str]:
     """Gaps of the default search by number of orders, and how near to the best possible the best known is proved."""
-    near = saved("bound")["proved"]
     heads = (
         "orders",
         "cells",
@@ -45,7 +43,7 @@ def quality() -> list[str]:
             _number(group["CPU s"]),
             _number(group["s to 1 %"]),
             _number(group["s to 0.1 %"]),
-            _percent(median(row["within %"] for row in near if row["orders"] in SIZES[group["orders"]])),
+            _percent(proved_within_pct(SIZES[group["orders"]])),
         )
         for group in saved("quality")["groups"]
     ]

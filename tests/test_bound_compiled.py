@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mlab.model.bound import Prover, compiled, loops
+from mlab.model.bound import Prover, compiled, factors, loops
 from mlab.model.bound.grid import FAR, grid
 from mlab.model.bound.lagrangian import Lagrangian
 from mlab.model.bound.needs import least
@@ -104,3 +106,8 @@ def test_a_loop_is_compiled_where_nothing_can_be_kept() -> None:
 def test_without_numba_arrays_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numba", None)  # as if it were not installed
     assert compiled.loops.__wrapped__() is None
+
+
+def test_loops_that_were_compiled_with_other_formulas_are_not_taken_for_these() -> None:
+    text = Path(factors.__file__).read_bytes()
+    assert hashlib.sha256(text).hexdigest().startswith(loops.FORMULAS), "factors.py has changed: write its digest there"

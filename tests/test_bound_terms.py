@@ -34,7 +34,7 @@ from mlab.model.bound.lagrangian import (
 from mlab.model.bound.needs import Cost, least
 from mlab.model.bound.nodes import Nodes, most_growth
 from mlab.model.bound.patterns import Patterns, judged
-from mlab.model.bound.programme import Pass, _bend_of_needs, _blended, _dip, _drops, _least_ahead, backward
+from mlab.model.bound.programme import Pass, _bend_of_needs, _blended, backward, dip, drops, least_ahead
 from mlab.model.bound.prover import Prover
 from mlab.model.bound.terms import Terms, narrowed
 from mlab.model.bound.through import _before, tightened
@@ -397,13 +397,13 @@ def test_costs_between_nodes_of_u_do_not_dip_below_the_parabola(
         x[NU] *= random.choice([0.0, 1.0])
         box = whole_box(terms, top, tangent=Tangent((15.0, 9.0)))
         lagrangian = Lagrangian.of(terms, box, x)
-        drops = _drops(lagrangian, nodes)
+        below = drops(lagrangian, nodes)
         for j in range(terms.steps):
             u, need = nodes.u[j], top * random.random(terms.steps)
             middle = (u[1:] + u[:-1]) / 2.0
             before = random.choice([nodes.g[j, 0], nodes.g[j, -1]])
             ends, inner = (bent(lagrangian, growth, need, j, at, before) for at in (u, middle))
-            dip = ((ends[1:] + ends[:-1]) / 2.0 - inner) / drops[j]
+            dip = ((ends[1:] + ends[:-1]) / 2.0 - inner) / below[j]
             worst = max(worst, float(dip.max()))
     assert worst <= 1.0 + 1e-6
     assert worst >= (0.7 if weights.get("gamma") else 0.15)
@@ -416,7 +416,7 @@ def test_the_least_of_a_cell_is_that_of_its_parabola() -> None:
         drop, (low, high) = abs(drop) + 1e-6, np.sort(random.random(2))
         place = np.linspace(low, high, 2_001)
         parabola = left + place * rise - 4.0 * drop * place * (1.0 - place)
-        found = float(_dip(np.array([left]), np.array([rise]), drop, low, high)[0])
+        found = float(dip(np.array([left]), np.array([rise]), drop, low, high)[0])
         assert parabola.min() - 1e-5 <= found <= parabola.min() + 1e-12
 
 
@@ -428,7 +428,7 @@ def test_the_least_ahead_is_over_all_that_growths_reach_and_no_more() -> None:
     nodes = grid(terms, windows, 0.06)
     for j in range(1, terms.steps):
         costs = 0.1 * random.normal(size=(nodes.u.shape[1], 3, 2))
-        found = _least_ahead(costs, 0.05, nodes, j)
+        found = least_ahead(costs, 0.05, nodes, j)
         for i, kind in product(range(0, nodes.u.shape[1], 3), range(3)):
             low, high = windows[j, kind]
             u = np.linspace((1.0 + nodes.u[j - 1, i]) / high, (1.0 + nodes.u[j - 1, i]) / low, 4_001)
@@ -684,7 +684,7 @@ def played(lagrangian: Lagrangian, nodes: Grid, done: Pass, gap: float) -> Itera
     """The programme as a game, move by move: by order and kind the growths whose excess in all is within the gap."""
     before = {(0, 0, 0): 0.0}  # least excess by node, kind and node of G
     for j, costs in enumerate(done.costs):
-        drop = float(_drops(lagrangian, nodes)[j])
+        drop = float(drops(lagrangian, nodes)[j])
         after: dict[tuple[int, int, int], float] = {}
         for (node, last, at), excess in before.items():
             held = 1.0 + nodes.u[j - 1, node] if j else 1.0

@@ -22,6 +22,9 @@ except ImportError:  # nothing is compiled then: tests run the loops as they sta
     numba = None
 
 FAR = 1e100  # as in the grid
+FORMULAS = (
+    "1d4956fb87161652"  # digest of factors.py: what is compiled is kept for as long as this file alone stays as it is
+)
 
 Cells: TypeAlias = NDArray[np.int64]
 Weights: TypeAlias = tuple[float, float, float, float, float]  # of ln f, ln(1 + c), price and average; and the ratio
@@ -98,7 +101,7 @@ def convex(
 
 @jit
 def dip(left: float, right: float, drop: float, low: float, high: float) -> float:
-    """As ``_dip`` of programme."""
+    """As ``dip`` of programme."""
     rise = right - left
     place = min(max(rise * (-0.125 / drop) + 0.5, low), high)
     return ((place - 1.0) * (4.0 * drop) + rise) * place + left
@@ -126,7 +129,7 @@ def table(costs: Array, drop: float, whole: Array) -> None:
 def ahead(
     costs: Array, whole: Array, drop: float, ends: tuple[Cells, Array, Array, Cells], closed: Array, nearest: Array
 ) -> None:
-    """Fills the least cost that growths lead to from each node before, as ``_least_ahead``; costs are (N, C, G)."""
+    """Fills the least cost that growths lead to from each node before, as ``least_ahead``; costs are (N, C, G)."""
     left, low, high, between = ends
     _, kinds, size = costs.shape
     rows, least = costs.reshape(-1), whole.reshape(-1)
@@ -146,7 +149,7 @@ def ahead(
 
 @jit
 def after(nearest: Array, wave: Array, found: Array) -> None:
-    """Fills the least over the next kind, for each kind before it, as ``_after``."""
+    """Fills the least over the next kind, for each kind before it, as ``least_of_kinds``."""
     for before in range(len(wave)):
         to = found[before].reshape(-1)
         for kind in range(len(wave)):

@@ -31,7 +31,7 @@ def backward(lagrangian: Lagrangian, grid: Grid) -> Pass:
     """The bound: no ladder of the box whose growths lie in the grid's windows scores below it."""
     terms = lagrangian.terms
     own = _own_costs(lagrangian, grid)
-    drop = _drops(lagrangian, grid)
+    drop = drops(lagrangian, grid)
     costs = np.empty((*own.shape, grid.g.shape[1]))
     first = _filled(costs, own, drop, lagrangian.wave, grid)
     scale = lagrangian.scale + float(np.abs(own).max(axis=(1, 2)).sum()) + float(np.abs(grid.g).max())
@@ -48,7 +48,7 @@ def _own_costs(lagrangian: Lagrangian, grid: Grid) -> Array:
     return own
 
 
-def _drops(lagrangian: Lagrangian, grid: Grid) -> Array:
+def drops(lagrangian: Lagrangian, grid: Grid) -> Array:
     """How far below a straight line the costs may lie between two nodes of u, at most, shape (K,). B15."""
     bend = grid.bend + lagrangian.x[NU] + _bend_of_needs(lagrangian, grid.u[:, 0])
     return np.asarray(np.maximum(bend * np.expm1(grid.step[:, 0]) ** 2 / 8.0, FLAT))  # B15
@@ -80,25 +80,25 @@ def _filled(costs: Array, own: Array, drop: Array, wave: Array, grid: Grid) -> f
         return float(faster.filled(costs, own, last, drop, wave, ways, (chord.left, chord.part)))
     np.add(own[-1][..., None], last[:, None], out=costs[-1])
     for j in range(len(costs) - 1, 0, -1):
-        ahead = _after(_least_ahead(costs[j], drop[j], grid, j), wave)
+        ahead = least_of_kinds(least_ahead(costs[j], drop[j], grid, j), wave)
         np.add(own[j - 1][..., None], _blended(ahead, grid, j - 1), out=costs[j - 1])
-    return float(_least_ahead(costs[0], drop[0], grid, 0)[:, 0, 0].min())
+    return float(least_ahead(costs[0], drop[0], grid, 0)[:, 0, 0].min())
 
 
-def _least_ahead(costs: Array, drop: float, grid: Grid, j: int) -> Array:
+def least_ahead(costs: Array, drop: float, grid: Grid, j: int) -> Array:
     """The least cost that growths of each kind lead to from each node before: (C, N, G) of costs (N, C, G). B16."""
     reach, shape, size = grid.reach, costs.shape, costs.shape[1]
     rows = costs.reshape(-1, shape[2])
     rise = rows[size:] - rows[:-size]
     whole = np.empty((reach.levels[j], *shape))
-    whole[0, :-1] = _dip(rows[:-size], rise, drop, 0.0, 1.0).reshape(-1, *shape[1:])
+    whole[0, :-1] = dip(rows[:-size], rise, drop, 0.0, 1.0).reshape(-1, *shape[1:])
     whole[0, -1] = FAR
     for level in range(1, len(whole)):
         half = 2 ** (level - 1)
         count = shape[0] - 2 * half
         np.minimum(whole[level - 1, :count], whole[level - 1, half : half + count], out=whole[level, :count])
     left = reach.left[j]
-    parts = _dip(
+    parts = dip(
         rows.take(left, axis=0), rise.take(left, axis=0), drop, reach.low[j][..., None], reach.high[j][..., None]
     )
     between = whole.reshape(-1, shape[2]).take(reach.between[j], axis=0)
@@ -108,7 +108,7 @@ def _least_ahead(costs: Array, drop: float, grid: Grid, j: int) -> Array:
     return np.asarray(nearest)
 
 
-def _dip(left: Array, rise: Array, drop: float, low: Array | float, high: Array | float) -> Array:
+def dip(left: Array, rise: Array, drop: float, low: Array | float, high: Array | float) -> Array:
     """Least of the parabola that no cost goes below, between ``low`` and ``high`` of a cell. B16."""
     place = rise * (-0.125 / drop)
     place += 0.5
@@ -122,7 +122,7 @@ def _dip(left: Array, rise: Array, drop: float, low: Array | float, high: Array 
     return np.asarray(value)
 
 
-def _after(nearest: Array, wave: Array) -> Array:
+def least_of_kinds(nearest: Array, wave: Array) -> Array:
     """The least over the next kind, for each kind of growth before it; both (C, N, G). B3."""
     ahead = nearest[0] + wave[:, 0, None, None]
     for kind in range(1, len(wave)):

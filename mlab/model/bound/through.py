@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mlab.model.bound.grid import FAR, Grid
 from mlab.model.bound.lagrangian import Lagrangian
-from mlab.model.bound.programme import ROUNDING, Pass, _after, _dip, _drops, _least_ahead
+from mlab.model.bound.programme import ROUNDING, Pass, dip, drops, least_ahead, least_of_kinds
 from mlab.model.bound.terms import CLOSED, WIDER
 from mlab.model.ladder import Array
 
@@ -24,11 +24,11 @@ Places = NDArray[np.int64]
 def tightened(lagrangian: Lagrangian, grid: Grid, done: Pass, level: float) -> Array:
     """Windows (K, C, 2) that hold all growths of ladders of the box that score less than ``level``. B23."""
     gap = level - done.bound + _margin(lagrangian, done)
-    drop = _drops(lagrangian, grid)
+    drop = drops(lagrangian, grid)
     windows = grid.windows.copy()
     more = np.empty(0)
     for j, costs in enumerate(done.costs):
-        nearest = _least_ahead(costs, drop[j], grid, j)
+        nearest = least_ahead(costs, drop[j], grid, j)
         before = _before(more, nearest, lagrangian.wave, grid, j)
         ways = _Ways.of(costs, drop[j], grid, j, before, before + nearest <= gap)
         ways.cut(windows[j], grid.u[j], 1.0 + grid.u[j - 1] if j else np.ones(1), gap)
@@ -51,7 +51,7 @@ def _before(more: Array, nearest: Array, wave: Array, grid: Grid, j: int) -> Arr
     reached = np.full(nearest.size, FAR)
     for node in (grid.chord.left[j - 1], grid.chord.right[j - 1]):  # B14
         np.minimum.at(reached, node.ravel(), more.ravel())
-    reached = reached.reshape(nearest.shape) - _after(nearest, wave)
+    reached = reached.reshape(nearest.shape) - least_of_kinds(nearest, wave)
     return np.asarray((reached[:, None] + wave[:, :, None, None]).min(axis=0))  # B3
 
 
@@ -76,10 +76,10 @@ class _Ways:
         ends = grid.reach.left[j][:, kind, node] // kinds
         first, last = int(ends.min()), int(ends.max()) + 1
         rise = costs[1:] - costs[:-1]
-        excess = _dip(costs[first:last], rise[first:last], drop, 0.0, 1.0).transpose(1, 2, 0)[kind, g]
+        excess = dip(costs[first:last], rise[first:last], drop, 0.0, 1.0).transpose(1, 2, 0)[kind, g]
         low, high = grid.reach.low[j][:, kind, node], grid.reach.high[j][:, kind, node]
         for end in (1, 0):  # B16
-            part = _dip(costs[ends[end], kind, g], rise[ends[end], kind, g], drop, low[end], high[end])
+            part = dip(costs[ends[end], kind, g], rise[ends[end], kind, g], drop, low[end], high[end])
             excess[rows, ends[end] - first] = part
         excess += before[kind, node, g][:, None]  # B23
         cell = np.arange(first, last)
