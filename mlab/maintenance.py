@@ -154,9 +154,9 @@ class Upkeep:
         for run in self._completed([*self._store.experiments(), *self._store.experiments(deleted=True)]):
             log = self._state.events(run.run_id)
             try:
-                if not event_log.is_plain(log) or log.stat().st_mtime >= before:
+                if not event_log.is_plain(log) or temporary.written(log) >= before:
                     continue
-                length = log.stat().st_size
+                length = event_log.EventLog.size(log)
                 gain = 0 if self._dry else event_log.pack(log)
                 if gain or self._dry:
                     count, size, saved = count + 1, size + length, saved + gain
@@ -177,7 +177,8 @@ class Upkeep:
         """Remove the reports of runs that are gone; not young ones, for a restored database may lack their runs."""
         before = self._now.timestamp() - DAY_S * self._policy.candidates_days
         files = [file for file in self._state.reports.glob("*.html") if RUN_ID.fullmatch(file.stem)]
-        gone = [file for file in files if file.stat().st_mtime < before and self._store.experiment(file.stem) is None]
+        old = [file for file in files if temporary.written(file) < before]
+        gone = [file for file in old if self._store.experiment(file.stem) is None]
         for file in () if self._dry else gone:
             file.unlink(missing_ok=True)
         return _removed(len(gone))

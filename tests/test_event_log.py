@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
-from mlab.core import event_log
+from mlab.core import event_log, lock
 from mlab.core.event_log import EventLog
 from mlab.core.events import Recorder
 
@@ -94,6 +95,43 @@ def test_who_packs_may_be_killed_at_any_step(log: Path, monkeypatch: pytest.Monk
     assert event_log.pack(log) > 0
     assert sorted(path.name for path in log.parent.iterdir()) == [event_log.packed(log).name]
     assert told(log) == [*ALL, "more"]
+
+
+@pytest.mark.parametrize("step", ["fsync", "rename", "unlink"])
+def test_two_may_pack_the_same_log_at_once(log: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    place: object = os if step == "fsync" else Path
+    work = getattr(place, step)
+    others: list[int] = []
+
+    def meanwhile(*arguments: object, **named: object) -> object:
+        others.append(event_log.pack(log))
+        return work(*arguments, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(place, step, meanwhile)
+        assert event_log.pack(log) > 0
+    assert others
+    assert set(others) == {0}
+    assert [path.name for path in log.parent.iterdir()] == [event_log.packed(log).name]
+    assert told(log) == ALL
+
+
+def test_who_would_pack_a_log_that_another_has_packed_leaves_what_was_begun_since(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = lock.locked
+
+    def late(file: IO[bytes], *, shared: bool) -> bool | None:
+        monkeypatch.undo()
+        event_log.pack(log)
+        append(log, "more")
+        return find(file, shared=shared)
+
+    monkeypatch.setattr(lock, "locked", late)
+    assert event_log.pack(log) == 0
+    assert told(log) == [*ALL, "more"]
+    log.unlink()
+    assert event_log.pack(log) == 0, "gone is packed, too"
 
 
 def test_a_log_that_belongs_to_no_run_begins_anew_when_it_is_large(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ import pytest
 from pydantic import ValidationError
 
 from mlab import cli, maintenance
-from mlab.core import crash, event_log
+from mlab.core import crash, event_log, temporary
 from mlab.core.errors import StoreError
 from mlab.core.event_log import EventLog, packed
 from mlab.core.events import recorder
@@ -290,6 +290,25 @@ def test_temporary_files_that_nobody_writes_to_any_longer_are_removed(state: Sta
     assert changed(upkept(state, dry=True))["temporary files"] == 2
     assert changed(upkept(state))["temporary files"] == 2
     assert list(state.temporary.iterdir()) == []
+
+
+def test_what_another_process_removes_meanwhile_is_no_fault(
+    state: State, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state.reports.mkdir()
+    (state.reports / "20200101-000000-abcdef.html").touch()
+    (state.temporary / "folder").mkdir(parents=True)
+    judged = temporary.written
+
+    def gone(path: Path) -> float:
+        if path.is_dir():
+            path.rmdir()
+        else:
+            path.unlink()
+        return judged(path)
+
+    monkeypatch.setattr(temporary, "written", gone)
+    assert [fault for fault in upkept(state).faults if not fault.startswith("MLflow")] == []
 
 
 def test_a_log_that_cannot_be_packed_keeps_no_other_from_it(

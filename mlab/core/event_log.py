@@ -17,6 +17,8 @@ from typing import Any
 
 import orjson
 
+from mlab.core import lock
+
 LARGEST = 1_000_000
 """Bytes of a log that belongs to no run, before it begins anew; the one before is kept."""
 
@@ -74,10 +76,18 @@ def is_plain(path: Path) -> bool:
 def pack(path: Path) -> int:
     """Pack a plain log that nobody writes any longer; the bytes that this saves, 0 where there is none.
 
-    It is written aside, read back, and put in place before the plain one is removed; OSError leaves it as it was.
+    It is written aside, read back, and put in place before the plain one is removed; OSError leaves it as it was. One
+    process packs a log at a time, and finds it packed if it comes second.
     """
-    if not is_plain(path):
+    try:
+        with path.open("r+b") as log:  # who packed it before has removed it, perhaps for another to begin
+            mine = lock.locked(log, shared=False) is not False and lock.is_there(log, path)
+            return _packed_alone(path) if mine and is_plain(path) else 0
+    except FileNotFoundError:
         return 0
+
+
+def _packed_alone(path: Path) -> int:
     content, place = path.read_bytes(), packed(path)
     aside = place.with_name(f"{place.name}.new")
     try:

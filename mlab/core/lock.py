@@ -111,7 +111,7 @@ def taken(path: Path) -> FileIO | None:
         file.close()  # who had it before has removed it
 
 
-def is_there(file: FileIO, path: Path) -> bool:
+def is_there(file: IO[bytes] | FileIO, path: Path) -> bool:
     """Whether an open file is the one that a path leads to."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())

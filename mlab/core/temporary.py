@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ KEPT_DAYS = 10
 def prune(state: State, now: datetime, *, dry: bool = False) -> int:
     """Delete what nobody has written to for so long, unless ``dry``; how much that is."""
     before = (now - timedelta(days=KEPT_DAYS)).timestamp()
-    gone = [path for path in state.temporary.glob("*") if _written(path) < before]
+    gone = [path for path in state.temporary.glob("*") if written(path) < before]
     for path in () if dry else gone:
         shutil.rmtree(path, ignore_errors=True)
         with suppress(OSError):
@@ -24,6 +25,9 @@ def prune(state: State, now: datetime, *, dry: bool = False) -> int:
     return len(gone)
 
 
-def _written(path: Path) -> float:
-    """When it was written to last, or anything within."""
-    return max((one.lstat().st_mtime for one in (path, *path.rglob("*")) if one.exists()), default=0.0)
+def written(path: Path) -> float:
+    """When a file was written to last, or anything within a folder; what goes meanwhile is not old, but somebody's."""
+    try:
+        return max(one.lstat().st_mtime for one in (path, *path.rglob("*")))
+    except FileNotFoundError:
+        return math.inf
