@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from signal import SIGINT, SIGTERM, Signals, raise_signal
 from typing import Any
 
 import pytest
@@ -18,7 +19,6 @@ from mlab.core.state import State
 from mlab.model.objective import Objective, Score
 from mlab.report import bots as report
 from mlab.report.bots import Side
-from mlab.search import run as road
 from mlab.store import Store
 from tests import bot_settings as shown
 from tests import runs
@@ -189,15 +189,23 @@ def test_none_within_growth_0_is_said_in_words(mlab: Command) -> None:
     assert json.loads(mlab(shown.OKX, "--search", "--json"))["none"].startswith("None within growth >= 0")
 
 
-@pytest.mark.parametrize(("status", "error"), [(130, ""), (1, "error: the search found no ladder in 16 % x 4\n")])
-def test_a_search_that_is_stopped_or_finds_nothing_ends_the_command(
-    status: int, error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("signal", "status"), [(SIGINT, 130), (SIGTERM, 143)])
+def test_a_search_that_is_stopped_ends_the_command(
+    signal: Signals, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(road, "run", lambda *_, **__: road.Outcome("", status if status == 130 else 0))
+    monkeypatch.setattr("mlab.api.search.Watcher", lambda: runs.Watch(1, lambda: raise_signal(signal)))
     path = tmp_path / "bot.json"
     path.write_text(json.dumps(EXAMPLES["overlap-16"][0]))
     assert cli.main(["bot", str(path), "--search"]) == status
-    assert capsys.readouterr() == ("", error)
+    out, err = capsys.readouterr()
+    assert (out, err.strip()) == ("", "")  # what a Ctrl-C has left of a line is ended
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_search_that_finds_nothing_says_so(mlab: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Store, "results", lambda *_, **__: [])
+    assert mlab(EXAMPLES["overlap-16"][0], "--search", status=1).endswith(" found no ladder in 16 % x 4\n")
 
 
 @pytest.mark.slow
@@ -209,6 +217,19 @@ def test_public_examples_find_their_better(name: str, mlab: Command) -> None:
     for key, like in zip(("max_need", "max_need_path"), needed, strict=True):
         assert rounded(found[key], like) <= like
     assert found["first_order_pct"] >= room.first_pct(parse(json.dumps(tree), "f")) - 1e-9
+
+
+@pytest.mark.usefixtures("quick")
+def test_both_are_judged_by_the_limits_that_the_market_of_the_run_has_raised(
+    mlab: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path))
+    market = ("market.tick=1", "market.step=0.001", "market.budget=500", "market.price=100", "ladder.num_orders=4")
+    with Store.open(State(tmp_path).database) as store:
+        runs.searched(State(tmp_path), store, *market)
+    less_than_a_tick = "deviation_from_first_pct,size\n0,1\n3,3\n3.5,7\n10,11\n"
+    assert not json.loads(mlab(less_than_a_tick, "--json"))["contract"]["sanity"]["collapse_indents"]
+    assert json.loads(mlab(less_than_a_tick, "--against", "latest", "--json"))["contract"]["sanity"]["collapse_indents"]
 
 
 def test_a_ladder_of_a_stored_run_stands_beside_it(stored: str, mlab: Command) -> None:

@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None, commands: click.Group = mlab) -
         return _failed(ConfigError("command line", "", error.format_message()))
     except (KeyboardInterrupt, click.Abort):  # an Abort is what click makes of it
         return 128 + signal.SIGINT
-    except Terminated:
+    except (Terminated, SystemExit):  # the latter is what mlab.search makes of it
         return 128 + signal.SIGTERM
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told in one line
         return _failed(error)

@@ -104,11 +104,11 @@ def _beside(read: Bot, against: str | None, cell: str | None, *, search: bool) -
     limits, score = room.limits(read), Score(need="path")
     if isinstance(limits, str):
         return None, limits, Objective(score)
-    from mlab.cli import alone  # noqa: PLC0415 - late, for it loads Optuna
+    from mlab.api.search import search as find  # noqa: PLC0415 - late, for it loads Optuna
 
     ladder = {"overlap_pct": float(read.depth_pct), "num_orders": len(read.orders), "limits": limits.model_dump()}
-    found = alone.best(from_tree({"name": "bot", "ladder": ladder, "score": score.model_dump()}, "--search"))
-    return Side("found", found), "", Objective(score, limits)
+    found = find(from_tree({"name": "bot", "ladder": ladder, "score": score.model_dump()}, "--search"))
+    return Side("found", found.best.record), "", Objective(score, limits)
 
 
 def _stored(read: Bot, name: str, cell: str | None) -> tuple[Side, str, Objective]:
@@ -120,7 +120,7 @@ def _stored(read: Bot, name: str, cell: str | None) -> tuple[Side, str, Objectiv
         raise EvaluationError(f"run {run.run_id} found no ladder in {chosen.cell.label}")
     config, first = from_tree(run.config, f"run {run.run_id}"), room.first_pct(read)
     fits = (one for one in ladders if one.risk["capital_deployed_pct"][0] >= first - report.EXACT)
-    return Side("found", next(fits, ladders[0])), "", Objective(config.score, config.ladder.limits)
+    return Side("found", next(fits, ladders[0])), "", Objective(config.score, config.limits)
 
 
 def _draw(place: Path, yours: Side, other: Side | None) -> None:
