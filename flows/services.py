@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 import click
 import psutil
 
-from mlab.core import pidfiles
+from mlab.core import lock, pidfiles
 from mlab.core.errors import LabError
 from mlab.core.probe import answers, bypass_proxies, leave_out_socks, wait_until
 from mlab.core.state import State
@@ -290,7 +290,9 @@ def prefect_api(state: State) -> str | None:
         url = address_file(state).read_text().strip()
     except OSError:
         return None
-    return url if url.startswith(f"http://{HOST}:") and answers(f"{url}/health") else None
+    # A copy of the folder has the address, too, but nobody serves that one.
+    served = lock.held(pidfiles.record(state, "Prefect")) is not False
+    return url if served and url.startswith(f"http://{HOST}:") and answers(f"{url}/health") else None
 
 
 def configure(state: State, api: str) -> None:

@@ -106,6 +106,7 @@ def test_the_database_of_the_state_folder_may_be_named(state: State, uri: str, m
 
 TRACKING, BACKEND, PREFECT = "MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI", "PREFECT_SERVER_DATABASE_CONNECTION_URL"
 ASYNC = "postgresql+asyncpg"
+DRIVER, DB_HOST, NAME = (f"PREFECT_SERVER_DATABASE_{part}" for part in ("DRIVER", "HOST", "NAME"))
 
 
 @pytest.mark.parametrize(
@@ -118,6 +119,8 @@ ASYNC = "postgresql+asyncpg"
         ({PREFECT: f"{ASYNC}://a:hunter2@DB:5432/lab", BACKEND: "postgresql+psycopg://b:hunter2@db/lab"}, "of Prefect"),
         ({PREFECT: f"{ASYNC}://a@localhost/lab", TRACKING: "postgresql://a@127.0.0.1/lab?connect_timeout=2"}, TRACKING),
         ({PREFECT: f"{ASYNC}://lab@/lab?host=/run/pg", BACKEND: "postgres://lab@localhost"}, BACKEND),
+        ({DRIVER: ASYNC, DB_HOST: "db", NAME: "lab", BACKEND: "postgresql://a@db/lab"}, "the database of Prefect"),
+        ({DRIVER: "sqlite+aiosqlite", NAME: "state/experiments.db"}, f"{NAME}: must not be the database of the exp"),
         ({BACKEND: "sqlite:///other/state/experiments.db"}, f"{BACKEND}: must not be a database of experiments"),
     ],
 )

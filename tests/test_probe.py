@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +16,9 @@ import pytest
 import requests
 
 from flows import services
-from mlab.core import probe
+from mlab.core import lock, pidfiles, probe
 from mlab.core.lock import Taken, alone, locked
+from mlab.core.state import State
 from tests import runs
 
 
@@ -65,6 +67,20 @@ def test_a_page_is_there_or_not(url: str) -> None:
 def test_what_is_no_web_server_does_not_answer() -> None:
     with saying(b"220 mail.example.com ready\r\n") as address:
         assert not probe.answers(address)
+
+
+def test_a_copy_of_a_state_folder_does_not_lead_to_the_prefect_of_the_first(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    state, copy = State(tmp_path / "state"), State(tmp_path / "copy")
+    state.prefect.mkdir(parents=True)
+    services.address_file(state).write_text(url)
+    assert services.prefect_api(state) is None, "nobody serves it"
+    with lock.taken(pidfiles.record(state, "Prefect")):
+        shutil.copytree(state.root, copy.root)
+        assert services.prefect_api(state) == url
+        assert services.prefect_api(copy) is None
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])

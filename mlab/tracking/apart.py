@@ -17,8 +17,9 @@ TOLD = {
     "MLFLOW_BACKEND_STORE_URI": "MLflow",
     "PREFECT_SERVER_DATABASE_CONNECTION_URL": "Prefect",
     "PREFECT_API_DATABASE_CONNECTION_URL": "Prefect",
+    "PREFECT_SERVER_DATABASE_NAME": "Prefect",
 }
-"""Variables that name a database, and whose that then is."""
+"""Variables that name a database, and whose that then is; the last names one beside variables for driver and host."""
 
 LOCAL = {"", "localhost", "127.0.0.1", "::1"}
 
@@ -29,13 +30,23 @@ def check_apart(state: State) -> None:
     Raises:
         ConfigError: it does, through whatever links and in whatever spelling.
     """
-    told = {variable: uri for variable in TOLD if (uri := os.environ.get(variable))}
+    told = {variable: uri for variable in TOLD if (uri := os.environ.get(variable))} | _named_by_parts()
     for variable, uri in told.items():
         for whose, other in _taken(state, told):
             if whose != TOLD[variable] and same(uri, other):
                 raise _refused(variable, f"the database of {whose}", uri)
         if any(map(_holds_experiments, sqlite_files(uri))):
             raise _refused(variable, "a database of experiments", uri)
+
+
+def _named_by_parts() -> dict[str, str]:
+    """The database of Prefect that is named without a URL, as its URL."""
+    driver, host, port, name = (
+        os.environ.get(f"PREFECT_SERVER_DATABASE_{part}") or os.environ.get(f"PREFECT_API_DATABASE_{part}") or ""
+        for part in ("DRIVER", "HOST", "PORT", "NAME")
+    )
+    server = f"{host}:{port or 5432}" if driver.startswith("postgres") else ""
+    return {"PREFECT_SERVER_DATABASE_NAME": f"{driver}://{server}/{name}" if driver and name else ""}
 
 
 def _refused(variable: str, what: str, uri: str) -> ConfigError:
