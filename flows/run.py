@@ -45,12 +45,24 @@ def _workers(_context: click.Context, _option: click.Parameter, text: str) -> in
     return number
 
 
+def _typed(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> list[str]:
+    """What was typed in UTF-8, in a locale of ASCII, too: of what that lacks Python has kept the bytes."""
+    return [text.encode(errors="surrogateescape").decode(errors="surrogateescape") for text in texts]
+
+
 @click.command(
     epilog="State goes to mlruns/ in the working directory, or to MLAB_STATE_DIR. MLAB_DEBUG=1 shows every event.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option("--config", "path", metavar="FILE", help=f"YAML config (default: {DEFAULT}).")
-@click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="Replace one field; may be repeated.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    callback=_typed,
+    help="Replace one field; may be repeated.",
+)
 @click.option("--resume", metavar="RUN_ID", help="Go on with a stored run, or the latest, with its config.")
 @click.option(
     "--workers",
@@ -66,7 +78,7 @@ def run(
     context: click.Context,
     *,
     path: str | None,
-    overrides: tuple[str, ...],
+    overrides: list[str],
     resume: str | None,
     workers: int,
     offline: bool,

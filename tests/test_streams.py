@@ -19,6 +19,8 @@ pytestmark = pytest.mark.usefixtures("quick")
 FULL = "error: standard output cannot be written: the disk is full; free some space\n"
 Done: TypeAlias = subprocess.CompletedProcess[bytes]
 UMLAUTS = "für 日本"
+NARROW = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+"""The environment of a terminal that knows nothing but ASCII."""
 
 
 def at_a_shell(state: State, streams: str, *command: str, stdout: int = subprocess.PIPE, **variables: str) -> Done:
@@ -90,8 +92,7 @@ def test_an_answer_that_cannot_be_written_is_one_line(state: State, command: str
 def test_what_programs_read_is_utf_8_whatever_the_terminal_speaks(state: State, tmp_path: Path) -> None:
     with Store.open(state.database) as store:
         run_id = runs.searched(state, store, f"notes={UMLAUTS}")
-    narrow = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
-    page = at_a_shell(state, "", "-m", "mlab.cli", "report", "-o", "-", **narrow)
+    page = at_a_shell(state, "", "-m", "mlab.cli", "report", "-o", "-", **NARROW)
     assert (page.returncode, page.stderr) == (0, b"")
     assert UMLAUTS in page.stdout.decode()
     code = f"""import sys; from pathlib import Path; from mlab.core.state import State; from mlab.store import Store
@@ -102,9 +103,15 @@ with Store.open(state.database) as store:
     artifacts.write_run(Path({str(tmp_path)!r}), state, run, cells, store.results(run.exp_id), {{}})
     artifacts.write_winner(Path({str(tmp_path)!r}), cells[0].best, run)
 """
-    assert at_a_shell(state, "", "-c", code, **narrow).stderr == b""
+    assert at_a_shell(state, "", "-c", code, **NARROW).stderr == b""
     for name in ("config.yaml", "report.html"):
         assert UMLAUTS in (tmp_path / name).read_text(encoding="utf-8")
+
+
+def test_what_is_typed_is_utf_8_whatever_the_terminal_speaks(state: State) -> None:
+    done = at_a_shell(state, "", "-m", "flows.run", "--set", f"name={UMLAUTS}", **NARROW)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode().endswith(f"was {UMLAUTS!a}\n")
 
 
 def test_a_name_that_no_terminal_can_show_is_spelt_out(tmp_path: Path) -> None:
