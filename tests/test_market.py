@@ -86,6 +86,8 @@ def rules(market: Market) -> dict[str, str]:
 CCXT_RULES = {
     "tick": "0.01", "step": "0.00001", "least_quantity": "0.00001", "most_quantity": "900", "least_money": "5",
 }  # fmt: skip
+WHOLE = CCXT_RULES | {"tick": "1", "step": "10"}
+"""A program in JavaScript writes 1 for 1.0."""
 BINANCE_RULES = {"tick": "0.01", "step": "0.001", "least_quantity": "0.001", "most_quantity": "9000"}
 
 
@@ -111,6 +113,8 @@ BINANCE_RULES = {"tick": "0.01", "step": "0.001", "least_quantity": "0.001", "mo
         (KRAKEN, "BBB/EUR", "Kraken", {"tick": "0.01", "step": "0.00001", "least_quantity": "3"}),
         (CCXT, None, "a market of ccxt", CCXT_RULES),
         ({"AAA/USDT": CCXT}, "AAA/USDT", "a market of ccxt", CCXT_RULES),
+        (CCXT | {"precision": {"price": 1, "amount": 1e-5}}, None, "a market of ccxt", CCXT_RULES | {"tick": "1"}),
+        (CCXT | {"precision": {"price": 1.0, "amount": 10}}, None, "a market of ccxt", WHOLE),
         (
             "{tick: 0.01, step: 0.5, least_quantity: 1.5, least_money: 5}", None, "numbers of your own",
             {"tick": "0.01", "step": "0.5", "least_quantity": "1.5", "least_money": "5"},

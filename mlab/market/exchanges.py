@@ -175,11 +175,10 @@ def _kraken(entry: Entry, _: Any) -> Market:
 
 def _ccxt(entry: Entry, _: Any) -> Market:
     grid, limits = entry.inner("precision"), entry.inner("limits")
-    for field in ("price", "amount"):
-        value = grid.values.get(field)
-        if isinstance(value, int):  # a tick of 1 is 1.0 there
-            must = "must be the tick itself, such as 0.01 or 1.0; old versions wrote how many decimal places there are"
-            raise grid.wrong(field, must, value)
+    price, step = grid.values.get("price"), grid.values.get("amount")
+    if isinstance(price, int) and isinstance(step, int):  # ticks where one is a fraction; both may count digits
+        must = "must be the tick itself, such as 0.01; it may be a number of digits: if it is the tick, write 1.0 for 1"
+        raise grid.wrong("price", must, price)
     contract = bool(entry.values.get("contract"))
     return Market(
         symbol=entry.text("symbol"),
