@@ -193,7 +193,7 @@ WRONG = [
     # search
     ("search: {max_failed_share: half}", "search.max_failed_share: must be a number, was 'half'"),
     # markets that no file or ladder goes with
-    ("market: {budget: 5, file: none.yaml}", "market: file none.yaml: cannot be read: No such file or directory"),
+    ("market: {budget: 5, file: none.yaml}", "market: file none.yaml: no such file"),
     ("market: {budget: 1, most_quantity: 5, step: 6}", "must not be below least_quantity and step, was '5'"),
     ("market: {budget: 1234567.25, least_money: 500000}", "market.budget 1234567.25 is too small, 2"),
     ("ladder: {overlap_pct: 20.1234567}\nmarket: {budget: 5, lowest_share: 0.9}", "overlap_pct 20.1234567 is below"),

@@ -448,9 +448,9 @@ def test_a_file_is_named_by_its_own_name_and_must_be_what_was_asked_for(tmp_path
     assert bots.read(path).name == "conservative"
     with pytest.raises(ConfigError, match="must be settings for okx; these are in the shape of bybit"):
         bots.read(path, "okx")
-    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+    with pytest.raises(ConfigError, match="no such file"):
         bots.read(tmp_path / "none.json")
-    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+    with pytest.raises(ConfigError, match="must be a file, is a folder"):
         bots.read(tmp_path)
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="must be text in UTF-8"):

@@ -343,7 +343,7 @@ def test_a_market_raises_the_limits_as_far_as_its_orders_ask() -> None:
             ["market.budget=300", "market.lowest_share=0.85"],
             "overlap_pct 20 is below market.lowest_share 0.85, at most 15",
         ),
-        (["market.budget=300", "market.file=absent.json"], "market: file absent.json: cannot be read: No such file"),
+        (["market.budget=300", "market.file=absent.json"], "market: file absent.json: no such file"),
         (["market.budget=0"], "market.budget: must be above 0, was 0"),
         (["market.price=3"], "market: budget must be given"),
     ],

@@ -333,7 +333,7 @@ def test_progress_is_a_matter_of_terminals(mlab: Shell, monkeypatch: pytest.Monk
         (("bot.json", "--prices", "none.csv"), "none.csv: No such file or directory"),
         (("bot.json", "--prices", "bad.csv"), "bad.csv: row 3: high 1.0 is below open 2.0 or close 3.0"),
         (("bot.json", "-o", "no/such/file"), "--output: cannot be written: No such file or directory"),
-        (("none.json",), "none.json: cannot be read: No such file or directory"),
+        (("none.json",), "none.json: no such file"),
         (("ffffff",), "RUN"),
         (("latest", "--cell", "9x9"), "--cell: must be a cell of the run"),
     ],

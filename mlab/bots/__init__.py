@@ -10,7 +10,7 @@ from typing import Any
 from mlab.bots import exchanges, programs, tables, threecommas, veles
 from mlab.bots.bot import Bot, BotOrder, Distance
 from mlab.bots.fields import Fields, parsed, written
-from mlab.core.errors import ConfigError, one_line, reason
+from mlab.core.errors import ConfigError, one_line
 from mlab.core.text_file import KB, read_text
 
 __all__ = ["FORMATS", "Bot", "BotOrder", "Distance", "Format", "parse", "read", "write"]
@@ -81,11 +81,7 @@ def read(path: Path, form: str | None = None, distance: Distance | None = None) 
         ConfigError: it cannot be read, or something in it is missing, wrong, or another thing than asked for.
     """
     source = one_line(str(path))
-    try:
-        text = read_text(path, source, MAX_BYTES)
-    except OSError as error:
-        raise ConfigError(source, "", f"cannot be read: {reason(error)}") from None
-    bot = parse(text, source, form, distance)
+    bot = parse(read_text(path, source, MAX_BYTES), source, form, distance)
     return bot if bot.name else replace(bot, name=one_line(path.stem))
 
 

@@ -13,7 +13,7 @@ from mlab.config import document
 from mlab.config.models import Config
 from mlab.config.wording import complaint, plain
 from mlab.core.decimals import exact
-from mlab.core.errors import ConfigError, one_line, reason
+from mlab.core.errors import ConfigError, one_line
 from mlab.core.text_file import KB, read_text
 
 MAX_BYTES = 64 * KB
@@ -32,7 +32,7 @@ def load(path: Path | None, overrides: Sequence[str] = ()) -> Config:
         ConfigError: the file or an override is wrong; one line that names file, field, what it must be and what it was.
     """
     origin = DEFAULTS if path is None else one_line(str(path))
-    tree = {} if path is None else _mapping(_text(path, origin), origin)
+    tree = {} if path is None else _mapping(read_text(path, origin, MAX_BYTES), origin)
     replaced = [_override(text) for text in overrides]
     for field, value in replaced:
         _replace(tree, field, value)
@@ -88,20 +88,6 @@ _Dumper.add_representer(float, _Dumper.exact_number)
 _Dumper.add_representer(str, _Dumper.exact_text)
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:int", document.INTEGER, list("-+0123456789"))
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", document.FLOAT, list("-+.0123456789"))
-
-
-def _text(path: Path, origin: str) -> str:
-    try:
-        return read_text(path, origin, MAX_BYTES)
-    except ConfigError:  # a ValueError as well
-        raise
-    except FileNotFoundError:
-        raise ConfigError(origin, "", "no such file") from None
-    except IsADirectoryError:
-        raise ConfigError(origin, "", "must be a file, is a folder") from None
-    except (OSError, ValueError) as error:
-        told = reason(error) if isinstance(error, OSError) else str(error)
-        raise ConfigError(origin, "", f"cannot be read: {plain(told)}") from None
 
 
 def _mapping(text: str, origin: str) -> dict[str, Any]:

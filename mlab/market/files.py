@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from mlab.core.decimals import plain
-from mlab.core.errors import ConfigError, one_line, reason
+from mlab.core.errors import ConfigError, one_line
 from mlab.core.text_file import MB, read_text
 from mlab.market.entry import Entry
 from mlab.market.exchanges import OPEN, Listing, complaint_of, names, shape_of
@@ -36,7 +36,7 @@ def read(path: Path, symbol: str | None = None) -> Market:
             missing, or contradict each other; names file, symbol and field.
     """
     source = one_line(str(path))
-    tree = _tree(_text(path, source), source)
+    tree = _tree(read_text(path, source, MAX_BYTES), source)
     shape = shape_of(tree)
     listed = shape.symbols(tree) if shape else {}
     if not listed and (told := complaint_of(tree)):
@@ -66,13 +66,6 @@ def checked(market: Market, source: str, place: str = "") -> Market:
     if not market.contract_size:
         raise ConfigError(source, f"{before}contract_size", "must be above 0", "0")
     return market
-
-
-def _text(path: Path, source: str) -> str:
-    try:
-        return read_text(path, source, MAX_BYTES)
-    except OSError as error:
-        raise ConfigError(source, "", f"cannot be read: {reason(error)}") from None
 
 
 def _tree(text: str, source: str) -> Any:
