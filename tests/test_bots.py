@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from mlab import bots
 from mlab.bots import FORMATS, Bot, BotOrder, Distance, geometric, room
-from mlab.bots.bot import distances, ladder, plain
+from mlab.bots.bot import distances, ladder
 from mlab.bots.family import Averaged, Geometric
+from mlab.core.decimals import plain
 from mlab.core.errors import ConfigError, EvaluationError
 from mlab.model.limits import Limits, broken_limits
 from mlab.model.objective import Objective, Score

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlab.bots import exchanges, programs, tables, threecommas, veles
-from mlab.bots.bot import Bot, BotOrder, Distance
+from mlab.bots.bot import DECIMALS, Bot, BotOrder, Distance
 from mlab.bots.fields import Fields, parsed, written
 from mlab.core.errors import ConfigError, one_line
 from mlab.core.text_file import KB, read_text
@@ -19,9 +19,6 @@ MAX_BYTES = 256 * KB
 
 DISTANCES = "distances"
 """Field of what is written that says what its distances count from; no maker has it, and none minds it."""
-
-DECIMALS = 10
-"""Of percentages that are written, where no fewer are asked for: finer than any bot."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from mlab.core.decimals import plain
 from mlab.core.errors import ConfigError
 from mlab.core.records import Candidate
 from mlab.model import contract
@@ -19,6 +20,8 @@ from mlab.model.ladder import Array
 from mlab.model.objective import Objective
 
 HUNDRED = Decimal(100)
+DECIMALS = 10
+"""Of what is written, where no fewer are asked for."""
 MOST_ORDERS = 201
 """A base order and the 200 safety orders that the largest of the makers allows."""
 
@@ -83,7 +86,7 @@ class Bot:
             above = order.deviation_pct
 
     def _refusal(self, field: str, must: str, was: object) -> ConfigError:
-        return ConfigError(f"{self.maker} bot", field, must, plain(was) if isinstance(was, Decimal) else was)
+        return ConfigError(f"{self.maker} bot", field, must, typed(was) if isinstance(was, Decimal) else was)
 
     @property
     def depth_pct(self) -> Decimal:
@@ -152,7 +155,7 @@ def distances(distance: Distance, orders: Sequence[BotOrder]) -> list[Decimal]:
 
     Example:
         >>> orders = ladder(Distance.BEFORE, [Decimal(0), Decimal(10), Decimal(10)], [Decimal(1)] * 3)
-        >>> [plain(value, 6) for value in distances(Distance.BEFORE, orders)]
+        >>> [typed(value, 6) for value in distances(Distance.BEFORE, orders)]
         ['0', '10', '10']
     """
     counted: list[Decimal] = []
@@ -169,13 +172,6 @@ def distances(distance: Distance, orders: Sequence[BotOrder]) -> list[Decimal]:
     return counted
 
 
-def plain(value: Decimal, decimals: int = 10) -> str:
-    """A number written out, without an exponent, a zero at the end or a minus before 0.
-
-    Example:
-        >>> plain(Decimal("1E-8")), plain(Decimal("2.50")), plain(Decimal("0.126"), 2), plain(Decimal("-0.0"))
-        ('0.00000001', '2.5', '0.13', '0')
-    """
-    text = f"{value:.{decimals}f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text == "-0" else text
+def typed(value: Decimal, decimals: int = DECIMALS) -> str:
+    """A number as settings have it: written out, and finer than any bot takes it."""
+    return plain(value, decimals)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlab.bots.bot import HUNDRED, Bot, Distance, plain
+from mlab.bots.bot import HUNDRED, Bot, Distance, typed
 from mlab.bots.family import Averaged, Geometric
 from mlab.bots.fields import Fields
 
@@ -42,14 +42,14 @@ def write_okx(bot: Bot, decimals: int) -> dict[str, Any]:
     settings = Geometric.of(bot)
     tree = {
         "direction": "long",
-        "initOrdAmt": plain(settings.base),
-        "safetyOrdAmt": plain(settings.safety),
+        "initOrdAmt": typed(settings.base),
+        "safetyOrdAmt": typed(settings.safety),
         "maxSafetyOrds": str(settings.count),
-        "pxSteps": plain(settings.step_pct / HUNDRED, decimals + 2),
-        "pxStepsMult": plain(settings.step_scale, decimals),
-        "volMult": plain(settings.volume_scale, decimals),
+        "pxSteps": typed(settings.step_pct / HUNDRED, decimals + 2),
+        "pxStepsMult": typed(settings.step_scale, decimals),
+        "volMult": typed(settings.volume_scale, decimals),
     }
-    return tree if bot.take_profit_pct is None else tree | {"tpPct": plain(bot.take_profit_pct / HUNDRED)}
+    return tree if bot.take_profit_pct is None else tree | {"tpPct": typed(bot.take_profit_pct / HUNDRED)}
 
 
 def is_bybit(fields: Fields) -> bool:
@@ -83,9 +83,9 @@ def write_bybit(bot: Bot, decimals: int) -> dict[str, Any]:
     settings = Averaged.of(bot)
     tree = {
         "martingale_mode": 1,
-        "price_float_percent": plain(settings.step_pct / HUNDRED, decimals + 2),
-        "add_position_percent": plain(settings.multiplier, decimals),
+        "price_float_percent": typed(settings.step_pct / HUNDRED, decimals + 2),
+        "add_position_percent": typed(settings.multiplier, decimals),
         "add_position_num": settings.count,
-        "init_margin": plain(bot.budget),
+        "init_margin": typed(bot.budget),
     }
-    return tree if bot.take_profit_pct is None else tree | {"round_tp_percent": plain(bot.take_profit_pct / HUNDRED)}
+    return tree if bot.take_profit_pct is None else tree | {"round_tp_percent": typed(bot.take_profit_pct / HUNDRED)}

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from mlab.bots.bot import plain
+from mlab.bots.bot import typed
 from mlab.core.errors import ConfigError, one_line
 
 NUMBER = re.compile(r"[-+]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][-+]?\d{1,2})?\Z", re.ASCII)
@@ -184,5 +184,5 @@ def written(tree: Mapping[str, Any]) -> str:
           "size": 10.5
         }
     """
-    text = json.dumps(tree, indent=2, ensure_ascii=False, default=lambda value: f"\0{plain(value)}")
+    text = json.dumps(tree, indent=2, ensure_ascii=False, default=lambda value: f"\0{typed(value)}")
     return re.sub(r'"\\u0000([-0-9.]+)"', r"\1", text) + "\n"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from mlab.bots.bot import HUNDRED, Bot, BotOrder, Distance, distances, ladder, plain
+from mlab.bots.bot import HUNDRED, Bot, BotOrder, Distance, distances, ladder, typed
 from mlab.bots.fields import Fields
 
 HUMMINGBOT, GAINIUM = "Hummingbot", "Gainium"
@@ -59,17 +59,17 @@ def write_hummingbot(bot: Bot, decimals: int) -> dict[str, Any]:
     tree: dict[str, Any]
     if bot.price is None:
         tree = {
-            "dca_spreads": [plain(order.deviation_pct / HUNDRED, decimals + 2) for order in bot.orders],
-            "dca_amounts_pct": [plain(order.size) for order in bot.orders],
-            "total_amount_quote": plain(bot.budget),
+            "dca_spreads": [typed(order.deviation_pct / HUNDRED, decimals + 2) for order in bot.orders],
+            "dca_amounts_pct": [typed(order.size) for order in bot.orders],
+            "total_amount_quote": typed(bot.budget),
             "dynamic_order_spread": False,
         }
     else:
         # Not from rounded deviations: a price beside the tick is moved a whole tick down.
-        prices = [plain(bot.price * (1 - order.deviation_pct / HUNDRED), PRICE_DECIMALS) for order in bot.orders]
-        amounts = [plain(order.size) for order in bot.orders]
+        prices = [typed(bot.price * (1 - order.deviation_pct / HUNDRED), PRICE_DECIMALS) for order in bot.orders]
+        amounts = [typed(order.size) for order in bot.orders]
         tree = {"type": "dca_executor", "side": 1, "prices": prices, "amounts_quote": amounts, "mode": "MAKER"}
-    return tree if bot.take_profit_pct is None else tree | {"take_profit": plain(bot.take_profit_pct / HUNDRED)}
+    return tree if bot.take_profit_pct is None else tree | {"take_profit": typed(bot.take_profit_pct / HUNDRED)}
 
 
 def is_gainium(fields: Fields) -> bool:
@@ -100,16 +100,16 @@ def write_gainium(bot: Bot, decimals: int) -> dict[str, Any]:
     """Custom DCA orders, all numbers as text."""
     steps = distances(Distance.BEFORE, bot.orders)[1:]
     custom = [
-        {"step": plain(step, decimals), "size": plain(order.size), "uuid": f"order-{number}"}
+        {"step": typed(step, decimals), "size": typed(order.size), "uuid": f"order-{number}"}
         for number, (step, order) in enumerate(zip(steps, bot.orders[1:], strict=True), start=2)
     ]
     tree: dict[str, Any] = {
         "name": bot.name,
         "strategy": "LONG",
         "orderSizeType": "quote",
-        "baseOrderSize": plain(bot.orders[0].size),
+        "baseOrderSize": typed(bot.orders[0].size),
         "useDca": True,
         "dcaCondition": "custom",
         "dcaCustom": custom,
     }
-    return tree if bot.take_profit_pct is None else tree | {"useTp": True, "tpPerc": plain(bot.take_profit_pct)}
+    return tree if bot.take_profit_pct is None else tree | {"useTp": True, "tpPerc": typed(bot.take_profit_pct)}

@@ -7,7 +7,7 @@ import io
 import re
 from decimal import ROUND_FLOOR
 
-from mlab.bots.bot import Bot, Distance, ladder, plain
+from mlab.bots.bot import Bot, Distance, ladder, typed
 from mlab.bots.fields import Fields
 from mlab.core.errors import ConfigError
 
@@ -83,14 +83,14 @@ def _distance(source: str, name: str, given: Distance | None) -> Distance:
 
 def write_csv(bot: Bot, decimals: int) -> str:
     """A row an order; the head of the second column says that deviations count from the first order."""
-    rows = [(plain(order.deviation_pct, decimals), plain(order.size)) for order in bot.orders]
+    rows = [(typed(order.deviation_pct, decimals), typed(order.size)) for order in bot.orders]
     return _table("size", rows)
 
 
 def write_pionex(bot: Bot, decimals: int) -> str:
     """Deviation and whole shares of each order, as they are typed into the DIY mode."""
     shares = _shares(bot)
-    rows = [(plain(order.deviation_pct, decimals), str(share)) for order, share in zip(bot.orders, shares, strict=True)]
+    rows = [(typed(order.deviation_pct, decimals), str(share)) for order, share in zip(bot.orders, shares, strict=True)]
     return _table("shares", rows)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from mlab.bots.bot import Bot, BotOrder, plain
+from mlab.bots.bot import Bot, BotOrder, typed
 from mlab.bots.family import Geometric
 from mlab.bots.fields import Fields
 
@@ -71,18 +71,18 @@ def write_classic(bot: Bot, decimals: int) -> dict[str, Any]:
     """
     settings = Geometric.of(bot)
     return _named(bot) | {
-        "base_order_volume": plain(settings.base),
-        "safety_order_volume": plain(settings.safety),
-        "safety_order_step_percentage": plain(settings.step_pct, decimals),
-        "martingale_step_coefficient": plain(settings.step_scale, decimals),
-        "martingale_volume_coefficient": plain(settings.volume_scale, decimals),
+        "base_order_volume": typed(settings.base),
+        "safety_order_volume": typed(settings.safety),
+        "safety_order_step_percentage": typed(settings.step_pct, decimals),
+        "martingale_step_coefficient": typed(settings.step_scale, decimals),
+        "martingale_volume_coefficient": typed(settings.volume_scale, decimals),
     }
 
 
 def write_custom(bot: Bot, decimals: int) -> dict[str, Any]:
     """A list of safety orders: deviation as text, size as a number."""
-    steps = [{"deviation": f"-{plain(order.deviation_pct, decimals)}", "size": order.size} for order in bot.orders[1:]]
-    return _named(bot) | {"base_order_volume": plain(bot.orders[0].size), "custom_safety_steps": steps}
+    steps = [{"deviation": f"-{typed(order.deviation_pct, decimals)}", "size": order.size} for order in bot.orders[1:]]
+    return _named(bot) | {"base_order_volume": typed(bot.orders[0].size), "custom_safety_steps": steps}
 
 
 def _named(bot: Bot) -> dict[str, Any]:
@@ -96,5 +96,5 @@ def _named(bot: Bot) -> dict[str, Any]:
         "active_safety_orders_count": count,
     }
     if bot.take_profit_pct is not None:
-        tree |= {"take_profit": plain(bot.take_profit_pct), "take_profit_type": "total"}
+        tree |= {"take_profit": typed(bot.take_profit_pct), "take_profit_type": "total"}
     return tree

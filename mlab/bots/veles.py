@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from mlab.bots.bot import HUNDRED, Bot, BotOrder, plain
+from mlab.bots.bot import HUNDRED, Bot, BotOrder, typed
 from mlab.bots.fields import Fields
 
 MAKER = "Veles"
@@ -76,7 +76,7 @@ def write(bot: Bot, decimals: int) -> dict[str, Any]:
     tree: dict[str, Any] = {
         "name": bot.name,
         "algorithm": "LONG",
-        "deposit": {"amount": plain(bot.budget)},
+        "deposit": {"amount": typed(bot.budget)},
         "settings": {"type": "CUSTOM", "includePosition": True, "orders": orders},
     }
     if bot.take_profit_pct is not None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mlab.bots import Bot
-from mlab.bots.bot import plain
+from mlab.bots.bot import typed
 from mlab.core.decimals import exact
 from mlab.core.records import Candidate, Json
 from mlab.model.front import at_fills, on_path
@@ -90,8 +90,8 @@ def show(out: Console, bot: Bot, ladder: Candidate) -> None:
     out.print(Text.assemble((name, "bold"), f"  {bot.maker}: distances count {bot.distance}"), soft_wrap=True)
     need, path = columns.AT_FILLS.text(row), columns.ON_PATH.text(row)
     terminal.line(out, f"{ladder.cell.label}  score {ladder.score:.4f}  need {need} % at fills, {path} % on path")
-    covers = f"Covers {plain(bot.depth_pct, 2)} % with {len(bot.orders)} orders and takes {money(float(bot.budget))}"
-    target = "" if bot.take_profit_pct is None else f"; takes profit {plain(bot.take_profit_pct)} % above the average"
+    covers = f"Covers {typed(bot.depth_pct, 2)} % with {len(bot.orders)} orders and takes {money(float(bot.budget))}"
+    target = "" if bot.take_profit_pct is None else f"; takes profit {typed(bot.take_profit_pct)} % above the average"
     terminal.prose(out, f"{covers}{target}.")
     out.print()
     left_out = {"quantity"} if bot.price is None else set()
@@ -203,13 +203,13 @@ def waiting(yours: Side, other: Side) -> str:
 
 def as_json(bot: Bot, yours: Side, other: Side | None) -> Json:
     """A bot and what stands beside it as one object; the numbers that were read are text, to the last digit."""
-    orders = [{"deviation_pct": plain(one.deviation_pct), "size": plain(one.size)} for one in bot.orders]
+    orders = [{"deviation_pct": typed(one.deviation_pct), "size": typed(one.size)} for one in bot.orders]
     return {
         "name": bot.name,
         "maker": bot.maker,
         "distances": str(bot.distance),
-        "take_profit_pct": None if bot.take_profit_pct is None else plain(bot.take_profit_pct),
-        "price": None if bot.price is None else plain(bot.price, 18),
+        "take_profit_pct": None if bot.take_profit_pct is None else typed(bot.take_profit_pct),
+        "price": None if bot.price is None else typed(bot.price, 18),
         "orders": orders,
         "contract": yours.ladder.contract,
         "risk": yours.ladder.risk,
