@@ -23,7 +23,7 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Completed, Crashed, Failed
 
-from flows import services
+from flows.connection import ask_directly
 from mlab.core.records import Experiment
 from mlab.store import Store
 
@@ -103,7 +103,7 @@ def _ending(run: Experiment) -> State[Any]:
 
 def main() -> int:
     """Make the automation, or renew it; the exit status."""
-    services.ask_directly()
+    ask_directly()
     try:
         with get_client(sync_client=True) as client:
             found = client.read_automations_by_name(NAME)

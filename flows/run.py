@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flows import app, cluster, services
+from flows import app, cluster, connection
 from flows.cluster import Cluster
 from mlab import config as configs
 from mlab import tracking
@@ -97,7 +97,7 @@ def run(
     else:
         resume, config = _resumed(state, resume), Config()
         what = f"resume {resume}"
-    api = services.prefect_api(state)
+    api = connection.prefect_api(state)
     if Cluster.here().kind and api is None:
         must = "is reached through Prefect, which is not up: make ui starts it, or set PREFECT_API_URL"
         raise ConfigError("environment", cluster.VARIABLE, must)
@@ -105,7 +105,7 @@ def run(
     if workers > 1 and api is None:
         from mlab.search import forkserver
 
-        forkserver.begin("flows.app", "flows.cluster", "flows.services")  # a worker looks into this module, too
+        forkserver.begin("flows.app", "flows.cluster", "flows.connection")  # a worker looks into this module, too
     with uncollected():
         from flows.terminal import Terminal, say
         from mlab.core.events import emit
@@ -158,7 +158,7 @@ def _searched(
     if api is None:
         say("To watch runs as they happen: make ui")
     elif answers(f"{api}/health"):
-        services.configure(state, api)
+        connection.configure(state, api)
         from flows import optimize
 
         request = optimize.in_process(state, store, order, terminal, terminal.publishing, orphans)

@@ -23,7 +23,8 @@ import click
 import httpx
 import yaml
 
-from flows import services
+from flows import ports, services
+from flows.connection import address_file
 from flows.services import Program
 from mlab import tracking
 from mlab.core import pidfiles
@@ -41,7 +42,7 @@ ATTEMPTS = 10
 
 
 @click.command()
-@services.port_options
+@ports.options
 def ui(**wanted: int | None) -> None:
     """Open the pages of Prefect and MLflow on 127.0.0.1, until Ctrl-C."""
     tracking.check(State.here())
@@ -50,7 +51,7 @@ def ui(**wanted: int | None) -> None:
 
 
 @click.command()
-@services.port_options
+@ports.options
 def serve(**wanted: int | None) -> None:
     """Search on a schedule: both pages, a worker and the deployments, in the background.
 
@@ -71,11 +72,11 @@ def stop() -> None:
 
 
 def _show_pages(state: State, wanted: Mapping[str, int | None]) -> None:
-    ports = services.chosen_ports(state, wanted)
+    listen = ports.chosen(state, wanted)
     servers: list[subprocess.Popen[bytes]] = []
     print(f"Starting the servers over {state.root}; this takes about ten seconds.", flush=True)
     try:
-        services.tell(services.open_pages(state, ports, lambda _, process: servers.append(process), os.getpid()))
+        _tell(services.open_pages(state, listen, lambda _, process: servers.append(process), os.getpid()))
         if not servers:
             print("make serve has started both; make stop-serve ends them.")
             return
@@ -85,9 +86,15 @@ def _show_pages(state: State, wanted: Mapping[str, int | None]) -> None:
         raise LabError(f"a server ended by itself; see {state.services}")
     finally:
         if servers:
-            services.address_file(state).unlink(missing_ok=True)
+            address_file(state).unlink(missing_ok=True)
         for server in servers:
             services.end(server.pid)
+
+
+def _tell(pages: Pages) -> None:
+    """Print where people look."""
+    print(f"Prefect  {pages.prefect}   runs as they happen")
+    print(f"MLflow   {pages.home()}   results side by side")
 
 
 def start(state: State, wanted: Mapping[str, int | None]) -> None:
@@ -97,13 +104,13 @@ def start(state: State, wanted: Mapping[str, int | None]) -> None:
         LabError: something does not start; what has been started goes on.
     """
     with alone(state.services / "lock"):
-        ports = services.chosen_ports(state, wanted)
+        listen = ports.chosen(state, wanted)
         print(f"Serving {state.root}; this takes half a minute.", flush=True)
-        pages = services.open_pages(state, ports, partial(_remember, state))
+        pages = services.open_pages(state, listen, partial(_remember, state))
         worker = services.worker(state, pages)
         services.ensure(state, partial(_remember, state), worker)
         _deploy(state, worker)
-    services.tell(pages)
+    _tell(pages)
     try:
         planned = _planned(pages)
     except httpx.HTTPError as error:
@@ -125,7 +132,7 @@ def end(state: State) -> None:
         for name in pidfiles.NAMES:
             pidfiles.forget(state, name)
         if "Prefect" in found:
-            services.address_file(state).unlink(missing_ok=True)
+            address_file(state).unlink(missing_ok=True)
     if not found:
         print(f"Nothing is served from {state.root}.")
 

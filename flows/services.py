@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -13,24 +12,14 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import quote, unquote
 
-import click
 import psutil
 
-from mlab.core import lock, pidfiles
+from flows.connection import HOST, SETTINGS, address_file, ask_directly
+from mlab.core import pidfiles
 from mlab.core.errors import LabError
-from mlab.core.probe import answers, bypass_proxies, leave_out_socks, wait_until
+from mlab.core.probe import answers, wait_until
 from mlab.core.state import State
 from mlab.core.urls import Pages
-
-SETTINGS = {
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "DO_NOT_TRACK": "1",
-    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-    "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
-    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
-}
-"""What keeps Prefect to its own affairs."""
 
 DATABASE = ("PREFECT_SERVER_DATABASE_", "PREFECT_API_DATABASE_")
 """How the variables begin that name Prefect another database."""
@@ -38,8 +27,6 @@ DATABASE = ("PREFECT_SERVER_DATABASE_", "PREFECT_API_DATABASE_")
 STARTUP_S = 120.0
 """Longest start of a server: the very first one on a slow disk also creates its database."""
 
-HOST = "127.0.0.1"
-PORTS = {"Prefect": 4200, "MLflow": 5000}
 POOL = "martingale"
 HOME = Path(__file__).resolve().parents[1]
 """The checkout, from where flows are loaded."""
@@ -98,6 +85,10 @@ class Program:
             raise LabError(f"{self.name} does not answer; see {_log(state, self.name)}")
 
 
+def _log(state: State, name: str) -> Path:
+    return state.services / f"{name.lower()}.log"
+
+
 Started: TypeAlias = Callable[[Program, "subprocess.Popen[bytes]"], None]
 
 
@@ -146,25 +137,6 @@ def _of_prefect(state: State, url: str) -> dict[str, str]:
 # Both servers
 
 
-def port_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Let people choose where the servers listen; an argument ``prefect`` and one ``mlflow``."""
-    for name, port in reversed(PORTS.items()):
-        option = click.option(
-            _option(name), name.lower(), type=int, metavar="PORT", help=f"Where it listens (default: {port})."
-        )
-        command = option(command)
-    return command
-
-
-def chosen_ports(state: State, wanted: Mapping[str, int | None]) -> dict[str, int]:
-    """Where each server listens already, or is to; ``wanted`` by its name in small letters.
-
-    Raises:
-        LabError: a port is in use, or another was wished for than that on which a server listens.
-    """
-    return {name: _port(state, name, wanted[name.lower()]) for name in PORTS}
-
-
 def open_pages(state: State, ports: dict[str, int], started: Started, parent: int = 0) -> Pages:
     """Start the servers that do not run, wait until both are up, and note where they are.
 
@@ -190,12 +162,6 @@ def open_pages(state: State, ports: dict[str, int], started: Started, parent: in
     return pages
 
 
-def tell(pages: Pages) -> None:
-    """Print where people look."""
-    print(f"Prefect  {pages.prefect}   runs as they happen")
-    print(f"MLflow   {pages.home()}   results side by side")
-
-
 def ensure(state: State, started: Started, *programs: Program, parent: int = 0) -> None:
     """Start those that do not run in the background, and wait until all are up.
 
@@ -214,32 +180,6 @@ def ensure(state: State, started: Started, *programs: Program, parent: int = 0) 
         waiting.append((program, process))
     for program, process in waiting:
         program.wait(state, process)
-
-
-def _port(state: State, name: str, wanted: int | None) -> int:
-    """Where a server is to listen: where it did, for a worker may look for it there."""
-    found = pidfiles.known(state, name)
-    if found is not None and wanted not in {None, found.port}:
-        raise LabError(f"{name} listens on port {found.port} already: make stop-serve ends it")
-    port = found.port if found else PORTS[name] if wanted is None else wanted
-    if not pidfiles.alive(state, name):
-        _check_free(_option(name), port)
-    elif found is None:
-        raise LabError(f"{name} runs over {state.root} already: end the mlab ui that has started it")
-    return port
-
-
-def _option(name: str) -> str:
-    return f"--{name.lower()}-port"
-
-
-def _check_free(option: str, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except (OSError, OverflowError) as error:
-            raise LabError(f"port {port} is not free: end what uses it, or choose another with {option}") from error
 
 
 # The end
@@ -272,45 +212,3 @@ def _is_flow_run(process: psutil.Process) -> bool:
         return any("prefect.engine" in part or "prefect.flow_engine" in part for part in process.cmdline())
     except psutil.Error:
         return False
-
-
-def _log(state: State, name: str) -> Path:
-    return state.services / f"{name.lower()}.log"
-
-
-# Who answers
-
-
-def prefect_api(state: State) -> str | None:
-    """The address of the Prefect of this state folder: PREFECT_API_URL, or what make ui or make serve has started."""
-    told = os.environ.get("PREFECT_API_URL")
-    if told:
-        return told
-    try:
-        url = address_file(state).read_text().strip()
-    except OSError:
-        return None
-    # A copy of the folder has the address, too, but nobody serves that one.
-    served = lock.held(pidfiles.record(state, "Prefect")) is not False
-    return url if served and url.startswith(f"http://{HOST}:") and answers(f"{url}/health") else None
-
-
-def configure(state: State, api: str) -> None:
-    """Have Prefect, which reads this when it is imported, keep to this API and to the state folder."""
-    ask_directly()
-    os.environ.update(state.environment())
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
-    os.environ.setdefault("PREFECT_HOME", str(state.prefect))
-    os.environ["PREFECT_API_URL"] = api
-
-
-def ask_directly() -> None:
-    """Have Prefect's libraries ask this machine's servers without a proxy, here and in what is started from here."""
-    bypass_proxies()
-    leave_out_socks()
-
-
-def address_file(state: State) -> Path:
-    """Where the address of the API of this state folder is written, by ``make ui`` or ``make serve``."""
-    return state.prefect / "api-url"

@@ -94,7 +94,7 @@ def test_every_command_of_a_page_succeeds(page: Path, clone: Path) -> None:
     for port in ("4200", "5000"):
         free = str(runs.free_port())
         text = text.replace(port, free)
-        for name in ("flows/services.py", "mlab/core/urls.py"):
+        for name in ("flows/ports.py", "mlab/core/urls.py"):
             (clone / name).write_text((clone / name).read_text().replace(port, free))
     if "PASSWORD@HOST" not in text:
         succeeds(clone, text)

@@ -15,7 +15,7 @@ import httpx
 import pytest
 import requests
 
-from flows import services
+from flows import connection
 from mlab.core import lock, pidfiles, probe
 from mlab.core.lock import Taken, alone, locked
 from mlab.core.state import State
@@ -75,12 +75,12 @@ def test_a_copy_of_a_state_folder_does_not_lead_to_the_prefect_of_the_first(
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     state, copy = State(tmp_path / "state"), State(tmp_path / "copy")
     state.prefect.mkdir(parents=True)
-    services.address_file(state).write_text(url)
-    assert services.prefect_api(state) is None, "nobody serves it"
+    connection.address_file(state).write_text(url)
+    assert connection.prefect_api(state) is None, "nobody serves it"
     with lock.taken(pidfiles.record(state, "Prefect")):
         shutil.copytree(state.root, copy.root)
-        assert services.prefect_api(state) == url
-        assert services.prefect_api(copy) is None
+        assert connection.prefect_api(state) == url
+        assert connection.prefect_api(copy) is None
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
@@ -123,7 +123,7 @@ def test_libraries_ask_this_machine_directly_and_others_through_the_proxy(
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.setenv(name, url.replace("http", scheme))
 
-    services.ask_directly()
+    connection.ask_directly()
 
     for host in ("127.0.0.1", "localhost"):
         page = url.replace("127.0.0.1", host) + "/health"  # asked of a proxy it is another, which is not there

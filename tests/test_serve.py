@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from benchmarks.workers import fingerprint
-from flows import app, serve, services
+from flows import app, ports, serve, services
 from flows.services import Program, address_file
 from mlab.cli import doctor
 from mlab.core import pidfiles
@@ -152,7 +152,7 @@ def test_a_server_that_died_comes_back_where_it_was(tmp_path: Path) -> None:
     with background(state, port=port) as process:
         services.end(process.pid)
     wanted = {"prefect": runs.free_port(), "mlflow": None}
-    assert services.chosen_ports(state, wanted)["MLflow"] == port
+    assert ports.chosen(state, wanted)["MLflow"] == port
 
 
 def test_a_copy_of_the_folder_does_not_take_what_is_served_for_its_own(tmp_path: Path) -> None:
