@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from types import FrameType
 from typing import Annotated, Any
 
 from prefect import flow, get_client
@@ -97,10 +96,6 @@ command: ContextVar[Request | None] = ContextVar("command", default=None)
 
 class Silent(BaseException):
     """Prefect keeps the command line waiting."""
-
-    def __str__(self) -> str:
-        """What it is to the person who waits."""
-        return "it does not answer"
 
 
 @flow(name="optimize", persist_result=False)
@@ -238,8 +233,8 @@ def _expect_within(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, seconds, 1.0 if seconds else 0.0)
 
 
-def _lose_patience(_signal: int, _frame: FrameType | None) -> None:
-    raise Silent
+def _lose_patience(*_signal: object) -> None:
+    raise Silent("it does not answer")
 
 
 # In the process of a worker

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from flows import mirror
+from flows import shown as prefect
 from mlab.report.markdown import RELOAD, watch_note
 from tests.ladders import RUN_ID, experiment, failed, nine_cells, result
 
@@ -77,7 +77,7 @@ def test_an_event_is_prefects_under_its_own_name_and_time_and_says_what_it_said(
         "ts": "2026-01-31T23:59:59.125+00:00", "lvl": "INFO", "event": "ORCH.SAVE_OK", "msg": "8 rows saved",
         "overlap": 20.0, "orders": 10, "batch_idx": 3, "rows": 8,
     }  # fmt: skip
-    shown = mirror.as_prefect_has_it(event, RUN_ID, "f-1")
+    shown = prefect.as_prefect_has_it(event, RUN_ID, "f-1")
 
     assert shown["event"] == "mlab.ORCH.SAVE_OK"
     assert shown["occurred"] == datetime(2026, 1, 31, 23, 59, 59, 125_000, UTC)
@@ -93,7 +93,7 @@ def test_an_event_is_prefects_under_its_own_name_and_time_and_says_what_it_said(
 
 def test_an_event_of_the_whole_run_belongs_to_the_run() -> None:
     event = {"ts": "2026-01-31T23:59:59.125+00:00", "lvl": "INFO", "event": "ORCH.DONE", "msg": "all cells searched"}
-    shown = mirror.as_prefect_has_it(event, RUN_ID, "f-1")
+    shown = prefect.as_prefect_has_it(event, RUN_ID, "f-1")
 
     assert shown["related"] == [{"prefect.resource.id": f"mlab.{RUN_ID}", "prefect.resource.role": "run"}]
     assert shown["resource"]["prefect.resource.name"] == "all cells searched"
