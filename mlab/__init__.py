@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from mlab.api.arguments import Limits, Score, Wave
     from mlab.api.batches import price, scores
     from mlab.api.bots import read_bot
-    from mlab.api.ladders import Evaluation, Ladder, evaluate
+    from mlab.api.evaluation import Evaluation, evaluate
+    from mlab.api.ladders import Ladder
     from mlab.api.orders import Orders
     from mlab.api.replays import Replay, read_prices
     from mlab.api.runs import Run, open, runs  # noqa: A004 - as in os.open: mlab.open
@@ -35,7 +36,8 @@ _PLACES = {
     "mlab.api.bots": ("read_bot",),
     "mlab.api.arguments": ("Limits", "Score", "Wave"),
     "mlab.api.batches": ("price", "scores"),
-    "mlab.api.ladders": ("Evaluation", "Ladder", "evaluate"),
+    "mlab.api.evaluation": ("Evaluation", "evaluate"),
+    "mlab.api.ladders": ("Ladder",),
     "mlab.api.orders": ("Orders",),
     "mlab.api.replays": ("Replay", "read_prices"),
     "mlab.api.runs": ("Run", "open", "runs"),

@@ -96,14 +96,15 @@ def upkeep(state: State, policy: Policy | None = None, *, dry: bool = False, now
 
     StoreError where the database cannot be opened.
     """
+    now = now or datetime.now(UTC)
     with Store.open(state.database) as store:
-        work = Upkeep(state, store, policy or Policy(), dry=dry, now=now or datetime.now(UTC))
+        work = Upkeep(state, store, policy or Policy(), dry=dry, now=now)
         steps = [
             _step("runs without a process", work.reconcile),
             _step("MLflow", work.deliver),
             _step("event logs", work.pack),
-            _step("crash snapshots", work.prune_crashes),
-            _step("temporary files", work.prune_temporary),
+            _step("crash snapshots", lambda: _removed(crash.prune(state, dry=dry))),
+            _step("temporary files", lambda: _removed(temporary.prune(state, now, dry=dry))),
             _step("reports", work.prune_reports),
             _step("candidates", work.prune_candidates),
             _step("database", work.vacuum),
@@ -165,14 +166,6 @@ class Upkeep:
         smaller = f", now {_size(size - saved)}" if saved else ""
         return Done(count, f"{count} packed, {_size(size)}{smaller}" if count else "", faults)
 
-    def prune_crashes(self) -> Done:
-        """Remove the crash snapshots that are too old or too many."""
-        return _removed(crash.prune(self._state, dry=self._dry))
-
-    def prune_temporary(self) -> Done:
-        """Remove what processes that were killed have left of temporary files."""
-        return _removed(temporary.prune(self._state, self._now, dry=self._dry))
-
     def prune_reports(self) -> Done:
         """Remove the reports of runs that are gone; not young ones, for a restored database may lack their runs."""
         before = self._now.timestamp() - DAY_S * self._policy.candidates_days
@@ -205,16 +198,13 @@ class Upkeep:
         size, free = self._store.database.space()
         if free < WORTH * size:
             return Done()
-        if self._searching():
+        if any(run.status == "RUNNING" for run in self._store.experiments()):
             return Done(words=f"{_size(free)} are free; not while a run is searched")
         if size - free > LARGEST_MB * MB:
             return Done(words=f"{_size(free)} are free; one as large as this is vacuumed by hand, when nobody searches")
         if not self._dry:
             self._store.database.vacuum()
         return Done(1, f"{_size(free)} given back to the disk")
-
-    def _searching(self) -> bool:
-        return any(run.status == "RUNNING" for run in self._store.experiments())
 
     def _completed(self, runs: Iterable[Experiment]) -> list[Experiment]:
         """Those that will not go on, and of which MLflow has all."""

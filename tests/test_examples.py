@@ -19,7 +19,7 @@ SHOWN = {
     "mlab.api.ladders.Ladder",
     "mlab.api.ladders.Ladder.replay",
     "mlab.api.arguments.Score",
-    "mlab.api.ladders.evaluate",
+    "mlab.api.evaluation.evaluate",
     "mlab.api.batches.price",
     "mlab.api.batches.scores",
     "mlab.api.search.search",

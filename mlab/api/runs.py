@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlab.api.ladders import Evaluation
+from mlab.api.evaluation import Evaluation
 from mlab.api.shown import Table, frame
 from mlab.core.errors import ConfigError, EvaluationError, reason
 from mlab.core.event_log import EventLog
