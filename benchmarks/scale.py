@@ -157,8 +157,6 @@ def _role(words: list[str]) -> str:
     """What a process of the command is for."""
     roles = {
         "mlab.tracking": "MLflow's publisher",
-        "flows.herald": "Prefect's herald",
-        "flows.server": "Prefect's server",
         "flows.run": "search",
     }
     return next((role for word, role in roles.items() if word in words), "other")

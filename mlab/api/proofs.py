@@ -17,8 +17,7 @@ def proved(
     state: State | None, run: Experiment, cells: Sequence[CellResult], within_pct: float, max_time_s: float
 ) -> tuple[CellResult, ...]:
     """The cells with what is proved of them; arguments as of :meth:`mlab.Run.prove`."""
-    given = {"within_pct": within_pct, "max_time_s": max_time_s}
-    terms = judged(Terms, "prove", given, {name: name for name in given})
+    terms = judged(Terms, "prove", {"within_pct": within_pct, "max_time_s": max_time_s})
     with progress.proofs(terms.max_time_s) as tell, _kept(state, run) as store:
         return tuple(one.result for one in prove(run, cells, terms, tell, store))
 

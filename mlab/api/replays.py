@@ -121,7 +121,7 @@ def replayed_ladder(
         raise ConfigError("replay", "bootstrap", f"must be a whole number from 0 to {MOST_HISTORIES}", histories)
     if plan.sizing not in get_args(Sizing):
         raise ConfigError("replay", "sizing", "must be 'quote' or 'base'", plan.sizing)
-    exits = judged(ExitRule, "replay", rule, {name: name for name in rule})
+    exits = judged(ExitRule, "replay", rule)
     taken = judged(Fees, "replay", fees, {"maker_pct": "fee_maker_pct", "taker_pct": "fee_taker_pct"})
     candles = chosen(prices)
     (group,) = beside(candles, [(plan, exits)], classical, taken, histories)

@@ -81,14 +81,14 @@ def search(
         raise ConfigError("search", "workers", f"must be a whole number from 1 to {MAX_WORKERS}", workers)
     if state is not None:
         tracking.check(folder(state))
-        return _searched(folder(state), judged, workers, Sidecar)
+        return _searched(folder(state), judged, workers, kept=True)
     try:
         temporary = TemporaryDirectory(prefix="mlab-", ignore_cleanup_errors=True)
     except OSError as error:
         must = f"must be a folder, for a temporary one cannot be made: {error.strerror or error}"
         raise ConfigError("search", "state", must) from error
     with temporary as place:
-        return _searched(State(Path(place)), judged, workers, None)
+        return _searched(State(Path(place)), judged, workers, kept=False)
 
 
 def _config(config: str | os.PathLike[str] | Config | None, fields: dict[str, Any]) -> Config:
@@ -103,13 +103,14 @@ def _config(config: str | os.PathLike[str] | Config | None, fields: dict[str, An
     return configs.from_tree(tree, "search")
 
 
-def _searched(state: State, config: Config, workers: int, sidecar: type[Sidecar] | None) -> Run:
+def _searched(state: State, config: Config, workers: int, *, kept: bool) -> Run:
+    """Search along the road of every run; what is not ``kept`` lies in a temporary folder, of which nobody is told."""
     started: list[Sidecar] = []
 
     def publishing(run_id: str) -> Publisher:
-        if sidecar is None:
+        if not kept:
             return Publisher()
-        started.append(sidecar(state, run_id))
+        started.append(Sidecar(state, run_id))
         return started[0]
 
     with Store.open(state.database) as store, _watching() as watcher:
@@ -126,8 +127,8 @@ def _searched(state: State, config: Config, workers: int, sidecar: type[Sidecar]
         if started and (line := tracking.undelivered(store, run, started[0].answer)):
             warnings.warn(line, stacklevel=3)
         loaded = Run.load(state, store, run)
-        if sidecar is None:
-            loaded = replace(loaded, state=None)  # the folder is temporary
+        if not kept:
+            loaded = replace(loaded, state=None)
         if config.replay is not None and not loaded.stored_replays:
             warnings.warn(_last_warning(loaded), stacklevel=3)
         return loaded

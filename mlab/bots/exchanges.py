@@ -30,7 +30,7 @@ def read_okx(fields: Fields) -> Bot:
         step_scale=fields.number("pxStepsMult", above="0"),
         volume_scale=fields.number("volMult", above="0"),
     )
-    return Bot(fields.text("algoClOrdId"), OKX, settings.orders(), fields.maybe("tpPct", above="0", scale=100))
+    return Bot(fields.text("algoClOrdId"), OKX, settings.orders(), fields.maybe("tpPct", scale=100))
 
 
 def write_okx(bot: Bot, decimals: int) -> dict[str, Any]:
@@ -69,8 +69,8 @@ def read_bybit(fields: Fields) -> Bot:
         step_pct=fields.number("price_float_percent", above="0", most="0.99") * HUNDRED,
         multiplier=multiplier,
     )
-    take_profit = fields.maybe("round_tp_percent", above="0", scale=100)
-    price = fields.maybe("entry_price", above="0")
+    take_profit = fields.maybe("round_tp_percent", scale=100)
+    price = fields.maybe("entry_price")
     return Bot(fields.text("symbol"), BYBIT, settings.orders(), take_profit, price, Distance.AVERAGE)
 
 

@@ -52,9 +52,9 @@ class Fields:
             raise self.refusal(name, "must be given")
         return self._judged(name, self.values[name], least, most, above)
 
-    def maybe(self, name: str, above: str | None = None, scale: int = 1) -> Decimal | None:
-        """As :meth:`number`, times ``scale``; None where it is missing."""
-        return self.number(name, above=above) * scale if self.has(name) else None
+    def maybe(self, name: str, scale: int = 1) -> Decimal | None:
+        """A number above 0, times ``scale``; None where it is missing."""
+        return self.number(name, above="0") * scale if self.has(name) else None
 
     def whole(self, name: str, least: int, most: int) -> int:
         """A whole number."""

@@ -42,7 +42,7 @@ def _controller(fields: Fields) -> Bot:
         raise fields.refusal(
             "dca_amounts_pct", f"must have as many entries as dca_spreads, {len(spreads)}", len(shares)
         )
-    total = fields.maybe("total_amount_quote", above="0")
+    total = fields.maybe("total_amount_quote")
     sizes = [share * total / sum(shares) for share in shares] if total else shares
     return _below_the_first(fields, [1 - spread for spread in spreads], sizes, None)
 
@@ -51,7 +51,7 @@ def _below_the_first(fields: Fields, prices: list[Decimal], sizes: list[Decimal]
     deviations = [Decimal(0), *((1 - one / prices[0]) * HUNDRED for one in prices[1:])]
     name = fields.text("trading_pair", fields.text("id"))
     orders = tuple(map(BotOrder, deviations, sizes))
-    return Bot(name, HUMMINGBOT, orders, fields.maybe("take_profit", above="0", scale=100), price)
+    return Bot(name, HUMMINGBOT, orders, fields.maybe("take_profit", scale=100), price)
 
 
 def write_hummingbot(bot: Bot, decimals: int) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def read_gainium(fields: Fields) -> Bot:
     for order in settings.items("dcaCustom"):
         steps.append(order.number("step", above="0", most="99.99"))
         sizes.append(order.number("size", above="0"))
-    orders, take_profit = ladder(Distance.BEFORE, steps, sizes), settings.maybe("tpPerc", above="0")
+    orders, take_profit = ladder(Distance.BEFORE, steps, sizes), settings.maybe("tpPerc")
     return Bot(settings.text("name"), GAINIUM, orders, take_profit, distance=Distance.BEFORE)
 
 

@@ -59,7 +59,7 @@ def _bot(fields: Fields, orders: tuple[BotOrder, ...]) -> Bot:
         raise fields.refusal("safety_order_volume_type", must, ", ".join(sorted(kinds)))
     # A take profit of the base order alone is no distance from the average.
     of_total = fields.text("take_profit_type", "total") == "total"
-    take_profit = fields.maybe("take_profit", above="0") if of_total else None
+    take_profit = fields.maybe("take_profit") if of_total else None
     return Bot(fields.text("name"), MAKER, orders, take_profit)
 
 

@@ -27,9 +27,9 @@ def read(fields: Fields) -> Bot:
     settings.only("type", "SIMPLE", "CUSTOM", why="in the mode SIGNAL prices depend on indicators")
     simple = settings.text("type", "SIMPLE").upper() == "SIMPLE"
     deviations, weights = _simple(settings) if simple else _custom(settings)
-    deposit, total = _inside(fields, "deposit").maybe("amount", above="0"), sum(weights)
+    deposit, total = _inside(fields, "deposit").maybe("amount"), sum(weights)
     sizes = [weight * deposit / total for weight in weights] if deposit else weights
-    take_profit = _inside(fields, "profit").maybe("percent", above="0")
+    take_profit = _inside(fields, "profit").maybe("percent")
     return Bot(fields.text("name"), MAKER, tuple(map(BotOrder, deviations, sizes)), take_profit)
 
 

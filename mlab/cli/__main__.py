@@ -1,4 +1,4 @@
-"""``python -m mlab.cli``: the same as the command ``mlab``."""
+"""``python -m mlab.cli``: the commands that look at what is stored."""
 
 from mlab.cli.app import script
 

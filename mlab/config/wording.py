@@ -57,6 +57,8 @@ LONG_ONLY = "; ladders of sells above the price are not searched"
 LIKE = 0.65
 """How much a field must be like what was typed to be what was meant."""
 
+SAME: Mapping[str, str] = {}
+
 WAYS: dict[int | str, tuple[type, ...]] = {"number": (int, float), "list": (list, tuple), "range": (Mapping,)}
 
 
@@ -73,8 +75,8 @@ def plain(text: str) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def judged(model: type[Model], source: str, fields: Mapping[str, Any], names: Mapping[str, str]) -> Model:
-    """A section made of fields, which the user knows by these names.
+def judged(model: type[Model], source: str, fields: Mapping[str, Any], names: Mapping[str, str] = SAME) -> Model:
+    """A section made of fields; ``names`` has those that the user knows by another name.
 
     Raises:
         ConfigError: one is wrong.
@@ -83,7 +85,7 @@ def judged(model: type[Model], source: str, fields: Mapping[str, Any], names: Ma
         return model(**fields)
     except ValidationError as error:
         field, must, was = complaint(error, fields)
-        raise ConfigError(source, names[field], must, was) from error
+        raise ConfigError(source, names.get(field, field), must, was) from error
 
 
 def complaint(error: ValidationError, tree: Any) -> tuple[str, str, object]:

@@ -16,10 +16,10 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 NO_PROXY = ("no_proxy", "NO_PROXY")
 
 
-def answers(url: str, timeout_s: float = ANSWER_S) -> bool:
+def answers(url: str) -> bool:
     """Whether a page is there: status 200."""
     try:
-        fetch(url, timeout_s)
+        fetch(url)
     except (OSError, ValueError):
         return False
     return True
