@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlab.core.decimals import decimal
 from mlab.core.errors import ConfigError
 from mlab.market import Market, read
-from mlab.market.rules import decimal
 
 
 def binance(symbol: str = "AAAUSDT", **more: Any) -> dict[str, Any]:
@@ -150,19 +150,19 @@ def spoiled(change: Callable[[dict[str, Any], list[dict[str, Any]]], object]) ->
     return answer
 
 
-STEP = "AAAUSDT.LOT_SIZE.stepSize: must be a number"
+STEP = "AAAUSDT.LOT_SIZE.stepSize: must be "
 
 
 @pytest.mark.parametrize(
     ("answer", "symbol", "line"),
     [
         (spoiled(lambda it, _: it.update(status="BREAK")), None, "AAAUSDT.status: must be a symbol that is traded"),
-        (spoiled(lambda _, filters: filters.pop(1)), None, "AAAUSDT.LOT_SIZE: is missing"),
-        (spoiled(lambda _, filters: filters[0].pop("tickSize")), None, "AAAUSDT.PRICE_FILTER.tickSize: is missing"),
-        (spoiled(lambda _, filters: filters[1].update(stepSize="-1")), None, STEP),
-        (spoiled(lambda _, filters: filters[1].update(stepSize="NaN")), None, STEP),
-        (spoiled(lambda _, filters: filters[1].update(stepSize=True)), None, STEP),
-        (spoiled(lambda _, filters: filters[1].update(stepSize="1e99")), None, STEP),
+        (spoiled(lambda _, filters: filters.pop(1)), None, "AAAUSDT.LOT_SIZE: must be given"),
+        (spoiled(lambda _, filters: filters[0].pop("tickSize")), None, "AAAUSDT.PRICE_FILTER.tickSize: must be given"),
+        (spoiled(lambda _, filters: filters[1].update(stepSize="-1")), None, f"{STEP}at least 0"),
+        (spoiled(lambda _, filters: filters[1].update(stepSize="NaN")), None, f"{STEP}a number"),
+        (spoiled(lambda _, filters: filters[1].update(stepSize=True)), None, f"{STEP}a number"),
+        (spoiled(lambda _, filters: filters[1].update(stepSize="1e99")), None, f"{STEP}a number"),
         (spoiled(lambda _, filters: filters[1].update(maxQty="0.0001")), None, "most_quantity: must not be below"),
         (
             spoiled(lambda _, filters: filters.append({"filterType": "MIN_NOTIONAL", "minNotional": "8"})), None,
@@ -184,7 +184,7 @@ STEP = "AAAUSDT.LOT_SIZE.stepSize: must be a number"
         (CCXT | {"active": False}, None, "AAA/USDT.status: must be a symbol that is traded, was 'inactive'"),
         (CCXT | {"precision": {"price": 2, "amount": 8}}, None, "AAA/USDT.precision.price: must be the tick itself"),
         ("{tick: 0.01, stepp: 1}", None, "stepp: unknown field, did you mean 'step'?"),
-        ("{tick: 0.01}", None, "market.step: is missing"),
+        ("{tick: 0.01}", None, "market.step: must be given"),
         ("{tick: 0.01, step: many}", None, "market.step: must be a number"),
         ("{tick: 0.01, step: 1, inverse: 2}", None, "market.inverse: must be true or false"),
         ('"just text"', None, "must be the answer of an exchange, or a mapping such as"),
@@ -214,4 +214,4 @@ def test_numbers_of_any_library_are_exact() -> None:
     told = [0.1, "0.1", Decimal("0.1"), np.float64(0.1)]
     assert {decimal(number) for number in told} == {Decimal("0.1")}
     assert {decimal(number) for number in (3, np.int64(3), "3")} == {Decimal(3)}
-    assert {decimal(number) for number in (True, np.True_, None, float("nan"), "1,5", (3,))} == {None}
+    assert {decimal(number) for number in (True, np.True_, None, float("nan"), "1,5", (3,), "1_5", "٣")} == {None}

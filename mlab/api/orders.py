@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from mlab.api.shown import Table
-from mlab.core.decimals import plain
+from mlab.core.decimals import decimal, plain
 from mlab.core.errors import ConfigError
 from mlab.core.records import Json
 from mlab.market import Market, read
 from mlab.market.files import yours
-from mlab.market.rules import decimal
 from mlab.model.ladder import Sizing
 from mlab.placing import Placement, place
 from mlab.report import placed

@@ -9,8 +9,9 @@ from typing import Any
 
 from mlab.bots import exchanges, programs, tables, threecommas, veles
 from mlab.bots.bot import DECIMALS, Bot, BotOrder, Distance
-from mlab.bots.fields import Fields, parsed, written
+from mlab.bots.document import parsed, written
 from mlab.core.errors import ConfigError, one_line
+from mlab.core.fields import Fields
 from mlab.core.text_file import KB, read_text
 
 __all__ = ["FORMATS", "Bot", "BotOrder", "Distance", "Format", "parse", "read", "write"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlab.bots.bot import HUNDRED, Bot, Distance, typed
 from mlab.bots.family import Averaged, Geometric
-from mlab.bots.fields import Fields
+from mlab.core.fields import Fields
 
 OKX, BYBIT = "OKX", "Bybit"
 

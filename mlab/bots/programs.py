@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from mlab.bots.bot import HUNDRED, Bot, BotOrder, Distance, distances, ladder, typed
-from mlab.bots.fields import Fields
+from mlab.core.fields import Fields
 
 HUMMINGBOT, GAINIUM = "Hummingbot", "Gainium"
 PRICE_DECIMALS = 18
@@ -74,17 +73,12 @@ def write_hummingbot(bot: Bot, decimals: int) -> dict[str, Any]:
 
 def is_gainium(fields: Fields) -> bool:
     """Whether these are settings of a DCA bot of Gainium."""
-    return "dcaCustom" in _settings(fields).values or "dcaCondition" in _settings(fields).values
-
-
-def _settings(fields: Fields) -> Fields:
-    inner = fields.values.get("settings")
-    return Fields(fields.source, inner, f"{fields.place}settings.") if isinstance(inner, Mapping) else fields
+    return not {"dcaCustom", "dcaCondition"}.isdisjoint(fields.unwrapped("settings").values)
 
 
 def read_gainium(fields: Fields) -> Bot:
     """From custom DCA orders, each a step below the price of the one before."""
-    settings = _settings(fields)
+    settings = fields.unwrapped("settings")
     settings.only("strategy", "LONG", why="a ladder buys below its first order")
     settings.only("dcaCondition", "custom", why="only custom orders are read")
     settings.only("orderSizeType", "quote", "usd", why="sizes must be money")

@@ -8,8 +8,8 @@ import re
 from decimal import ROUND_FLOOR
 
 from mlab.bots.bot import Bot, Distance, ladder, typed
-from mlab.bots.fields import Fields
 from mlab.core.errors import ConfigError
+from mlab.core.fields import Fields
 
 CSV, PIONEX = "table", "Pionex"
 SHARES = 1000

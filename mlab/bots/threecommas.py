@@ -7,7 +7,7 @@ from typing import Any
 
 from mlab.bots.bot import Bot, BotOrder, typed
 from mlab.bots.family import Geometric
-from mlab.bots.fields import Fields
+from mlab.core.fields import Fields
 
 MAKER = "3Commas"
 MOST_SAFETY_ORDERS = 200

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 from mlab.bots.bot import HUNDRED, Bot, BotOrder, typed
-from mlab.bots.fields import Fields
+from mlab.core.fields import Fields
 
 MAKER = "Veles"
 ROUNDED = Decimal(1)
@@ -16,27 +16,21 @@ ROUNDED = Decimal(1)
 
 def is_veles(fields: Fields) -> bool:
     """Whether these are settings of a grid of orders."""
-    settings = _inside(fields, "settings").values
+    settings = fields.unwrapped("settings").values
     return "orders" in settings and (settings.get("type") in ("SIMPLE", "CUSTOM", "SIGNAL") or "overlap" in settings)
 
 
 def read(fields: Fields) -> Bot:
     """From SIMPLE or CUSTOM; the logarithmic factor is refused, for its formula is not public."""
     fields.only("algorithm", "LONG", why="a ladder buys below its first order")
-    settings = _inside(fields, "settings")
+    settings = fields.unwrapped("settings")
     settings.only("type", "SIMPLE", "CUSTOM", why="in the mode SIGNAL prices depend on indicators")
     simple = settings.text("type", "SIMPLE").upper() == "SIMPLE"
     deviations, weights = _simple(settings) if simple else _custom(settings)
-    deposit, total = _inside(fields, "deposit").maybe("amount"), sum(weights)
+    deposit, total = fields.unwrapped("deposit").maybe("amount"), sum(weights)
     sizes = [weight * deposit / total for weight in weights] if deposit else weights
-    take_profit = _inside(fields, "profit").maybe("percent")
+    take_profit = fields.unwrapped("profit").maybe("percent")
     return Bot(fields.text("name"), MAKER, tuple(map(BotOrder, deviations, sizes)), take_profit)
-
-
-def _inside(fields: Fields, name: str) -> Fields:
-    """A mapping inside, or the fields themselves where it is left out."""
-    inner = fields.values.get(name)
-    return Fields(fields.source, inner, f"{fields.place}{name}.") if isinstance(inner, Mapping) else fields
 
 
 def _simple(settings: Fields) -> tuple[list[Decimal], list[Decimal]]:

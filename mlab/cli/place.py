@@ -19,9 +19,9 @@ from mlab.cli.browse import cell_of
 from mlab.cli.choice import is_candidate, kept, reading, run_of
 from mlab.cli.export import DECIMAL, OUTPUT, write
 from mlab.config import Config, from_tree
+from mlab.core.decimals import decimal
 from mlab.core.errors import ConfigError, EvaluationError
 from mlab.core.records import Candidate, Experiment
-from mlab.market.rules import decimal
 from mlab.model.front import at_fills, on_path
 from mlab.model.objective import Objective
 from mlab.placing import Placement

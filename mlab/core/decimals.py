@@ -1,8 +1,26 @@
-"""How a number is written in full."""
+"""How a number is read exactly, and how it is written in full."""
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+from numbers import Integral, Real
+
+NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)(E[-+]?\d{1,2})?\Z", re.ASCII | re.IGNORECASE)
+"""A number as text; Python would read underscores, too, and the digits of every script."""
+
+
+def decimal(value: object) -> Decimal | None:
+    """The number that a text or number of a file says; None where it says none, or one of more than 30 digits."""
+    if isinstance(value, Integral):  # of numpy, too, whose repr is no number
+        value = None if isinstance(value, bool) else Decimal(int(value))
+    elif isinstance(value, Real):
+        value = repr(float(value))
+    text = str(value).strip() if isinstance(value, str | Decimal) else ""
+    if len(text) > 100 or not NUMBER.match(text):
+        return None
+    number = Decimal(text)
+    return None if len(number.as_tuple().digits) > 40 or abs(number.adjusted()) > 30 else number
 
 
 def plain(value: Decimal, decimals: int | None = None) -> str:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from mlab.core.errors import ConfigError
-from mlab.market.entry import Entry
+from mlab.core.fields import Fields
 from mlab.market.rules import ONE, ZERO, Market
 
 Listing: TypeAlias = Mapping[str, Any]
@@ -28,7 +28,7 @@ class Shape:
 
     fits: Callable[[Any], bool]
     symbols: Callable[[Any], dict[str, Listing]]
-    rules: Callable[[Entry, Any], Market]
+    rules: Callable[[Fields, Any], Market]
     time: str = ""
 
     def as_of(self, answer: Any) -> datetime | None:
@@ -59,137 +59,137 @@ def names(name: str, listing: Listing) -> list[str]:
     return [name, *(str(listing[other]) for other in ("altname", "wsname") if other in listing)]
 
 
-def _binance(entry: Entry, _: Any) -> Market:
+def _binance(entry: Fields, _: Any) -> Market:
     filters = _filters(entry)
     grid, lot = filters["PRICE_FILTER"], filters["LOT_SIZE"]
     sizes = _agreed(entry, [_least_money(filters[name]) for name in ("NOTIONAL", "MIN_NOTIONAL") if name in filters])
     sided = filters.get("PERCENT_PRICE_BY_SIDE")  # PERCENT_PRICE of futures bounds a buy from above only
     coin_margined, future = "contractSize" in entry.values, "contractType" in entry.values
     return Market(
-        symbol=entry.text("symbol"),
-        base=entry.text("baseAsset", "coins"),
-        quote=entry.text("quoteAsset", "money"),
-        tick=grid.must("tickSize"),
-        step=lot.must("stepSize"),
-        least_quantity=lot.may("minQty"),
-        most_quantity=lot.may("maxQty"),
+        symbol=entry.word("symbol"),
+        base=entry.word("baseAsset", "coins"),
+        quote=entry.word("quoteAsset", "money"),
+        tick=grid.amount("tickSize"),
+        step=lot.amount("stepSize"),
+        least_quantity=lot.limit("minQty"),
+        most_quantity=lot.limit("maxQty"),
         least_money=sizes,
-        lowest_share=sided.must("bidMultiplierDown") if sided else ZERO,
+        lowest_share=sided.amount("bidMultiplierDown") if sided else ZERO,
         most_orders=_most_orders(filters.get("MAX_NUM_ORDERS")),
-        contract_size=entry.must("contractSize") if coin_margined else ONE,
+        contract_size=entry.amount("contractSize") if coin_margined else ONE,
         inverse=coin_margined,
         origin=f"Binance {'COIN-M futures' if coin_margined else 'USD-M futures' if future else 'spot'}",
     )
 
 
-def _filters(entry: Entry) -> dict[str, Entry]:
+def _filters(entry: Fields) -> dict[str, Fields]:
     """The filters of a symbol by their type: LOT_SIZE, and not MARKET_LOT_SIZE."""
     given = entry.values.get("filters")
     if not isinstance(given, list) or not all(isinstance(one, Mapping) for one in given):
-        raise entry.wrong("filters", "must be a list of filters", given)
-    found: dict[str, Entry] = {}
+        raise entry.refusal("filters", "must be a list of filters", given)
+    found: dict[str, Fields] = {}
     for values in given:
         kind = values.get("filterType")
-        one = Entry(entry.source, f"{entry.place}.{kind}", values)
+        one = Fields(entry.source, values, f"{entry.place}{kind}.")
         if kind in found and found[kind].values != values:
-            raise entry.wrong(f"{kind}", "must be there once, is there with different numbers", dict(values))
+            raise entry.refusal(f"{kind}", "must be there once, is there with different numbers", dict(values))
         found[str(kind)] = one
     for needed in ("PRICE_FILTER", "LOT_SIZE"):
         if needed not in found:
-            raise ConfigError(entry.source, f"{entry.place}.{needed}", "is missing")
+            raise entry.refusal(needed, "must be given")
     return found
 
 
-def _least_money(one: Entry) -> Decimal:
-    return one.must("notional" if "notional" in one.values else "minNotional")
+def _least_money(one: Fields) -> Decimal:
+    return one.amount("notional" if "notional" in one.values else "minNotional")
 
 
-def _agreed(entry: Entry, numbers: list[Decimal]) -> Decimal:
+def _agreed(entry: Fields, numbers: list[Decimal]) -> Decimal:
     if len(set(numbers)) > 1:
-        raise entry.wrong("MIN_NOTIONAL", f"must be that of NOTIONAL, {numbers[0]}", numbers[1])
+        raise entry.refusal("MIN_NOTIONAL", f"must be that of NOTIONAL, {numbers[0]}", numbers[1])
     return numbers[0] if numbers else ZERO
 
 
-def _most_orders(one: Entry | None) -> int:
+def _most_orders(one: Fields | None) -> int:
     if one is None:
         return 0
     return one.count("limit" if "limit" in one.values else "maxNumOrders")
 
 
-def _okx(entry: Entry, _: Any) -> Market:
-    kind = entry.text("instType")
+def _okx(entry: Fields, _: Any) -> Market:
+    kind = entry.word("instType")
     if kind == "OPTION":
-        raise entry.wrong("instType", "must be SPOT, MARGIN, SWAP or FUTURES", kind)
+        raise entry.refusal("instType", "must be SPOT, MARGIN, SWAP or FUTURES", kind)
     spot = kind in {"SPOT", "MARGIN"}
     names = ("baseCcy", "quoteCcy") if spot else ("ctValCcy", "settleCcy")
-    inverse = not spot and entry.text("ctType") == "inverse"
+    inverse = not spot and entry.word("ctType") == "inverse"
     return Market(
-        symbol=entry.text("instId"),
-        base=entry.text(names[1 if inverse else 0], "coins"),
-        quote=entry.text(names[0 if inverse else 1], "money"),
-        tick=entry.must("tickSz"),
-        step=entry.must("lotSz"),
-        least_quantity=entry.must("minSz"),
-        most_quantity=entry.may("maxLmtSz"),
-        contract_size=ONE if spot else entry.must("ctVal") * (entry.may("ctMult") or ONE),
+        symbol=entry.word("instId"),
+        base=entry.word(names[1 if inverse else 0], "coins"),
+        quote=entry.word(names[0 if inverse else 1], "money"),
+        tick=entry.amount("tickSz"),
+        step=entry.amount("lotSz"),
+        least_quantity=entry.amount("minSz"),
+        most_quantity=entry.limit("maxLmtSz"),
+        contract_size=ONE if spot else entry.amount("ctVal") * (entry.limit("ctMult") or ONE),
         inverse=inverse,
         origin=f"OKX {kind.lower()}",
     )
 
 
-def _bybit(entry: Entry, answer: Any) -> Market:
+def _bybit(entry: Fields, answer: Any) -> Market:
     category = answer["result"].get("category", "spot")
     if category == "option":
         raise ConfigError(entry.source, "result.category", "must be spot, linear or inverse", category)
     grid, lot = entry.inner("priceFilter"), entry.inner("lotSizeFilter")
     least = "minOrderAmt" if category == "spot" else "minNotionalValue"
     return Market(
-        symbol=entry.text("symbol"),
-        base=entry.text("baseCoin", "coins"),
-        quote=entry.text("quoteCoin", "money"),
-        tick=grid.must("tickSize"),
-        step=lot.must("basePrecision" if category == "spot" else "qtyStep"),
-        least_quantity=lot.must("minOrderQty"),
-        most_quantity=lot.may("maxLimitOrderQty") or lot.may("maxOrderQty"),
-        least_money=lot.must(least) if category == "spot" else lot.may(least),
+        symbol=entry.word("symbol"),
+        base=entry.word("baseCoin", "coins"),
+        quote=entry.word("quoteCoin", "money"),
+        tick=grid.amount("tickSize"),
+        step=lot.amount("basePrecision" if category == "spot" else "qtyStep"),
+        least_quantity=lot.amount("minOrderQty"),
+        most_quantity=lot.limit("maxLimitOrderQty") or lot.limit("maxOrderQty"),
+        least_money=lot.amount(least) if category == "spot" else lot.limit(least),
         inverse=category == "inverse",  # a contract is worth one dollar
         origin=f"Bybit {category}",
     )
 
 
-def _kraken(entry: Entry, _: Any) -> Market:
-    base, _, quote = entry.text("wsname", "coins/money").partition("/")
+def _kraken(entry: Fields, _: Any) -> Market:
+    base, _, quote = entry.word("wsname", "coins/money").partition("/")
     digits = Decimal(1).scaleb(-entry.count("pair_decimals"))
-    entry.must("lot_decimals")
+    entry.amount("lot_decimals")
     return Market(
-        symbol=entry.text("altname", entry.place),
+        symbol=entry.word("altname", entry.place[:-1]),
         base=base,
         quote=quote,
-        tick=entry.may("tick_size") or digits,
+        tick=entry.limit("tick_size") or digits,
         step=Decimal(1).scaleb(-entry.count("lot_decimals")),
-        least_quantity=entry.must("ordermin"),
-        least_money=entry.may("costmin"),
+        least_quantity=entry.amount("ordermin"),
+        least_money=entry.limit("costmin"),
         origin="Kraken",
     )
 
 
-def _ccxt(entry: Entry, _: Any) -> Market:
+def _ccxt(entry: Fields, _: Any) -> Market:
     grid, limits = entry.inner("precision"), entry.inner("limits")
     price, step = grid.values.get("price"), grid.values.get("amount")
     if isinstance(price, int) and isinstance(step, int):  # ticks where one is a fraction; both may count digits
         must = "must be the tick itself, such as 0.01; it may be a number of digits: if it is the tick, write 1.0 for 1"
-        raise grid.wrong("price", must, price)
+        raise grid.refusal("price", must, price)
     contract = bool(entry.values.get("contract"))
     return Market(
-        symbol=entry.text("symbol"),
-        base=entry.text("base", "coins"),
-        quote=entry.text("quote", "money"),
-        tick=grid.must("price"),
-        step=grid.must("amount"),
-        least_quantity=limits.inner("amount").may("min"),
-        most_quantity=limits.inner("amount").may("max"),
-        least_money=limits.inner("cost").may("min"),
-        contract_size=entry.must("contractSize") if contract else ONE,
+        symbol=entry.word("symbol"),
+        base=entry.word("base", "coins"),
+        quote=entry.word("quote", "money"),
+        tick=grid.amount("price"),
+        step=grid.amount("amount"),
+        least_quantity=limits.inner("amount").limit("min"),
+        most_quantity=limits.inner("amount").limit("max"),
+        least_money=limits.inner("cost").limit("min"),
+        contract_size=entry.amount("contractSize") if contract else ONE,
         inverse=contract and entry.values.get("inverse") is True,
         origin="a market of ccxt",
     )

@@ -14,8 +14,8 @@ import yaml
 
 from mlab.core.decimals import plain
 from mlab.core.errors import ConfigError, one_line
+from mlab.core.fields import Fields
 from mlab.core.text_file import MB, read_text
-from mlab.market.entry import Entry
 from mlab.market.exchanges import OPEN, Listing, complaint_of, names, shape_of
 from mlab.market.rules import ONE, Market
 
@@ -44,7 +44,7 @@ def read(path: Path, symbol: str | None = None) -> Market:
     if shape is None:
         return yours(tree, source, symbol)
     name, listing = _chosen(listed, symbol, source)
-    entry = Entry(source, name, listing)
+    entry = Fields(source, listing, f"{name}.")
     state = listing.get("status", listing.get("state"))
     if (isinstance(state, str) and state not in OPEN) or listing.get("active") is False:
         raise ConfigError(source, f"{name}.status", "must be a symbol that is traded", state or "inactive")
@@ -118,22 +118,22 @@ def yours(tree: Any, source: str, symbol: str | None) -> Market:
             likely = get_close_matches(name, known, n=1)
             hint = f", did you mean {likely[0]!r}?" if likely else ""
             raise ConfigError(source, one_line(name), f"unknown field{hint}")
-    entry = Entry(source, str(tree.get("symbol", "market")), tree)
+    entry = Fields(source, tree, f"{tree.get('symbol', 'market')}.")
     inverse = tree.get("inverse", False)
     if inverse not in (True, False, "true", "false"):
-        raise entry.wrong("inverse", "must be true or false", inverse)
+        raise entry.refusal("inverse", "must be true or false", inverse)
     market = Market(
-        symbol=symbol or entry.text("symbol", "market"),
-        base=entry.text("base", "coins"),
-        quote=entry.text("quote", "money"),
-        tick=entry.must("tick"),
-        step=entry.must("step"),
-        least_quantity=entry.may("least_quantity"),
-        most_quantity=entry.may("most_quantity"),
-        least_money=entry.may("least_money"),
-        lowest_share=entry.may("lowest_share"),
+        symbol=symbol or entry.word("symbol", "market"),
+        base=entry.word("base", "coins"),
+        quote=entry.word("quote", "money"),
+        tick=entry.amount("tick"),
+        step=entry.amount("step"),
+        least_quantity=entry.limit("least_quantity"),
+        most_quantity=entry.limit("most_quantity"),
+        least_money=entry.limit("least_money"),
+        lowest_share=entry.limit("lowest_share"),
         most_orders=entry.count("most_orders"),
-        contract_size=entry.must("contract_size") if "contract_size" in tree else ONE,
+        contract_size=entry.amount("contract_size") if "contract_size" in tree else ONE,
         inverse=inverse in (True, "true"),
     )
     return checked(market, source)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from datetime import datetime
-from decimal import Decimal, DecimalException
-from numbers import Integral, Real
+from decimal import Decimal
 
 from mlab.core.decimals import plain
 from mlab.core.records import Json
@@ -77,20 +76,3 @@ class Market:
 
 RULES = ("tick", "step", "least_quantity", "most_quantity", "least_money", "lowest_share", "most_orders")
 """The fields of a market that are rules."""
-
-
-def decimal(value: object) -> Decimal | None:
-    """The decimal that a text or number of a file says; None where it says none, or one beyond all sense."""
-    if isinstance(value, Integral):  # of numpy, too, whose repr is no number
-        value = None if isinstance(value, bool) else int(value)
-    elif isinstance(value, Real):
-        value = repr(float(value))
-    if not isinstance(value, str | int | Decimal):
-        return None
-    try:
-        number = Decimal(value)
-    except (DecimalException, ValueError):
-        return None
-    if not number.is_finite() or len(number.as_tuple().digits) > 40 or abs(number.adjusted()) > 30:
-        return None
-    return number
