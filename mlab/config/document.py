@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from mlab.config.wording import plain
+from mlab.config.wording import short
 from mlab.core.errors import ConfigError
 
 MAX_DEPTH = 16
@@ -41,7 +41,7 @@ def parse(text: str, source: str) -> Any:
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        reason = ", ".join(plain(part) for part in (error.context, error.problem) if part)
+        reason = ", ".join(short(part) for part in (error.context, error.problem) if part)
         raise ConfigError(source, f"line {mark.line + 1}" if mark else "", f"not valid YAML: {reason}") from None
     except ConfigError:  # what the loader refuses, a ValueError as well
         raise
@@ -93,10 +93,10 @@ class _Loader(yaml.SafeLoader):
             line = key_node.start_mark.line + 1
             key = self._scalar(key_node, field) if isinstance(key_node, yaml.ScalarNode) else None
             if not isinstance(key, str):
-                raise ConfigError(self.source, plain(field), f"keys must be text, another kind is on line {line}")
+                raise ConfigError(self.source, short(field), f"keys must be text, another kind is on line {line}")
             place = f"{field}.{key}" if field else key
             if key in values:
-                raise ConfigError(self.source, plain(place), f"must appear once, is there again on line {line}")
+                raise ConfigError(self.source, short(place), f"must appear once, is there again on line {line}")
             values[key] = self.value(value_node, place)
         return values
 
@@ -118,10 +118,10 @@ class _Loader(yaml.SafeLoader):
 
     def _short(self, number: str, field: str) -> str:
         if len(number) > MAX_DIGITS:
-            raise ConfigError(self.source, plain(field), f"numbers must have at most {MAX_DIGITS} characters", number)
+            raise ConfigError(self.source, short(field), f"numbers must have at most {MAX_DIGITS} characters", number)
         return number
 
     def _text(self, text: str, field: str) -> str:
         if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise ConfigError(self.source, plain(field), "must be text that UTF-8 can hold", text)
+            raise ConfigError(self.source, short(field), "must be text that UTF-8 can hold", text)
         return text

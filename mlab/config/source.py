@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from mlab.config import document
 from mlab.config.models import Config
-from mlab.config.wording import complaint, plain
+from mlab.config.wording import complaint, short
 from mlab.core.decimals import exact
 from mlab.core.errors import ConfigError, one_line
 from mlab.core.text_file import KB, read_text
@@ -36,8 +36,8 @@ def load(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     replaced = [_override(text) for text in overrides]
     for field, value in replaced:
         _replace(tree, field, value)
-    config = _judged(tree, origin, [plain(field) for field, _ in replaced])
-    check_prices(config, origin, [plain(field) for field, _ in replaced])
+    config = _judged(tree, origin, [short(field) for field, _ in replaced])
+    check_prices(config, origin, [short(field) for field, _ in replaced])
     return config
 
 
@@ -103,7 +103,7 @@ def _override(text: str) -> tuple[str, Any]:
     field, equals, value = text.partition("=")
     if not equals or not all(field.split(".")):
         raise ConfigError(OVERRIDE, "", "must be FIELD=VALUE such as ladder.num_orders=12", text)
-    return field, document.parse(value, f"{OVERRIDE} {plain(field)}")
+    return field, document.parse(value, f"{OVERRIDE} {short(field)}")
 
 
 def _replace(tree: dict[str, Any], field: str, value: Any) -> None:
@@ -113,8 +113,8 @@ def _replace(tree: dict[str, Any], field: str, value: Any) -> None:
             tree[section] = {}
         inner = tree[section]
         if not isinstance(inner, dict):
-            place = plain(".".join(sections[:depth]))
-            raise ConfigError(OVERRIDE, plain(field), f"{place} must be a mapping of fields", inner)
+            place = short(".".join(sections[:depth]))
+            raise ConfigError(OVERRIDE, short(field), f"{place} must be a mapping of fields", inner)
         tree = inner
     tree[name] = value
 

@@ -58,6 +58,7 @@ LIKE = 0.65
 """How much a field must be like what was typed to be what was meant."""
 
 SAME: Mapping[str, str] = {}
+"""Fields that the user knows by their own names."""
 
 WAYS: dict[int | str, tuple[type, ...]] = {"number": (int, float), "list": (list, tuple), "range": (Mapping,)}
 
@@ -69,7 +70,7 @@ class Word(str):
     __repr__ = str.__str__
 
 
-def plain(text: str) -> str:
+def short(text: str) -> str:
     """At most 80 characters that can all be printed on one line."""
     text = one_line(text)
     return text if len(text) <= 80 else text[:77] + "..."
@@ -113,12 +114,12 @@ def _must(place: Place, detail: Mapping[str, Any]) -> str:
     """What a value must be that is of the wrong kind or beyond a bound."""
     kind = detail["type"]
     if kind not in MUST:
-        return plain(detail["msg"])
+        return short(detail["msg"])
     if place in PAIRS and kind in {"tuple_type", "too_long"}:
         return PAIR
     bounds = detail.get("ctx", {}).items()
-    short = {name: exact(bound) if isinstance(bound, float) else bound for name, bound in bounds}
-    must = MUST[kind].format_map(short)
+    written = {name: exact(bound) if isinstance(bound, float) else bound for name, bound in bounds}
+    must = MUST[kind].format_map(written)
     depth = place[:2] == ("ladder", "overlap_pct") and place[-1] != "step"
     if depth and kind == "greater_than_equal" and detail["input"] < 0:
         return must + LONG_ONLY
@@ -139,7 +140,7 @@ def _value(tree: Any, place: Place) -> Any:
 
 
 def _dotted(place: Place) -> str:
-    return plain(".".join(str(part) for part in place))
+    return short(".".join(str(part) for part in place))
 
 
 def _shown(value: object) -> object:
