@@ -54,7 +54,7 @@ def steps(root: Path) -> list[str]:
     line, far_end = PROCESSES.Pipe()
     process = PROCESSES.Process(target=_traced, args=(root, far_end))
     process.start()
-    assert line.poll(60)
+    assert line.poll(runs.SECONDS)
     names: list[str] = line.recv()
     process.join()
     return names
@@ -198,6 +198,6 @@ def searching(state: State, command: Popen[bytes], batches: int) -> str:
         return [log.stem for log in state.root.glob("events/*") for _ in reported(log)]
 
     before = len(news())
-    runs.wait_until(lambda: command.poll() is not None or len(news()) >= before + batches, 240)
+    runs.wait_until(lambda: command.poll() is not None or len(news()) >= before + batches)
     assert command.poll() is None, "the command has ended"
     return news()[-1]

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Literal
@@ -34,6 +34,9 @@ TINY = ("name=tiny", "ladder.overlap_pct=10", "ladder.num_orders=[4, 5]", "searc
 Pace = Literal["short", "slow", "whole"]
 """How a process searches: in a smaller neighbourhood, with rests, too, so that a test can meet it in the middle, or as
 the product does."""
+
+SECONDS = 300.0
+"""Longest wait for anything that a test waits for, on a machine that has other things to do."""
 
 WATCHER = Watcher()
 """Watches nothing."""
@@ -132,9 +135,9 @@ def python(
         yield process
     finally:
         if process.poll() is None:
-            family = psutil.Process(process.pid)
-            for one in (*family.children(recursive=True), family):
-                one.kill()
+            for one in family(process.pid):
+                with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+                    one.kill()
         process.communicate()
 
 
@@ -143,7 +146,12 @@ def command_line(*arguments: str, overrides: Sequence[str] = ()) -> list[str]:
     return ["-m", "flows.run", *arguments, *(part for override in overrides for part in ("--set", override))]
 
 
-def wait_until(happened: Callable[[], bool], seconds: float = 120.0, every: float = 0.05) -> None:
+def family(pid: int) -> list[psutil.Process]:
+    """A process with all that it has started, itself last."""
+    return [*psutil.Process(pid).children(recursive=True), psutil.Process(pid)]
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = SECONDS, every: float = 0.05) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, f"nothing happened in {seconds} s"
@@ -153,8 +161,17 @@ def wait_until(happened: Callable[[], bool], seconds: float = 120.0, every: floa
 def slowness() -> float:
     """How much longer anything takes here than on a machine that has nothing else to do: 1 or more."""
     began, used = time.perf_counter(), time.process_time()
-    sum(range(20_000_000))
+    sum(range(10_000_000))
     return max(1.0, (time.perf_counter() - began) / (time.process_time() - used))
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """See that the block takes no longer, by a machine that has nothing else to do."""
+    slow, began = slowness(), time.monotonic()
+    yield
+    took = time.monotonic() - began
+    assert took < seconds * max(slow, slowness())
 
 
 def dying(act: Callable[[], object]) -> None:
@@ -186,10 +203,16 @@ def alive(pid: int) -> bool:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port on which nobody listens but who is told of it."""
+    place = socket.socket()
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    place.bind(("127.0.0.1", 0))
+    _PLACES.append(place)
+    return int(place.getsockname()[1])
 
+
+_PLACES: list[socket.socket] = []
+"""Bound and never listening: a server may listen there all the same, and the system gives the port to nobody else."""
 
 FURNITURE = ROOT / ".pytest_cache" / f"mlflow-{version('mlflow')}-prefect-{version('prefect')}"
 """Where the databases lie that :func:`furnish` copies."""
@@ -207,8 +230,8 @@ def furnish(state: State) -> State:
             command = "from mlab.tracking import client as c; c._make_database(c.State.here())"
             with python("-c", command, state=new.root) as making, prefect_server(new.prefect) as (_, running):
                 running.terminate()
-                running.wait(60.0)
-                assert making.wait(300.0) == 0
+                running.wait(SECONDS)
+                assert making.wait(SECONDS) == 0
             new.root.rename(made.root)
         if not state.mlflow_database.exists():
             shutil.copytree(made.root, state.root, dirs_exist_ok=True)
@@ -224,7 +247,7 @@ def prefect_server(home: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     url = f"http://127.0.0.1:{port}/api"
     command = ("-m", "tests.prefect_server", str(port))
     with python(*command, state=home, log=subprocess.DEVNULL, **of_server(home)) as process:
-        wait_until(lambda: process.poll() is not None or answers(f"{url}/health"), 300.0)
+        wait_until(lambda: process.poll() is not None or answers(f"{url}/health"))
         yield url, process
 
 
@@ -248,7 +271,7 @@ def shared_prefect(state: State) -> Iterator[str]:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
-            wait_until(lambda: answers(f"{url}/health"), 300.0)
+            wait_until(lambda: answers(f"{url}/health"))
             address.write_text(url)
         fcntl.flock(turn, fcntl.LOCK_UN)
         yield address.read_text()

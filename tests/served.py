@@ -24,7 +24,6 @@ from mlab.core.urls import Pages
 from mlab.store import Store
 from tests import runs
 
-SECONDS = 120
 LONGER: dict[str, Any] = {
     "name": "deployed",
     "seed": 7,
@@ -53,7 +52,7 @@ class Prefect:
 
     def api(self, method: str, path: str, body: Any = None) -> Any:
         """What Prefect answers, once its SQLite is not locked: until then it says 503, and every client asks again."""
-        deadline, url = time.monotonic() + SECONDS, f"{self.url}/{path}"
+        deadline, url = time.monotonic() + runs.SECONDS, f"{self.url}/{path}"
         while (answer := CLIENT.request(method, url, json=body)).status_code == httpx.codes.SERVICE_UNAVAILABLE:
             assert time.monotonic() < deadline
             time.sleep(0.5)
@@ -100,7 +99,7 @@ class Prefect:
             log = self.state.events(run_id or "")
             return log.exists() and log.read_text().count('"ORCH.SAVE_OK"') >= 2
 
-        runs.wait_until(saved, SECONDS, every=0.2)
+        runs.wait_until(saved, every=0.2)
         return runs.stored(store, store.run_of_flow(flow_run) or "")
 
 
@@ -149,7 +148,7 @@ class Served:
         with runs.python(
             *line, state=self.state.root, log=subprocess.STDOUT, pace="slow", **SOONER, **PROXIES
         ) as process:
-            out, _ = process.communicate(timeout=2 * SECONDS)
+            out, _ = process.communicate(timeout=runs.SECONDS)
         assert process.returncode == 0, out.decode()
         return out.decode().splitlines()
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -156,12 +157,12 @@ def test_a_forked_child_keeps_no_run(state: State, store: Store) -> None:
     run, _ = runs.opened(state, store)
     child = os.fork()
     if child == 0:
-        time.sleep(60)
+        time.sleep(600)
         os._exit(0)
     try:
         store.close()
         with Store.open(state.database) as other:
-            runs.wait_until(lambda: [one.run_id for one in other.orphans()] == [run.run_id], 10.0)
+            runs.wait_until(lambda: [one.run_id for one in other.orphans()] == [run.run_id])
     finally:
         os.kill(child, 9)
         os.waitpid(child, 0)
@@ -210,6 +211,18 @@ def test_where_there_are_no_locks_nobody_is_taken_for_dead(
 
 
 NO_LOCKS = "there are no locks on this file system, so nobody else can tell whether the run goes on"
+
+
+def test_who_only_asks_for_long_whether_a_run_is_free_keeps_nobody_from_it(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.touch()
+    asking = path.open("rb")
+    assert lock.locked(asking, shared=True)
+    threading.Timer(3 * lock.ASKED_S, asking.close).start()
+    taken = lock.taken(path)
+    assert taken is not None
+    assert lock.taken(path) is None
+    taken.close()
 
 
 def test_a_lock_that_may_not_be_read_says_nothing(tmp_path: Path) -> None:

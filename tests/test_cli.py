@@ -90,7 +90,7 @@ for arguments, unwanted in {steps}:
 
 def test_it_is_a_module_too(state: State) -> None:
     command = [sys.executable, "-m", "mlab.cli", "doctor"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, timeout=runs.SECONDS, check=False)  # noqa: S603
     assert (done.returncode, done.stderr) == (0, "")
     assert "All is well." in done.stdout
 

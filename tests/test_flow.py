@@ -6,7 +6,6 @@ import json
 import signal
 import sqlite3
 import subprocess
-import time
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,8 +34,6 @@ CELL_KEYS = [
     "overlap_pct", "num_orders", "score", "max_need", "max_need_path", "candidate_id", "evaluations", "trials",
     "pruned", "stopped_early",
 ]  # fmt: skip
-SECONDS = 180
-"""Longest run, on a machine that has other things to do."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, prefect_url: str, prefect_da
     state = runs.furnish(State(tmp_path_factory.mktemp("whole") / "state"))
     command = command_line("--json", overrides=CONFIG)
     with runs.python(*command, state=state.root, log=subprocess.PIPE, PREFECT_API_URL=prefect_url) as process:
-        out, err = process.communicate(timeout=SECONDS)
+        out, err = process.communicate(timeout=runs.SECONDS)
     ((flow_run,),) = query(state.database, "SELECT flow_run_id FROM experiments")
     told(prefect_url, prefect_database, flow_run, state.prefect_database)
     return Finished(state, process.returncode, out.decode(), err.decode())
@@ -161,7 +158,7 @@ def test_the_first_rows_come_at_once(whole: Finished) -> None:
     (saved, *_) = [event for event in whole.events if event["event"] == "ORCH.SAVE_OK"]
 
     assert saved["rows"] > 0
-    assert (at["ORCH.SAVE_OK"] - at["ORCH.BATCH"]).total_seconds() < 5
+    assert (at["ORCH.SAVE_OK"] - at["ORCH.BATCH"]).total_seconds() < 5 * runs.slowness()
 
 
 # MLflow, and one candidate's story through all of it
@@ -277,15 +274,13 @@ def test_a_cut_run_keeps_what_it_found_and_resumes_to_the_same_results(
     with runs.python(
         *command_line("--json", overrides=CONFIG), state=state.root, pace="slow", PREFECT_API_URL=prefect_url
     ) as process:
-        runs.wait_until(lambda: process.poll() is not None or saved(state) >= 1, SECONDS)
-        process.send_signal(cut)
-        sent = time.monotonic()
-        out, err = process.communicate(timeout=SECONDS)
-        seconds = time.monotonic() - sent
+        runs.wait_until(lambda: process.poll() is not None or saved(state) >= 1)
+        with runs.within(5.0):
+            process.send_signal(cut)
+            out, err = process.communicate(timeout=runs.SECONDS)
 
     stopped = Finished(state, process.returncode, out.decode(), err.decode())
     assert stopped.status == status, stopped.err
-    assert seconds < 5 * runs.slowness()
     assert "Traceback" not in stopped.err
     answer = stopped.answer
     assert (list(answer), answer["status"]) == (KEYS, "STOPPED")
@@ -300,7 +295,7 @@ def test_a_cut_run_keeps_what_it_found_and_resumes_to_the_same_results(
     with runs.python(
         *command_line("--json", "--resume", answer["run_id"]), state=state.root, PREFECT_API_URL=prefect_url
     ) as process:
-        out, err = process.communicate(timeout=SECONDS)
+        out, err = process.communicate(timeout=runs.SECONDS)
 
     resumed = Finished(state, process.returncode, out.decode(), err.decode())
     assert (resumed.status, resumed.answer["status"]) == (0, "COMPLETED"), resumed.err

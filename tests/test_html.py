@@ -159,7 +159,7 @@ def browser(place: Path, script: str, profile: Path) -> Any:
     end = f"<script>document.title = JSON.stringify((() => {{ {script} }})());</script></body>"
     probe.write_text(place.read_text().replace("</body>", end))
     command = [str(CHROMIUM), *FLAGS, "--dump-dom", f"--user-data-dir={profile}", probe.as_uri()]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout  # noqa: S603
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=runs.SECONDS, check=True).stdout  # noqa: S603
     title = re.search(r"<title>(.*?)</title>", shown, re.S)
     assert title is not None
     return json.loads(title[1].replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">"))

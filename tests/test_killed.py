@@ -139,7 +139,7 @@ def test_a_command_killed_at_any_moment_is_resumed_to_the_same_end(tmp_path: Pat
     expected = crash.found(tmp_path / "alone", *crash.LONG)
     began = perf_counter()
     with runs.python(*begin("whole"), state=state.root, pace="slow") as process:
-        assert process.wait(300) == 0
+        assert process.wait(runs.SECONDS) == 0
     seconds = perf_counter() - began
     moments, hits = random.Random(10), Counter[str]()  # noqa: S311 - the same moments each time
     for number in range(10):
@@ -155,7 +155,7 @@ def test_a_command_killed_at_any_moment_is_resumed_to_the_same_end(tmp_path: Pat
             assert saved <= crash.held(state.database, run.run_id), number
             again = runs.command_line("--json", "--resume", run.run_id)
             with runs.python(*again, state=state.root, PREFECT_API_URL=prefect_url) as process:
-                _, words = process.communicate(timeout=300)
+                _, words = process.communicate(timeout=runs.SECONDS)
             assert process.returncode == 0, words.decode()
             assert crash.outcome(state, run.run_id) == expected, number
     assert crash.intact(state.database)

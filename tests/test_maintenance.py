@@ -15,7 +15,6 @@ from tests.served import Prefect
 
 pytestmark = pytest.mark.integration
 
-SECONDS = 120
 MAINTAIN = """
 from flows import heartbeat, maintenance
 from mlab import maintenance as upkeep
@@ -37,7 +36,7 @@ def test_the_flow_reports_what_it_did_and_fails_where_a_step_did(tmp_path: Path,
         refused = f"http://me:hunter22@127.0.0.1:{runs.free_port()}"
         servers = {"PREFECT_API_URL": prefect_url, "MLFLOW_TRACKING_URI": refused}
         with runs.python("-c", MAINTAIN, state=state.root, log=subprocess.DEVNULL, **servers) as process:
-            assert process.communicate(timeout=SECONDS)[0].split() == [b"COMPLETED", b"FAILED"]
+            assert process.communicate(timeout=runs.SECONDS)[0].split() == [b"COMPLETED", b"FAILED"]
         assert runs.stored(store, run_id).status == "STOPPED"
 
     assert [prefect.state_of(flow_run)[0] for flow_run in flow_runs] == ["Crashed", "Crashed"]

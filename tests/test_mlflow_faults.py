@@ -173,10 +173,12 @@ def test_of_two_at_once_on_a_new_folder_the_second_makes_the_database_that_the_f
         runs.python("-m", "mlab.tracking", first, state=state.root) as one,
         runs.python("-m", "mlab.tracking", second, state=state.root) as other,
     ):
-        runs.wait_until((state.root / "mlflow.new" / "mlflow.db").exists)
-        maker, waiting = (one, other) if makes_database(one) else (other, one)
+        found: list[subprocess.Popen[bytes]] = []
+        runs.wait_until(lambda: bool(found.extend(filter(makes_database, (one, other))) or found))
+        (maker,) = found
+        (waiting,) = {one, other} - {maker}
         maker.kill()
-        assert waiting.wait(120) == 0
+        assert waiting.wait(runs.SECONDS) == 0
 
     assert store.owing() == []
     with closing(sqlite3.connect(state.mlflow_database)) as database:

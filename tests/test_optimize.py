@@ -40,7 +40,7 @@ def test_a_prefect_that_hangs_at_the_start_is_given_up(state: State, monkeypatch
         began = time.monotonic()
         request = flow(state, store)
 
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 50
         assert (request.outcome, request.untold) == (None, "it does not answer")
         assert store.experiments() == [], "the command begins the run, without Prefect"
     assert signal.getsignal(signal.SIGALRM) is before

@@ -30,8 +30,6 @@ CONFIG = (
     "name=faults", "seed=7", "ladder.overlap_pct=[10, 20]", "ladder.num_orders=8", "search.batch_size=4",
     "search.max_batches=4", "search.patience=4", "search.miss_chance=0", "search.pruner=none",
 )  # fmt: skip
-SECONDS = 120
-"""Longest run, on a machine that has other things to do."""
 
 COMPLAINT = "Prefect could not be told of all of this run"
 
@@ -116,7 +114,7 @@ class Run:
             runs.wait_until(lambda: bool(set(state.root.glob("events/*")) - before))
             self.id = (set(state.root.glob("events/*")) - before).pop().stem
             then(self)
-            out, err = process.communicate(timeout=SECONDS)
+            out, err = process.communicate(timeout=runs.SECONDS)
             ended = time.time()
         self.status, self.answer, self.err = process.returncode, json.loads(out or b"{}"), err.decode()
         (done,) = [datetime.fromisoformat(event["ts"]) for event in self.events("ORCH.DONE")]
@@ -132,11 +130,11 @@ class Run:
 
     def until_prefect_knows_it(self) -> None:
         with Store.open(self.state.database) as store:
-            runs.wait_until(lambda: bool((run := store.experiment(self.id)) and run.flow_run_id), SECONDS)
+            runs.wait_until(lambda: bool((run := store.experiment(self.id)) and run.flow_run_id))
 
     def until_searched(self) -> None:
         with Store.open(self.state.database) as store:
-            runs.wait_until(lambda: runs.stored(store, self.id).status != "RUNNING", SECONDS)
+            runs.wait_until(lambda: runs.stored(store, self.id).status != "RUNNING")
 
     def check(self, alone: str) -> None:
         """That it is complete, that nothing looks like a failure, and that nobody had to wait."""

@@ -149,7 +149,7 @@ def test_a_cluster_without_a_prefect_is_one_line(
 
 def test_the_program_itself_keeps_to_that(tmp_path: Path) -> None:
     with runs.python(*command_line("--json", overrides=["search.patience=0"]), state=tmp_path / "state") as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=runs.SECONDS)
 
     assert (process.returncode, out) == (2, b"")
     assert err.decode().splitlines() == ["error: --set: search.patience: must be at least 1, was 0"]
@@ -169,7 +169,7 @@ def loaded(arguments: list[str], state: Path, names: set[str]) -> set[str]:
     told = f"print(*({names} & set(sys.modules)), file=sys.stderr)"
     code = f"import sys; from flows import run; run.main({arguments}); {told}"
     with runs.python("-c", code, state=state, pace="whole") as process:
-        return set(process.communicate(timeout=60)[1].decode().splitlines()[-1].split())
+        return set(process.communicate(timeout=runs.SECONDS)[1].decode().splitlines()[-1].split())
 
 
 SLOW = {"prefect", "mlflow", "matplotlib", "rich", "alembic", "redis", "multiprocessing", "pandas", "scipy"}
@@ -202,7 +202,7 @@ def test_a_run_that_is_being_executed_elsewhere_is_left_alone(state: State) -> N
         experiment, _ = runs.opened(state, store)
         store.claim(experiment.run_id)  # by this process, which lives
         with runs.python(*command_line("--json", "--resume", experiment.run_id), state=state.root) as process:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=runs.SECONDS)
 
         assert (process.returncode, out) == (3, b"")
         busy = f"error: run {experiment.run_id} is being executed by process {os.getpid()};"

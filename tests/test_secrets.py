@@ -123,7 +123,7 @@ def holders(tmp_path: Path, prefect_url: str, prefect_database: Path) -> Callabl
         path = beginning_with(code, tmp_path / "begin")
         variables = {**ENVIRONMENT, "PYTHONPATH": path, "PREFECT_API_URL": prefect_url}
         with runs.python(*command, state=state.root, log=subprocess.PIPE, **variables) as process:
-            out, err = process.communicate(timeout=180)
+            out, err = process.communicate(timeout=runs.SECONDS)
         assert (process.returncode, out) == (1, b""), err
         runs.wait_until(lambda: not list(state.root.glob("*.db-wal")))
         with Store.open(state.database) as store:

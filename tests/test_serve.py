@@ -29,7 +29,7 @@ from mlab.core.errors import LabError
 from mlab.core.state import State
 from mlab.store import Store
 from tests import runs
-from tests.served import LONGER, SECONDS, Served, serving, uncut
+from tests.served import LONGER, Served, serving, uncut
 from tests.test_flow import mlflow_status
 
 TINY: dict[str, Any] = {
@@ -56,7 +56,7 @@ def background(state: State, name: str = "MLflow", port: int = 1, parent: int = 
         family += family[0].children()
         with mock.patch.object(services, "END_S", 0.5):  # nobody tells the child to end
             yield process
-        runs.wait_until(lambda: not any(runs.alive(one.pid) for one in family), 60.0)
+        runs.wait_until(lambda: not any(runs.alive(one.pid) for one in family))
     finally:
         for one in family:
             with suppress(psutil.NoSuchProcess):
@@ -75,7 +75,7 @@ def test_what_runs_in_the_background_is_known_by_its_lock_and_ended_with_all_of_
         assert not pidfiles.is_seen(state, "MLflow", os.getpid()), "nor is anybody else taken for it"
 
         services.end(process.pid)
-        process.wait(10)
+        process.wait(runs.SECONDS)
         assert pidfiles.running(state, "MLflow") is None
 
 
@@ -300,7 +300,7 @@ def test_serving_again_starts_what_has_died_and_leaves_alone_what_runs_and_what_
 
 def completed(served: Served, store: Store, flow_run: str) -> str:
     """The id of the run of a flow run, once Prefect, the database and MLflow agree that it is complete."""
-    runs.wait_until(lambda: served.prefect.state_of(flow_run)[0] == "Completed", SECONDS, every=0.5)
+    runs.wait_until(lambda: served.prefect.state_of(flow_run)[0] == "Completed", every=0.5)
     run = runs.stored(store, store.run_of_flow(flow_run) or "")
     assert run.status == "COMPLETED"
     assert run.flow_run_id == flow_run
@@ -335,7 +335,7 @@ def begun(served: Served, store: Store) -> Begun:
         under_way.extend(one for one in prefect.flow_runs("nightly") if one["state_type"] in {"PENDING", "RUNNING"})
         return bool(under_way)
 
-    runs.wait_until(begins, SECONDS, every=0.5)
+    runs.wait_until(begins, every=0.5)
     by_hand = prefect.start("nightly", config=LONGER)
     prefect.api("DELETE", f"deployments/{nightly}/schedules/{added['id']}")
     assert under_way[0]["auto_scheduled"] is True
@@ -365,14 +365,12 @@ def test_a_run_by_hand_waits_for_another_stops_at_once_when_it_is_cancelled_and_
     run = prefect.search_of(flow_run, store)
     run_id = run.run_id
     prefect.set_state(flow_run, "CANCELLING", "Cancelling")
-    cancelled = time.monotonic()
-    runs.wait_until(lambda: runs.stored(store, run_id).status == "STOPPED")
-    seconds = time.monotonic() - cancelled
+    with runs.within(5.0):
+        runs.wait_until(lambda: runs.stored(store, run_id).status == "STOPPED")
     runs.wait_until(lambda: prefect.state_of(flow_run)[0] == "Cancelled", every=0.5)
     shown = prefect.api("GET", f"flow_runs/{flow_run}")
     artifacts = prefect.api("POST", "artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [flow_run]}}})
 
-    assert seconds < 5 * runs.slowness()
     assert shown["name"] == f"deployed, 2 cells, {run_id[-6:]}"
     assert shown["tags"] == ["nightly", "config:deployed", "STOPPED"]
     assert any(f"# Run `{run_id}`, STOPPED" in str(artifact["data"]) for artifact in artifacts)

@@ -21,7 +21,6 @@ CONFIG = (
     "name=replayed", "ladder.overlap_pct=[10, 20]", "ladder.num_orders=4", "search.batch_size=2",
     "search.max_batches=2", "replay.prices=made", "replay.take_profit_pct=[1, 2]", "replay.bootstrap=20",
 )  # fmt: skip
-SECONDS = 180
 
 
 def test_it_is_a_task_with_its_progress_and_numbers_and_pictures_of_each_cell(tmp_path: Path, prefect_url: str) -> None:
@@ -29,7 +28,7 @@ def test_it_is_a_task_with_its_progress_and_numbers_and_pictures_of_each_cell(tm
     command = command_line("--json", overrides=CONFIG)
     servers = {"PREFECT_API_URL": prefect_url, "MLAB_MODE": "offline"}
     with runs.python(*command, state=state.root, **servers) as process:
-        out, err = process.communicate(timeout=SECONDS)
+        out, err = process.communicate(timeout=runs.SECONDS)
     assert process.returncode == 0, err.decode()
     answer = json.loads(out)
 

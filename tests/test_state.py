@@ -101,7 +101,7 @@ def test_a_run_and_its_report_write_nowhere_else(tmp_path: Path) -> None:
     }
     for command in (runs.command_line(overrides=runs.TINY), ["-m", "flows.app", "report"]):
         with runs.python(*command, state=state.root, **watched) as process:
-            _, told = process.communicate(timeout=120.0)
+            _, told = process.communicate(timeout=runs.SECONDS)
             assert process.returncode == 0, told
     assert list(state.artifacts.rglob("report.html"))
     assert list(state.reports.glob("*.html"))

@@ -125,7 +125,7 @@ class Locker:
     def lock(self) -> None:
         """Lock the database from now on."""
         self._process.start()
-        assert self._line.poll(30)
+        assert self._line.poll(runs.SECONDS)
 
     def end(self) -> None:
         """End, and let go of the database."""
@@ -154,7 +154,7 @@ def test_a_lock_that_lasts_ends_the_run_and_costs_nothing_that_was_saved(
 ) -> None:
     monkeypatch.setattr(database, "BUSY_S", 0.3)
     state = State(tmp_path)
-    locker = Locker(state, mode, seconds=60.0)
+    locker = Locker(state, mode, seconds=600.0)
     with Store.open(state.database) as store:
         experiment, config = runs.opened(state, store, *crash.SMALL, "name=run")
         with pytest.raises(StoreError, match="locked by another program") as caught:
@@ -172,7 +172,7 @@ def test_a_lock_that_lasts_ends_the_run_and_costs_nothing_that_was_saved(
 def test_a_stop_that_cannot_be_stored_is_still_a_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "BUSY_S", 0.1)
     state = State(tmp_path)
-    locker = Locker(state, "IMMEDIATE", seconds=60.0)
+    locker = Locker(state, "IMMEDIATE", seconds=600.0)
 
     def stop() -> None:
         locker.lock()
@@ -198,7 +198,7 @@ def test_a_command_waits_for_a_lock_of_10_s_and_ends_with_4_at_one_of_120_s(tmp_
         assert crash.searching(state, command, 2) == run_id
         locker = Locker(state, "EXCLUSIVE", seconds=120.0)
         locker.lock()
-        _, words = command.communicate(timeout=150)
+        _, words = command.communicate(timeout=runs.SECONDS)
     assert command.returncode == 4, words.decode()
     refusal = f"error: {state.database}: locked by another program for 30 s; close it and resume the run"
     assert words.decode().splitlines()[-1] == refusal
@@ -211,7 +211,7 @@ def test_a_command_waits_for_a_lock_of_10_s_and_ends_with_4_at_one_of_120_s(tmp_
 def check_resumed(state: State, run_id: str) -> None:
     """See that a command goes on with a run to the end that it would have come to."""
     with runs.python(*runs.command_line("--json", "--resume", run_id), state=state.root) as command:
-        _, words = command.communicate(timeout=300)
+        _, words = command.communicate(timeout=runs.SECONDS)
     assert command.returncode == 0, words.decode()
     assert crash.intact(state.database)
     assert crash.outcome(state, run_id) == crash.found(state.root.parent / "alone", *crash.LONG)
@@ -338,7 +338,7 @@ def _command_on_a_full_disk(root: Path, api_url: str) -> None:
         with suppress(OSError), filler.open("wb", buffering=0) as file:
             while True:
                 file.write(bytes(4096))
-        _, words = command.communicate(timeout=150)
+        _, words = command.communicate(timeout=runs.SECONDS)
     assert command.returncode == 4, words.decode()
     refusal = f"error: {state.database}: the disk is full; free some space and resume the run"
     assert words.decode().splitlines()[-1] == refusal

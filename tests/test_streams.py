@@ -33,7 +33,7 @@ def at_a_shell(state: State, streams: str, *command: str, stdout: int = subproce
         | variables,
         stdout=stdout,
         stderr=subprocess.PIPE,
-        timeout=120,
+        timeout=runs.SECONDS,
         check=False,
     )
 

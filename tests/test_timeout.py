@@ -11,6 +11,7 @@ import time
 import pytest
 
 from mlab.search.timeout import watched
+from tests import runs
 
 
 def spin() -> None:
@@ -23,7 +24,7 @@ def test_the_main_thread_gets_out_of_loops_sleeps_and_waits(hang: object) -> Non
     began = time.monotonic()
     with pytest.raises(TimeoutError, match=r"^no end after 0.2 s$"), watched(0.2):
         hang()  # type: ignore[operator]
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_another_thread_gets_out_of_loops() -> None:
@@ -38,7 +39,7 @@ def test_another_thread_gets_out_of_loops() -> None:
 
     thread = threading.Thread(target=work)
     thread.start()
-    thread.join(10)
+    thread.join(runs.SECONDS)
     assert caught == ["no end after 0.2 s"]
 
 
@@ -48,15 +49,15 @@ def test_what_ends_in_time_is_left_alone(in_thread: bool) -> None:
 
     def work() -> None:
         for turn in range(50):
-            with watched(0.1):
+            with watched(1.0):
                 done.append(turn)
-        time.sleep(0.2)
+        time.sleep(1.1)
         done.append(-1)
 
     if in_thread:
         thread = threading.Thread(target=work)
         thread.start()
-        thread.join(10)
+        thread.join(runs.SECONDS)
     else:
         work()
     assert done == [*range(50), -1]
@@ -87,7 +88,7 @@ def test_compiled_code_that_never_returns_is_ended_with_its_process() -> None:
         "with timeout.watched(0.2): sum(itertools.repeat(0))"
     )
     command = [sys.executable, "-c", code]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=runs.SECONDS, check=False)  # noqa: S603
 
     assert ended.returncode == 1
     assert "Timeout" in ended.stderr

@@ -79,7 +79,7 @@ def check_commands(state: State, seeds: range) -> None:
     lines = [runs.command_line("--json", overrides=(*crash.SMALL, f"seed={seed}")) for seed in seeds]
     with ExitStack() as stack:
         started = [stack.enter_context(runs.python(*line, state=state.root)) for line in lines]
-        ended = [process.communicate(timeout=300) for process in started]
+        ended = [process.communicate(timeout=runs.SECONDS) for process in started]
     assert [process.returncode for process in started] == [0] * len(seeds), [err.decode() for _, err in ended]
     for seed, (out, err) in zip(seeds, ended, strict=True):
         alone = crash.found(state.root.parent / "alone", *crash.SMALL, f"seed={seed}")
@@ -178,7 +178,7 @@ def held(state: State) -> Iterator[int | None]:
     holder = PROCESSES.Process(target=_hold, args=(state.root, far_end))
     holder.start()
     try:
-        assert line.poll(30)
+        assert line.poll(runs.SECONDS)
         yield holder.pid
     finally:
         holder.kill()
@@ -233,7 +233,7 @@ def test_of_two_commands_that_resume_a_run_at_once_one_ends_with_3_and_disturbs_
         runs.python(*line, state=state.root, pace="slow") as one,
         runs.python(*line, state=state.root, pace="slow") as other,
     ):
-        words = {process.pid: process.communicate(timeout=300)[1].decode() for process in (one, other)}
+        words = {process.pid: process.communicate(timeout=runs.SECONDS)[1].decode() for process in (one, other)}
     assert sorted([one.returncode, other.returncode]) == [0, 3], words
     winner, loser = (one, other) if one.returncode == 0 else (other, one)
     refusal = f"run {run_id} is being executed by process {winner.pid}; wait for it, or stop it"

@@ -102,9 +102,10 @@ def taken(path: Path) -> FileIO | None:
         path.parent.mkdir()
     while True:
         file = path.open("ab", buffering=0)
-        if not wait_until(lambda: locked(file, shared=False) is not False, ASKED_S, 0.01):  # noqa: B023 - at once
-            file.close()
-            return None
+        while not wait_until(lambda: locked(file, shared=False) is not False, ASKED_S, 0.01):  # noqa: B023 - at once
+            if locked(file, shared=True) is False:  # who only asks would share it, however long that takes
+                file.close()
+                return None
         if is_there(file, path):
             _taken.add(file)
             return file
