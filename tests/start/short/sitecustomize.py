@@ -1,3 +1,3 @@
 from tests import pace
 
-pace.shorten()
+pace.Begin(pace.shorten)

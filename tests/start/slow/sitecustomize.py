@@ -1,4 +1,3 @@
 from tests import pace
 
-pace.shorten()
-pace.slow_down()
+pace.Begin(pace.shorten, pace.slow_down)

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests import pace
 
-pace.shorten()
+pace.Begin(pace.shorten)
 
 FOLDER = os.environ["WATCH_FOLDER"]
 LOG = os.open(os.environ["WATCH_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
