@@ -86,7 +86,7 @@ def order_rows(bot: Bot, ladder: Candidate) -> list[Json]:
 def show(out: Console, bot: Bot, ladder: Candidate) -> None:
     """Print a bot: who makes it and how it counts, what it covers and takes, its orders, and its risk in words."""
     row = Ranked(1, ladder)
-    name = (bot.name or bot.maker).encode(out.encoding, "replace").decode(out.encoding)
+    name = terminal.writable(out, bot.name or bot.maker)
     out.print(Text.assemble((name, "bold"), f"  {bot.maker}: distances count {bot.distance}"), soft_wrap=True)
     need, path = columns.AT_FILLS.text(row), columns.ON_PATH.text(row)
     terminal.line(out, f"{ladder.cell.label}  score {ladder.score:.4f}  need {need} % at fills, {path} % on path")
