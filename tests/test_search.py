@@ -6,12 +6,16 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
+import optuna
 import pytest
+from optuna.pruners import MedianPruner
+from optuna.trial import TrialState
 
 from mlab.core.errors import StoreError
 from mlab.core.records import Cell, Outcome, Trial
 from mlab.model.annealing import GENERATIONS, Start
-from mlab.search.study import ANNEALING, PRUNERS, SAMPLERS, SHAPE, WARMUP, Study
+from mlab.search.study import ANNEALING, FINISHED, PRUNERS, SAMPLERS, SHAPE, WARMUP, Study
 
 CELL = Cell(3, 20.0, 10)
 SIZE = 4
@@ -149,6 +153,41 @@ def test_median_pruner_gives_up_what_is_worse_than_most_and_not_before_the_warm_
     verdicts = [(study.should_prune(0, g, 99.0), study.should_prune(1, g, 0.1)) for g in range(GENERATIONS)]
     assert [bad for bad, _ in verdicts] == [g >= WARMUP for g in range(GENERATIONS)]
     assert not any(good for _, good in verdicts)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_median_pruner_gives_up_what_optuna_s_own_does(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    study = Study(CELL, "random", "median", seed)
+    optunas = {
+        kind: optuna.create_study(pruner=MedianPruner(n_startup_trials=FINISHED, n_warmup_steps=WARMUP))
+        for kind in ("warm", "shaped")
+    }
+    given_up = 0
+    for batch in range(8):
+        starts = study.ask(batch, SIZE, warm=batch > 0)
+        ended = []
+        for i, start in enumerate(starts):
+            kind = "warm" if start.shape is None else "shaped"
+            asked = optunas[kind].ask()
+            falls = random.integers(0, 3, size=random.integers(1, GENERATIONS + 1)) * random.choice([0.1, 0.25, 1 / 3])
+            reports = (99.0 - np.cumsum(falls)).tolist()  # few values, so that many are the median itself
+            verdicts = []
+            for generation, score in enumerate(reports):
+                asked.report(score, generation)
+                verdicts.append(study.should_prune(i, generation, score))
+                assert verdicts[-1] == asked.should_prune()
+                if verdicts[-1]:
+                    break
+            told = tuple(reports[: len(verdicts)])
+            ended.append((kind, asked, trial(study, batch, i, {}, "PRUNED" if verdicts[-1] else "COMPLETE", told)))
+        for kind, asked, one in ended:
+            for generation in range(len(one.reports), GENERATIONS):  # it would stay where it found nothing more
+                asked.report(one.reports[-1], generation)
+            optunas[kind].tell(asked, None if one.outcome == "PRUNED" else one.score, TrialState[one.outcome])
+        study.tell([one for _, _, one in ended])
+        given_up += sum(one.outcome == "PRUNED" for _, _, one in ended)
+    assert given_up > 0
 
 
 def test_median_pruner_waits_for_the_first_trials_to_finish() -> None:

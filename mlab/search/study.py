@@ -6,6 +6,7 @@ Seeding a sampler again does not continue its sequence. So each batch gets a sam
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -18,7 +19,7 @@ with without("redis"):  # of a storage that nobody uses here; takes longer to lo
     import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.exceptions import ExperimentalWarning
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+from optuna.pruners import BasePruner, HyperbandPruner, NopPruner
 from optuna.samplers import BaseSampler, CmaEsSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState
 
@@ -53,10 +54,10 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "cmaes": lambda seed: CmaEsSampler(seed=seed),
     "qmc": lambda seed: QMCSampler(scramble=True, seed=seed),  # without it no seed counts
 }
-WARMUP = 4  # generations after which the median pruner may give a trial up
+FINISHED, WARMUP = 8, 4  # finished trials and generations after which the median pruner may give a trial up
 
 PRUNERS: dict[str, Callable[[], BasePruner]] = {
-    "median": lambda: MedianPruner(n_startup_trials=8, n_warmup_steps=WARMUP),
+    "median": NopPruner,  # it is not asked: see _medians
     "hyperband": lambda: HyperbandPruner(min_resource=GENERATIONS // 8, max_resource=GENERATIONS),
     "none": NopPruner,
 }
@@ -75,6 +76,8 @@ class Study:
         self._studies = {kind: self._study(kind) for kind in ("shaped", "warm")}
         self.first_number = 0  # of the next trial in its cell that is told: the first of the batch that is asked for
         self._asked: list[tuple[str, optuna.Trial]] = []
+        self._told: dict[str, list[Trial]] = {kind: [] for kind in self._studies}  # what Optuna remembers of each
+        self._medians: dict[str, list[float]] = {}
 
     def _study(self, kind: str) -> optuna.Study:
         # Hyperband assigns trials to brackets by the study's name: it must not change, so warm ones stay "led" there.
@@ -102,8 +105,9 @@ class Study:
     def ask(self, batch: int, size: int, *, warm: bool) -> list[Start]:
         """The starts of one batch; ``warm``: half of them begin with the best ladder, else all with shapes."""
         seeds = np.random.SeedSequence([self._seed, self.cell.index, batch]).generate_state(2)
-        for study, seed in zip(self._studies.values(), seeds, strict=True):
+        for (kind, study), seed in zip(self._studies.items(), seeds, strict=True):
             study.sampler = SAMPLERS[self.sampler_name](int(seed))
+            self._medians[kind] = _medians(self._told[kind] if self._pruner == "median" else [])
         self._asked = []
         for index in range(size):
             kind = "warm" if warm and (batch + index) % 2 else "shaped"
@@ -116,28 +120,41 @@ class Study:
         return [dict(trial.params) for _, trial in self._asked]
 
     def should_prune(self, index: int, generation: int, score: float) -> bool:
-        """Report the best score of a trial of the batch after a generation; whether the pruner gives it up."""
-        _, trial = self._asked[index]
+        """Report the best score of a trial of the batch after a generation, which only falls; whether to give it up."""
+        kind, trial = self._asked[index]
+        if self._pruner != "hyperband":
+            return score > self._medians[kind][generation]
         trial.report(score, generation)
         return trial.should_prune()
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Tell how each trial of the batch ended, in the order in which they were asked."""
         for (kind, asked), trial in zip(self._asked, trials, strict=True):
-            score = None  # where it was pruned: Optuna takes its last report
-            if trial.outcome == "COMPLETE":
-                score = trial.score
-                # It would stay where it found nothing more: the median of the generations after that counts it, too.
-                for generation in range(len(trial.reports), GENERATIONS):
-                    asked.report(trial.reports[-1], generation)
+            if trial.outcome == "PRUNED" and self._pruner == "median":
+                asked.report(trial.reports[-1], len(trial.reports) - 1)  # which Optuna takes for its score
+            score = trial.score if trial.outcome == "COMPLETE" else None
             self._studies[kind].tell(asked, score, TrialState[trial.outcome])
+            self._told[kind].append(trial)
         self.first_number += len(trials)
         self._asked = []
-        for kind, study in self._studies.items():
-            remembered = study.get_trials(deepcopy=False)
-            if len(remembered) >= MEMORY:
-                self._studies[kind] = self._study(kind)
-                self._studies[kind].add_trials(remembered[-MEMORY // 2 :])
+        for kind, told in self._told.items():
+            if len(told) >= MEMORY:
+                remembered = self._studies[kind].get_trials(deepcopy=False)[-MEMORY // 2 :]
+                self._studies[kind], self._told[kind] = self._study(kind), told[-MEMORY // 2 :]
+                self._studies[kind].add_trials(remembered)
+
+
+def _medians(trials: Sequence[Trial]) -> list[float]:
+    """Above which score the median pruner gives a trial up after each generation, from the trials of its kind before it.
+
+    The rule of :class:`optuna.pruners.MedianPruner`, once a batch: that one goes through all trials at every report,
+    and has to be told of every generation that finished trials never began, that they would have stayed there.
+    """
+    reports = [trial.reports for trial in trials if trial.outcome == "COMPLETE"]
+    if len(reports) < FINISHED:
+        return [math.inf] * GENERATIONS
+    stayed = [[*scores, *[scores[-1]] * (GENERATIONS - len(scores))] for scores in reports]
+    return [*[math.inf] * WARMUP, *np.percentile(stayed, 50.0, axis=0)[WARMUP:].tolist()]
 
 
 def _start(params: dict[str, float]) -> Start:
