@@ -110,6 +110,21 @@ def queries() -> Iterator[list[str]]:
         remove(Engine, "before_cursor_execute", heard)
 
 
+@contextmanager
+def steps() -> Iterator[list[None]]:
+    """What SQLite does inside the context, a mark for every ten steps of its virtual machine."""
+    taken: list[None] = []
+
+    def watch(connection: Any, *_others: Any) -> None:
+        connection.connection.driver_connection.set_progress_handler(lambda: taken.append(None), 10)
+
+    listen(Engine, "before_cursor_execute", watch)
+    try:
+        yield taken
+    finally:
+        remove(Engine, "before_cursor_execute", watch)
+
+
 def scores(store: Store, run: Experiment, cell: int | None = None) -> list[float]:
     return [found.score for found in store.results(run.exp_id, cell)]
 
@@ -178,6 +193,23 @@ def test_a_batch_takes_as_many_queries_after_400_cells_as_in_the_first(store: St
 
     assert len(set(taken)) == 1, taken
     assert taken[0] <= 10
+
+
+def test_one_cell_is_read_in_as_many_steps_among_many_cells_and_runs_as_alone(store: Store) -> None:
+    def steps_of_one() -> int:
+        with steps() as taken:
+            store.cell(1, 0)
+        return len(taken)
+
+    cells = [Cell(index, 1.0 + index, 5) for index in range(30)]
+    alone = 0
+    for run_id in (RUN, "20260102-030405-fedcba"):
+        run = store.create_experiment(run_id, "dca", CONFIG, "", cells)
+        for cell in cells:
+            store.commit_batch(run.exp_id, batch_of(cell, 0, 3.0, 2.0, run=run_id), 50, 1.0)
+            alone = alone or steps_of_one()
+
+    assert steps_of_one() <= alone * 1.1
 
 
 def test_results_are_listed_by_cell_then_score_then_id(store: Store, run: Experiment) -> None:

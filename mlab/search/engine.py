@@ -97,12 +97,13 @@ class Execution:
         exp_id = self.experiment.exp_id
         malloc.keep()
         with events.bound(overlap=cell.overlap_pct, orders=cell.num_orders):
-            if not self.store.cell(exp_id, cell.index).finished:
+            result = self.store.cell(exp_id, cell.index)
+            if not result.finished:
                 proving = Proving(self.config, cell)
-                early = self._search(cell, watcher, turns, proving)
+                early = self._search(cell, watcher, turns, proving, result.best)
                 proving.keep(self.store, exp_id)
                 self.store.finish_cell(exp_id, cell.index, stopped_early=early)
-            result = self.store.cell(exp_id, cell.index)
+                result = self.store.cell(exp_id, cell.index)
             if result.stopped_early:
                 agreed = f"{result.ends} of {result.independent} independent trials found its best"
                 emit(
@@ -116,15 +117,19 @@ class Execution:
         watcher.cell_done(result)
         return result
 
-    def _search(self, cell: Cell, watcher: Watcher, turns: int | None, proving: Proving) -> bool:
-        """Ask, evaluate, commit, tell and emit until the cell is done; whether it stopped early."""
+    def _search(
+        self, cell: Cell, watcher: Watcher, turns: int | None, proving: Proving, leader: Candidate | None
+    ) -> bool:
+        """Ask, evaluate, commit, tell and emit until the cell is done; whether it stopped early.
+
+        ``leader`` is the best that was found before.
+        """
         search, exp_id = self.config.search, self.experiment.exp_id
         trials = self.store.trials(exp_id, cell.index)
         study = self._study(cell, trials)
         patience = _patience(trials, search.patience)
         problem = Problem.of(self.config, self.experiment.run_id, cell)
         deadline = self._deadline(turns or len(self.config.cells()) - cell.index)
-        leader = next(iter(self.store.results(exp_id, cell.index, limit=1)), None)
         for index in range(len({trial.batch for trial in trials}), search.max_batches):
             enough = searched_enough(patience, Evidence.of(trials), search.miss_chance)
             if enough or proving.follow(trials) or (index and time.monotonic() >= deadline):

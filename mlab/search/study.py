@@ -145,7 +145,7 @@ class Study:
 
 
 def _medians(trials: Sequence[Trial]) -> list[float]:
-    """Above which score the median pruner gives a trial up after each generation, from the trials of its kind before it.
+    """Above which score the median pruner gives a trial up, for each generation, from the trials of its kind before it.
 
     The rule of :class:`optuna.pruners.MedianPruner`, once a batch: that one goes through all trials at every report,
     and has to be told of every generation that finished trials never began, that they would have stayed there.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import orjson
@@ -18,13 +19,20 @@ UNSEALED = {"id", "checksum", "delivered"}
 
 def seal(table: type[Base], values: Mapping[str, Any]) -> str:
     """The checksum of a row with these values: SHA-256 in hex of their JSON, in the order of the columns."""
+    content = [_as_stored(values[name]) if is_float else values[name] for name, is_float in _sealed(table)]
+    return hashlib.sha256(orjson.dumps(content)).hexdigest()
+
+
+@cache
+def _sealed(table: type[Base]) -> tuple[tuple[str, bool], ...]:
+    """The columns that a checksum covers, and whether they are of floats."""
     columns = [column for column in table.__table__.columns if column.name not in UNSEALED]
-    return hashlib.sha256(orjson.dumps([_as_stored(one.type, values[one.name]) for one in columns])).hexdigest()
+    return tuple((column.name, isinstance(column.type, Float)) for column in columns)
 
 
-def _as_stored(kind: object, value: Any) -> Any:
+def _as_stored(value: float | None) -> float | None:
     """The value that comes back: a float where 20 was written into a column of floats, and no minus before a zero."""
-    return float(value) + 0.0 if isinstance(kind, Float) and value is not None else value
+    return None if value is None else float(value) + 0.0
 
 
 @event.listens_for(Base, "before_insert", propagate=True)
@@ -37,7 +45,7 @@ def _seal(_mapper: object, _connection: object, row: Base) -> None:
 @event.listens_for(Base, "refresh", propagate=True)
 def _check(row: Base, *_context: object) -> None:
     try:
-        intact = row.checksum == seal(type(row), _content(row))
+        intact = row.checksum == seal(type(row), row.__dict__)  # all columns were just read
     except (TypeError, ValueError):  # the type of a value has changed
         intact = False
     if not intact:
@@ -45,7 +53,7 @@ def _check(row: Base, *_context: object) -> None:
 
 
 def _content(row: Base) -> dict[str, Any]:
-    return {attribute.key: getattr(row, attribute.key) for attribute in inspect(type(row)).column_attrs}
+    return {name: getattr(row, name) for name, _ in _sealed(type(row))}
 
 
 def _named(row: Base) -> str:

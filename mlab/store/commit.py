@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Select, bindparam, delete, func, insert, select
+from sqlalchemy import ColumnElement, CursorResult, Select, Table, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from mlab.core.errors import StoreError
@@ -15,7 +15,7 @@ from mlab.core.records import Batch, Json, Metric, StoredProof, StoredReplay
 from mlab.model.ranking import ladder_key
 from mlab.store import queries, rows, runs
 from mlab.store.checksum import seal
-from mlab.store.schema import RANK, Base, ExperimentRow, OutboxRow, ProofRow, ReplayRow, ResultRow, TrialRow
+from mlab.store.schema import RANK, Base, CellRow, ExperimentRow, OutboxRow, ProofRow, ReplayRow, ResultRow, TrialRow
 
 
 def _of_cell(table: type[TrialRow | ResultRow]) -> tuple[ColumnElement[bool], ...]:
@@ -29,7 +29,11 @@ RANKING = (
     .order_by(*RANK)
 )
 FOUND = select(TrialRow.ladder, func.count()).where(*_of_cell(TrialRow)).group_by(TrialRow.ladder)
-LEAST = select(func.min(ResultRow.score)).where(ResultRow.experiment_id == bindparam("exp_id"))
+OF_CELL = select(func.min(ResultRow.score)).where(
+    ResultRow.experiment_id == CellRow.experiment_id, ResultRow.cell_index == CellRow.cell_index
+)
+# Cell by cell, of which the index tells the least at once; asked of the run, it would go through all results.
+LEAST = select(func.min(OF_CELL.scalar_subquery())).where(CellRow.experiment_id == bindparam("exp_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,8 @@ def save(session: Session, experiment: ExperimentRow, batch: Batch, top_k: int, 
         _insert(session, TrialRow, trials)
         _insert(session, OutboxRow, rows.outbox_rows(exp_id, cell.index, batch.metrics))
         ranking = _keep(session, exp_id, cell.index, results, top_k)
-        experiment.best_score = _least(session, exp_id)
+        scores = [place.score for place in ranking[:1]] + [experiment.best_score]
+        experiment.best_score = min((score for score in scores if score is not None), default=None)
         experiment.eval_count += sum(trial.evaluations for trial in batch.trials)
         experiment.elapsed_s = max(experiment.elapsed_s, elapsed_s)
     else:
@@ -93,8 +98,10 @@ def verify(session: Session, experiment: ExperimentRow, batch: Batch) -> int:
     places = {row.ladder: (row.score, row.candidate_id) for row in ranking}
     last = max(places.values(), default=(math.inf, ""))
     for candidate in batch.candidates:
+        if candidate.candidate_id in kept:
+            continue
         better = min(last, places.get(ladder_key(candidate.contract["schedule"]), last))
-        if candidate.candidate_id not in kept and (candidate.score, candidate.candidate_id) < better:
+        if (candidate.score, candidate.candidate_id) < better:
             raise StoreError(f"{named}: result {candidate.candidate_id} is missing; check the disk")
     if experiment.best_score != _least(session, exp_id):
         raise StoreError(f"{named}: the best score of the run is not the least of its results; check the disk")
@@ -172,7 +179,7 @@ def _named(experiment: ExperimentRow, batch: Batch) -> str:
 
 def _insert(session: Session, table: type[Base], values: list[Json]) -> None:
     if values:  # none would insert a row of defaults
-        session.execute(insert(table), [{**row, "checksum": seal(table, row)} for row in values])
+        session.execute(insert(cast(Table, table.__table__)), [{**row, "checksum": seal(table, row)} for row in values])
 
 
 def _keep(session: Session, exp_id: int, cell_index: int, results: Sequence[Json], top_k: int) -> list[Place]:
@@ -199,7 +206,8 @@ def _keep(session: Session, exp_id: int, cell_index: int, results: Sequence[Json
 
 
 def _least(session: Session, exp_id: int) -> float | None:
-    return session.scalar(LEAST, {"exp_id": exp_id})
+    least: float | None = session.scalar(LEAST, {"exp_id": exp_id})
+    return least
 
 
 def _ranking(session: Session, exp_id: int, cell_index: int) -> list[Place]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from mlab.core.errors import RunBusy, StoreError
@@ -15,6 +15,7 @@ from mlab.store.claims import Alive, Holder
 from mlab.store.schema import CellRow, ExperimentRow, OutboxRow, ProofRow, ReplayRow, ResultRow, TrialRow
 
 GOING = ("PENDING", "RUNNING")
+BY_ID = select(ExperimentRow).where(ExperimentRow.id == bindparam("exp_id"))  # made once, for it is asked twice a batch
 
 
 def create(
@@ -44,7 +45,7 @@ def create(
 
 def by_id(session: Session, exp_id: int) -> ExperimentRow:
     """The row of a run; StoreError where there is none."""
-    row = session.get(ExperimentRow, exp_id)
+    row = session.scalar(BY_ID, {"exp_id": exp_id})
     if row is None:
         raise StoreError(f"there is no experiment {exp_id}; check MLAB_STATE_DIR")
     return row
