@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlab.model.bound import Prover, compiled, factors, loops
+from mlab.model import compiled
+from mlab.model.bound import Prover, factors, loops
 from mlab.model.bound.grid import FAR, grid
 from mlab.model.bound.lagrangian import Lagrangian
 from mlab.model.bound.needs import least
@@ -23,7 +23,7 @@ from mlab.model.ladder import Array
 from tests.test_bound import KINDS, box_around, needs, random_ladders, random_multipliers, space_of
 
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "-".join(map(str, kind)))
-needs_numba = pytest.mark.skipif(loops.numba is None, reason="needs numba: pip install 'martingale-lab[compiled]'")
+needs_numba = pytest.mark.skipif(not compiled.ready(), reason="needs numba: pip install 'martingale-lab[compiled]'")
 
 
 def both(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType | None]:
@@ -86,26 +86,6 @@ def test_a_proof_is_the_same_with_numba_and_without(kind: tuple[Any, ...], monke
         prover.advance(6.0, boxes=20)
         proofs.append((prover.lower, prover.boxes, prover.ladder_score, np.asarray(prover.ladder).tobytes()))
     assert proofs[0] == proofs[1]
-
-
-@needs_numba
-def test_numba_is_used_where_it_is_installed_unless_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert compiled.loops.__wrapped__() is loops
-    assert hasattr(loops.filled, "py_func")
-    monkeypatch.setattr(loops.numba.config, "DISABLE_JIT", 1)
-    assert compiled.loops.__wrapped__() is None
-
-
-@needs_numba
-def test_a_loop_is_compiled_where_nothing_can_be_kept() -> None:
-    made: dict[str, Any] = {}
-    exec("def twice(x): return 2.0 * x", made)  # noqa: S102 - of no file: numba finds no place beside it
-    assert loops.jit(made["twice"])(3.0) == 6.0
-
-
-def test_without_numba_arrays_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "numba", None)  # as if it were not installed
-    assert compiled.loops.__wrapped__() is None
 
 
 def test_loops_that_were_compiled_with_other_formulas_are_not_taken_for_these() -> None:

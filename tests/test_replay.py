@@ -25,6 +25,7 @@ from mlab.replay import (
     curve,
     deals,
     interval,
+    loops,
     replay,
     replay_all,
     resampled,
@@ -32,9 +33,11 @@ from mlab.replay import (
     windows,
 )
 from mlab.replay.batch import Walk
+from mlab.replay.deal import noted, walked
 from mlab.replay.equity import equity, longest
 from mlab.replay.outcome import Tally
 from mlab.replay.plain import as_json, from_json
+from mlab.replay.run import one_by_one, together
 from tests.money import Money
 
 FREE = Fees(maker_pct=0, taker_pct=0)
@@ -62,10 +65,14 @@ def told(path: Path, levels: Levels) -> list[tuple[int, int | None, float]]:
 
 def by_batch(path: Path, levels: Levels, fees: Fees = FREE, *, compounding: bool = False) -> Outcome:
     """A replay by the batch, however few ladders there are."""
-    tally, walk = Tally(path, levels, fees, compounding=compounding), Walk(path, levels)
-    for portion in walk.events():
-        tally.add(portion)
-    return tally.outcome(walk.open())
+    tally = Tally(path, levels, fees, compounding=compounding)
+    return tally.outcome(together(tally))
+
+
+def by_loops(path: Path, levels: Levels, fees: Fees = FREE, *, compounding: bool = False) -> Outcome:
+    """A replay by the loops for numba: compiled where it is installed, else as they stand."""
+    tally = Tally(path, levels, fees, compounding=compounding)
+    return tally.outcome(tally.replay(loops))
 
 
 def column(outcome: Outcome, ladder: int) -> dict[str, Any]:
@@ -222,8 +229,10 @@ def test_thousands_do_what_one_does_to_the_last_bit(
 ) -> None:
     path, levels = Path(history, convention), Levels.of(*ladders, rule)
     batch, events = by_batch(path, levels, fees, compounding=compounding), list(Walk(path, levels).events())
-    one_by_one = replay(path, levels, fees, compounding=compounding)
-    assert all(column(batch, one) == column(one_by_one, one) for one in range(levels.order.shape[1]))
+    tally = Tally(path, levels, fees, compounding=compounding)
+    alone, compiled = tally.outcome(one_by_one(tally)), by_loops(path, levels, fees, compounding=compounding)
+    assert all(column(batch, one) == column(alone, one) for one in range(levels.order.shape[1]))
+    assert all(column(batch, one) == column(compiled, one) for one in range(levels.order.shape[1]))
     (portion,) = events
     count = levels.order.shape[1]
     for one in range(count):
@@ -231,10 +240,11 @@ def test_thousands_do_what_one_does_to_the_last_bit(
         ends = zip(*(values[mine].tolist() for values in (portion.end, portion.end_candle, portion.low)), strict=True)
         expected = [
             ((len(deal.fills) - 1 + deal.stopped) * count + one, deal.end, deal.low / deal.entry)
-            for deal in deals(path, levels, one)
+            for deal in walked(path, levels, one)
             if deal.end is not None
         ]
         assert list(ends) == expected
+        assert noted(loops, path, levels, one) == walked(path, levels, one)
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -299,6 +309,18 @@ def test_long_paths_and_many_events_change_nothing(monkeypatch: pytest.MonkeyPat
     assert column(replay(Path(history), ladder(0, 5, 9)), 0) == column(
         by_batch(Path(history), ladder(0, 5, 9), Fees()), 0
     )
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS[:2], ids=str)
+def test_loops_make_room_for_as_many_deals_and_fills_as_there_are(convention: Convention) -> None:
+    indent, volume = many(2)
+    path = Path(made(6_000, seed=3), convention)
+    levels = Levels.of(0.2 * indent, volume, ExitRule(take_profit_pct=0.1, stop_pct=1))
+    found = walked(path, levels, 0)
+    assert len(found) > loops.ROOM
+    assert noted(loops, path, levels, 0) == found
+    compiled, batch = by_loops(path, levels, Fees()), by_batch(path, levels, Fees())
+    assert [column(compiled, one) for one in range(2)] == [column(batch, one) for one in range(2)]
 
 
 def test_spans_are_told_to_a_sixteenth() -> None:

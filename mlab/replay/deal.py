@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isnan, nan
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 
+from mlab.replay.compiled import loops
 from mlab.replay.events import Events, Open
 from mlab.replay.exits import Levels
 from mlab.replay.path import Path
@@ -38,7 +40,7 @@ class Deal(NamedTuple):
         return self.end is not None and self.exit <= self.low
 
 
-def deals(path: Path, levels: Levels, ladder: int = 0) -> list[Deal]:  # noqa: C901, PLR0912 - one loop
+def deals(path: Path, levels: Levels, ladder: int = 0) -> list[Deal]:
     """All deals of one ladder, of which the last may be open.
 
     Order 1 fills at market at the first open, the others rest at their levels and fill at their own price, never a
@@ -57,6 +59,31 @@ def deals(path: Path, levels: Levels, ladder: int = 0) -> list[Deal]:  # noqa: C
         >>> first.fills, first.low, first.end, round(first.exit, 3), second.end
         ([0, 0], 90.0, 1, 95.684, None)
     """
+    faster = loops(len(path))
+    return noted(faster, path, levels, ladder) if faster else walked(path, levels, ladder)
+
+
+def noted(loops: ModuleType, path: Path, levels: Levels, ladder: int) -> list[Deal]:
+    """The deals of one ladder, by compiled loops."""
+    down, up = levels.below[:, ladder].copy(), levels.exit[:, ladder].copy()
+    rules, sums = (path.convention.next_deal == "at once", False, False), np.zeros(len(up), dtype=np.int64)
+    notes = loops.room(loops.ROOM, loops.ROOM)
+    count, filled = loops.walk(path.portions, down, up, rules, notes, sums)
+    if count >= len(notes[0]) or filled > len(notes[2]):
+        notes = loops.room(count + 1, filled)
+        loops.walk(path.portions, down, up, rules, notes, sums)
+    (entries, lows, exits), (ends, places) = (rows[: count + 1].T.tolist() for rows in notes[:2])
+    fills, make = notes[2][:filled].tolist(), tuple.__new__
+    if isnan(entries[-1]):
+        del entries[-1], lows[-1], exits[-1], ends[-1], places[-1]
+    else:
+        ends[-1], exits[-1] = None, path.points[-1, 3].item()
+    parts = map(fills.__getitem__, map(slice, [0, *places[:-1]], places))
+    return [make(Deal, deal) for deal in zip(entries, parts, lows, ends, exits, strict=True)]
+
+
+def walked(path: Path, levels: Levels, ladder: int) -> list[Deal]:  # noqa: C901, PLR0912 - one loop
+    """The deals of one ladder, candle by candle, as Python reads."""
     down, up = levels.below[:, ladder].tolist(), levels.exit[:, ladder].tolist()
     first_down, first_up, last = down[0], up[0], len(up) - 1
     make = tuple.__new__  # as Deal(..), in a third of its time

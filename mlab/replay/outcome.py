@@ -7,6 +7,7 @@ not depend on how many ladders are counted together. Shapes are (B,), a number a
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +79,25 @@ class Tally:
         self.in_turn = compounding or bool(levels.below[-1].any() or self.profits[:-1].min() < 0.0)
         self.equity = np.full(self.ladders, float(compounding))  # of closed deals in turn: a factor, or a sum
         self.peak, self.drawdown = self.equity.copy(), np.zeros(self.ladders)
+
+    def replay(self, loops: ModuleType) -> Open:
+        """Replay the ladders by compiled loops, and count what they do; what is open in the end."""
+        shape, levels = (-1, self.ladders), self.levels
+        return Open(
+            *loops.count(
+                self.path.portions,
+                (np.array(levels.below.T, order="C"), np.array(levels.exit.T, order="C")),
+                (self.path.convention.next_deal == "at once", self.in_turn, self.compounding),
+                self.path.spans.bins,
+                (
+                    *(table.reshape(shape) for table in (self.ended, self.end_candles, self.fill_candles, self.spans)),
+                    self.lowest,
+                    self.longest,
+                ),
+                (levels.coins, levels.money, self.bought, self.profits),
+                (self.equity, self.peak, self.drawdown),
+            )
+        )
 
     def add(self, events: Events) -> None:
         """Count some events, which follow those before."""
@@ -156,8 +176,8 @@ class Tally:
             same_exposure_pct=deployed * move * 100.0,  # F29
             deals=deals,
             realised_pct=realised * 100.0,
-            median_deal_candles=self.path.spans.edges[(reached < 0.5 * reached[-1]).sum(axis=0)],
-            slow_deal_candles=self.path.spans.edges[(reached < 0.95 * reached[-1]).sum(axis=0)],
+            median_deal_candles=self._quantile(reached, 0.5),
+            slow_deal_candles=self._quantile(reached, 0.95),
             depth_counts=ended[:-1],
             stops=ended[-1],
             worst_deal_pct=np.minimum(worst_closed, np.where(is_open, worst_open, np.inf)) * 100.0,
@@ -174,6 +194,12 @@ class Tally:
         held += candles * (depth > np.arange(self.orders)[:, None])
         held[0] = candles - deals * (self.path.convention.next_deal == "next open")
         return held
+
+    def _quantile(self, reached: NDArray[np.integer], share: float) -> Flat:
+        """Candles that so many deals took no longer than, from how many ended up to each bin, (bins, B)."""
+        least = np.ceil(share * reached[-1]).astype(reached.dtype)  # whole numbers are compared in half the time
+        bins = (reached < least).sum(axis=0, dtype=np.int16)
+        return np.asarray(self.path.spans.edges[bins])
 
     def _flat(self, depth: Flat) -> Flat:
         return np.asarray(np.maximum(depth - 1, 0) * self.ladders + np.arange(self.ladders))

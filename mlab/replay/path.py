@@ -103,6 +103,19 @@ class Path:
         return self._kept(self._row, len(self))
 
     @cached_property
+    def portions(self) -> tuple[Array, ...]:
+        """Points by area, block and candle; lowest and highest prices of candles, blocks and areas: seven arrays.
+
+        The last area is filled up with candles in which nothing happens.
+        """
+        whole = -len(self) % (BLOCK * AREA)
+        points = np.pad(self.points, ((0, whole), (0, 0)), constant_values=np.nan).reshape(-1, AREA, BLOCK, 4)
+        low = np.pad(self.candles.low, (0, whole), constant_values=np.inf).reshape(-1, AREA, BLOCK)
+        high = np.pad(self.candles.high, (0, whole), constant_values=-np.inf).reshape(-1, AREA, BLOCK)
+        blocks = low.min(axis=2), high.max(axis=2)
+        return (points, low, high, *blocks, blocks[0].min(axis=1), blocks[1].max(axis=1))
+
+    @cached_property
     def spans(self) -> Spans:
         """How spans of time on this path are counted."""
         return Spans(len(self))

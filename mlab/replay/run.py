@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from mlab.model.exits import Fees
 from mlab.replay.batch import Walk
-from mlab.replay.deal import deals, events
+from mlab.replay.compiled import loops
+from mlab.replay.deal import events, walked
+from mlab.replay.events import Open
 from mlab.replay.exits import Levels
 from mlab.replay.outcome import Outcome, Tally
 from mlab.replay.path import Path
@@ -36,12 +38,21 @@ def replay(path: Path, levels: Levels, fees: Fees | None = None, *, compounding:
         (32, 10)
     """
     tally = Tally(path, levels, fees or Fees(), compounding=compounding)
-    ladders = levels.order.shape[1]
-    if ladders <= FEW:
-        counted, still_open = events([deals(path, levels, ladder) for ladder in range(ladders)])
-        tally.add(counted)
-        return tally.outcome(still_open)
-    walk = Walk(path, levels)
+    if faster := loops(len(path) * tally.ladders):
+        return tally.outcome(tally.replay(faster))
+    return tally.outcome(one_by_one(tally) if tally.ladders <= FEW else together(tally))
+
+
+def one_by_one(tally: Tally) -> Open:
+    """Replay and count one ladder after the other; what is open in the end."""
+    counted, still_open = events([walked(tally.path, tally.levels, ladder) for ladder in range(tally.ladders)])
+    tally.add(counted)
+    return still_open
+
+
+def together(tally: Tally) -> Open:
+    """Replay and count all ladders at once; what is open in the end."""
+    walk = Walk(tally.path, tally.levels)
     for portion in walk.events():
         tally.add(portion)
-    return tally.outcome(walk.open())
+    return walk.open()

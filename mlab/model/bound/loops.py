@@ -7,19 +7,14 @@ last bit otherwise. Import this by :func:`mlab.model.bound.compiled.loops` alone
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ParamSpec, TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlab.model.bound.factors import average_slopes, log_slopes, price_slopes
+from mlab.model.compiled import jit
 from mlab.model.ladder import Array
-
-try:
-    import numba
-except ImportError:  # nothing is compiled then: tests run the loops as they stand
-    numba = None
 
 FAR = 1e100  # as in the grid
 FORMULAS = (
@@ -29,19 +24,6 @@ FORMULAS = (
 Cells: TypeAlias = NDArray[np.int64]
 Weights: TypeAlias = tuple[float, float, float, float, float]  # of ln f, ln(1 + c), price and average; and the ratio
 Ways: TypeAlias = tuple[Cells, Array, Array, Cells, Array, Cells]  # of a grid: its reach, what is closed, and levels
-Given = ParamSpec("Given")
-Returned = TypeVar("Returned")
-
-
-def jit(loop: Callable[Given, Returned]) -> Callable[Given, Returned]:
-    """The loop in machine code, kept for later processes where there is a place."""
-    if numba is None:
-        return loop
-    try:
-        ready: Callable[Given, Returned] = numba.njit(cache=True, nogil=True, error_model="numpy")(loop)
-    except RuntimeError:  # neither beside this file nor in the user's folder
-        ready = numba.njit(nogil=True, error_model="numpy")(loop)
-    return ready
 
 
 of_log, of_price, of_average = jit(log_slopes), jit(price_slopes), jit(average_slopes)
