@@ -14,7 +14,6 @@ from benchmarks.quality import SIZES, proved_within_pct
 from benchmarks.record import saved
 
 ROOT = Path(__file__).parents[1]
-OVER_C = "times the kernel's time"
 PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("search", "placing", "replay")))
 
 
@@ -127,8 +126,19 @@ def replay_speed() -> list[str]:
     """The replay against a kernel in C, and how much it takes where there is most to do."""
     stored = saved("replay")
     long, both = stored["five_years"], stored["others"]["two processes do"]
-    rows = [(row["candles"], *map(_number, list(row.values())[1:4]), f"{row[OVER_C]:.2f}") for row in stored["rows"]]
-    heads = ("4,096 ladders", "deals a ladder", "ladders a second", "in C", "time over that in C")
+    rows = [
+        (row["candles"], *map(_number, list(row.values())[1:5]), *(f"{times:.2f}" for times in list(row.values())[5:]))
+        for row in stored["rows"]
+    ]
+    heads = (
+        "4,096 ladders",
+        "deals a ladder",
+        "ladders a second",
+        "with numba",
+        "in C",
+        "time over that in C",
+        "with numba",
+    )
     told = f"Five years of minutes: {_number(long['ladders a second'])} ladders a second, in {long['peak MB']} MB."
     return [*_table(heads, rows), "", f"{told} Two processes do {both:.2f} times what one does."]
 
@@ -146,12 +156,16 @@ def replay_events() -> list[str]:
 def replay_peers() -> list[str]:
     """What one ladder takes here and in other engines."""
     stored = saved("replay")
-    others, many = stored["others"], 1.0 / stored["rows"][0]["ladders a second"]
+    others, year = stored["others"], stored["rows"][0]
+    many, many_compiled = 1.0 / year["ladders a second"], 1.0 / year["with numba"]
     vectorbt = f"vectorbt {others['versions']['vectorbt']}"
     times = {
         "this one, one of 4,096, all numbers": many,
+        "this one, one of 4,096, with numba": many_compiled,
         "this one, one alone, its deals": others["deals_s"],
+        "this one, one alone, its deals, with numba": others["deals_compiled_s"],
         "this one, one alone, all numbers": others["replay_s"],
+        "this one, one alone, all numbers, with numba": others["replay_compiled_s"],
         f"{vectorbt}, one alone, its orders": others["vectorbt_s"],
         f"{vectorbt}, one alone, with total return and largest drawdown": others["vectorbt_with_numbers_s"],
         f"{vectorbt}, one of 64 columns, with the same": others["vectorbt_column_s"],
@@ -160,11 +174,10 @@ def replay_peers() -> list[str]:
     for peer in ("nautilus", "freqtrade"):
         if f"{peer}_s" in others:
             times[f"{peer} {others[f'{peer}_version']}, one alone"] = others[f"{peer}_s"]
-    rows = [
-        (name, f"{taken * 1e3:.3g}", f"{taken / many:,.0f}", f"{taken / others['deals_s']:,.3g}")
-        for name, taken in times.items()
-    ]
-    return _table(("engine", "CPU ms a ladder", "over one of 4,096", "over one alone, its deals"), rows)
+    units = (many, many_compiled, others["deals_s"], others["deals_compiled_s"])
+    rows = [(name, f"{taken * 1e3:.3g}", *(f"{taken / unit:,.3g}" for unit in units)) for name, taken in times.items()]
+    one, numba = "over the deals of one alone", "with numba"
+    return _table(("engine", "CPU ms a ladder", "over one of 4,096", numba, one, numba), rows)
 
 
 BLOCKS: dict[str, Callable[[], list[str]]] = {

@@ -3,7 +3,7 @@
 Measured against a kernel in C that is compiled here and counts the same things, and against vectorbt and backtesting.py
 in an environment of their own, which is made for the occasion unless the interpreter of one is named. So can one of
 Python 3.12 that has nautilus_trader and freqtrade, with ``--more-peers``. Ratios are of processor times in one run,
-least of several rounds in turns; what the peers compile is compiled before.
+least of several rounds in turns; what numba compiles, here and there, is compiled before. It needs the extra compiled.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path as File
 from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
@@ -25,11 +26,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.record import save, show
+from mlab.model.compiled import ready
 from mlab.prices import Candles, made, msft
-from mlab.replay import ExitRule, Fees, Levels, Outcome, Path, deals, replay
+from mlab.replay import ExitRule, Fees, Levels, Outcome, Path, loops
+from mlab.replay.deal import noted, walked
 from mlab.replay.events import Open
 from mlab.replay.outcome import Tally
 from mlab.replay.path import BLOCK
+from mlab.replay.run import one_by_one, together
 
 LADDERS, ORDERS, ROUNDS, YEAR = 4_096, 10, 20, 8_760  # candles of a year of hours
 PEERS = ("vectorbt==1.2.0", "backtesting==0.6.6")
@@ -72,6 +76,17 @@ def kernel(folder: File) -> Callable[[Path, Levels], Outcome]:
     return run
 
 
+def replay(path: Path, levels: Levels, way: Callable[[Tally], Open] = together) -> Outcome:
+    """A replay without fees, by arrays unless another way is named."""
+    tally = Tally(path, levels, FREE)
+    return tally.outcome(way(tally))
+
+
+def compiled(path: Path, levels: Levels) -> Outcome:
+    """The same by the loops that numba compiles."""
+    return replay(path, levels, lambda tally: tally.replay(loops))
+
+
 def same(one: Outcome, other: Outcome) -> bool:
     """Whether all numbers are the same to the last bit."""
     return all(np.array_equal(getattr(one, field.name), getattr(other, field.name)) for field in fields(Outcome))
@@ -91,15 +106,17 @@ def least(*actions: Callable[[], object], rounds: int = ROUNDS) -> list[float]:
 def against_c(name: str, candles: Candles, run: Callable[[Path, Levels], Outcome], rounds: int) -> dict[str, Any]:
     """One row: how many ladders a second, beside the kernel."""
     path, levels = Path(candles), ladders()
-    outcome = replay(path, levels, FREE)
-    assert same(outcome, run(path, levels))
-    ours, compiled = least(lambda: replay(path, levels, FREE), lambda: run(path, levels), rounds=rounds)
+    outcome, ways = replay(path, levels), (replay, compiled, run)
+    assert all(same(outcome, way(path, levels)) for way in ways)
+    arrays, numba, kernel_s = least(*(partial(way, path, levels) for way in ways), rounds=rounds)
     return {
         "candles": name,
         "deals a ladder": float(outcome.deals.mean()),
-        "ladders a second": LADDERS / ours,
-        "kernel in C": LADDERS / compiled,
-        "times the kernel's time": ours / compiled,
+        "ladders a second": LADDERS / arrays,
+        "with numba": LADDERS / numba,
+        "kernel in C": LADDERS / kernel_s,
+        "times the kernel's time": arrays / kernel_s,
+        "with numba, times the kernel's time": numba / kernel_s,
     }
 
 
@@ -189,19 +206,30 @@ def peers(interpreter: str, more: str | None, folder: File) -> dict[str, Any]:
     for peer in ("nautilus", "freqtrade") if more else ():
         told |= told_by(str(more), KERNEL.with_name(f"replay_{peer}.py"), folder / "cases.npz")
     for (name, path, levels), theirs in zip(chosen, told.pop("deals"), strict=True):
-        ours = [(len(deal.fills), deal.end, deal.exit) for deal in deals(path, levels) if deal.end is not None]
-        assert ours == [tuple(deal) for deal in theirs], name
+        ours = walked(path, levels, 0)
+        assert ours == noted(loops, path, levels, 0), name
+        ended = [(len(deal.fills), deal.end, deal.exit) for deal in ours if deal.end is not None]
+        assert ended == [tuple(deal) for deal in theirs], name
     _, path, timed = chosen[0]
-    alone, whole = least(lambda: deals(path, timed), lambda: replay(path, timed, FREE), rounds=1_500)
-    outcome = replay(path, timed, FREE)
+    ways = (
+        partial(walked, path, timed, 0),
+        partial(replay, path, timed, one_by_one),
+        partial(noted, loops, path, timed, 0),
+        partial(compiled, path, timed),
+    )
+    alone, whole, alone_compiled, whole_compiled = least(*ways, rounds=1_500)
+    outcome = replay(path, timed)
     return {
         **told,
         "agree deal for deal": len(chosen),
         "deals_s": alone,
         "replay_s": whole,
+        "deals_compiled_s": alone_compiled,
+        "replay_compiled_s": whole_compiled,
         "deals": int(outcome.deals[0]),
         "realised %": float(outcome.realised_pct[0]),
         "vectorbt over one alone": told["vectorbt_s"] / alone,
+        "vectorbt over one alone with numba": told["vectorbt_s"] / alone_compiled,
         "vectorbt with numbers over one with all its numbers": told["vectorbt_with_numbers_s"] / whole,
     }
 
@@ -225,6 +253,8 @@ def main() -> None:
     if chosen.five_years:
         five_years()
         return
+    if not ready():
+        sys.exit("numba is needed, too: .venv/bin/python -m pip install --editable '.[compiled]'")
     with TemporaryDirectory() as name:
         folder = File(name)
         run, hours, minutes = kernel(folder), prices(YEAR), prices(YEAR * 60, step_s=60)
@@ -241,6 +271,7 @@ def main() -> None:
         others = peers(chosen.peers or environment(folder), chosen.more_peers, folder)
     for peer in ("vectorbt", "vectorbt_with_numbers", "vectorbt_column", "backtesting"):
         others[f"{peer} over one of many"] = others[f"{peer}_s"] * rows[0]["ladders a second"]
+        others[f"{peer} over one of many with numba"] = others[f"{peer}_s"] * rows[0]["with numba"]
     others["two processes do"] = two_processes()
     show("Others", [{"what": key, "value": str(value)} for key, value in others.items()])
     save("replay", {"rows": rows, "events": events, "five_years": long, "others": others})
