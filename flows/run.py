@@ -91,16 +91,11 @@ def run(
     tracking.check(state)
     if resume is None:
         config = configs.load(Path(path or DEFAULT), overrides)
-        what = f"{config.name}, {len(config.cells())} cells"
     elif path or overrides:
         raise ConfigError("command line", "--resume", "keeps the config of its run: leave out --config and --set")
     else:
         resume, config = _resumed(state, resume), Config()
-        what = f"resume {resume}"
-    api = connection.prefect_api(state)
-    if Cluster.here().kind and api is None:
-        must = "is reached through Prefect, which is not up: make ui starts it, or set PREFECT_API_URL"
-        raise ConfigError("environment", cluster.VARIABLE, must)
+    api = _prefect_api(state)
     # Imported here, because what is wrong with the input is said at once.
     if workers > 1 and api is None:
         from mlab.search import forkserver
@@ -117,13 +112,22 @@ def run(
         orphans = [orphan.flow_run_id for orphan in store.reconcile() if orphan.flow_run_id]
         if resume is not None:
             _check_resumable(state, store, resume)
-        say(f"Martingale Lab: {what}.")
+        say(f"Martingale Lab: {f'resume {resume}' if resume else f'{config.name}, {len(config.cells())} cells'}.")
         emit("APP.START", "martingale lab", config=str(path or DEFAULT), resume=resume)
         with Terminal(state, store, as_json=as_json) as terminal:
             outcome = _searched(state, store, Order(config, resume, workers), api, orphans, terminal)
         terminal.answer()
         emit("APP.STOP", f"exit status {outcome.exit_status}", run_id=outcome.run_id, status=outcome.exit_status)
     context.exit(outcome.exit_status)
+
+
+def _prefect_api(state: State) -> str | None:
+    """Where Prefect is, if it is up; a cluster is reached through it."""
+    api = connection.prefect_api(state)
+    if Cluster.here().kind and api is None:
+        must = "is reached through Prefect, which is not up: make ui starts it, or set PREFECT_API_URL"
+        raise ConfigError("environment", cluster.VARIABLE, must)
+    return api
 
 
 def _resumed(state: State, name: str) -> str:
