@@ -18,7 +18,7 @@ from typing import IO, Literal
 
 import psutil
 
-from flows import services
+from flows import connection
 from mlab.config import Config, load
 from mlab.core.events import recorder
 from mlab.core.probe import answers
@@ -279,4 +279,4 @@ def shared_prefect(state: State) -> Iterator[str]:
 
 def of_server(home: Path) -> dict[str, str]:
     """The settings of a Prefect server."""
-    return services.SETTINGS | {"PREFECT_HOME": str(home)}
+    return connection.SETTINGS | {"PREFECT_HOME": str(home)}

@@ -22,7 +22,8 @@ import yaml
 
 from benchmarks.workers import fingerprint
 from flows import app, ports, serve, services
-from flows.services import Program, address_file
+from flows.connection import address_file
+from flows.services import Program
 from mlab.cli import doctor
 from mlab.core import pidfiles
 from mlab.core.errors import LabError

@@ -18,7 +18,7 @@ from playwright.sync_api import Page, expect
 
 from docs.browser import CHROMIUM, browsing, visit
 from flows import app
-from flows.services import address_file
+from flows.connection import address_file
 from mlab.core.probe import answers
 from mlab.core.state import State
 from mlab.core.urls import Pages
