@@ -12,9 +12,12 @@ import time
 from pathlib import Path
 
 import uvicorn
-from prefect.server.api.server import create_app
 
+from mlab.core.loading import uncollected
 from mlab.core.lock import locked
+
+with uncollected():
+    from prefect.server.api.server import create_app
 
 
 def main(port: int, users: Path | None) -> None:

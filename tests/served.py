@@ -114,7 +114,7 @@ def told(url: str, database: Path, flow_run: str, copy: Path) -> None:
     )
     copy.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(database)) as server, closing(sqlite3.connect(copy)) as own:
-        runs.wait_until(lambda: server.execute(waiting, (last, flow_run)).fetchone() == (1, 0))
+        runs.wait_until(lambda: server.execute(waiting, (last, flow_run)).fetchone() == (1, 0), every=0.2)
         server.backup(own)
         own.execute("DELETE FROM flow_run WHERE id != ?", (flow_run,))
         for table in ("task_run", "log", "artifact"):

@@ -43,12 +43,12 @@ def test_a_flow_run_that_was_killed_with_its_worker_is_crashed_within_two_minute
         one.kill()
     with runs.within(120.0):
         assert prefect.state_of(flow_run)[0] == "Running"
-        runs.wait_until(lambda: prefect.state_of(flow_run)[0] == "Crashed")
+        runs.wait_until(lambda: prefect.state_of(flow_run)[0] == "Crashed", every=0.5)
     assert "No heartbeat" in prefect.state_of(flow_run)[1]
 
     prefect.set_state(flow_run, "SCHEDULED", "AwaitingRetry")
     served.serve()
-    runs.wait_until(lambda: prefect.state_of(flow_run)[0] == "Completed")
+    runs.wait_until(lambda: prefect.state_of(flow_run)[0] == "Completed", every=0.5)
 
     assert store.run_of_flow(flow_run) == run_id
     assert runs.stored(store, run_id).status == "COMPLETED"

@@ -72,8 +72,8 @@ def test_a_run_that_is_cancelled_in_prefect_stops_at_once(asked: str, prefect: P
             assert process.wait(runs.SECONDS) == 143
 
         assert runs.stored(store, run_id).status == "STOPPED"
-        runs.wait_until(lambda: flow_run(prefect, runs.stored(store, run_id))[0] == "CANCELLED")
-        runs.wait_until(lambda: prefect.api("GET", there)["tags"] == ["config:long", "STOPPED"])
+        runs.wait_until(lambda: flow_run(prefect, runs.stored(store, run_id))[0] == "CANCELLED", every=0.5)
+        runs.wait_until(lambda: prefect.api("GET", there)["tags"] == ["config:long", "STOPPED"], every=0.5)
         assert f"--resume {run_id}" in flow_run(prefect, runs.stored(store, run_id))[1]
 
 
@@ -97,5 +97,5 @@ def test_the_next_start_ends_what_was_killed(prefect: Prefect) -> None:
         assert json.loads(out)["status"] == "COMPLETED"
         orphan = runs.stored(store, run_id)
         assert orphan.status == "STOPPED"
-        runs.wait_until(lambda: flow_run(prefect, orphan)[0] == "CRASHED")
+        runs.wait_until(lambda: flow_run(prefect, orphan)[0] == "CRASHED", every=0.5)
         assert "is gone" in flow_run(prefect, orphan)[1]
