@@ -13,7 +13,7 @@ from optuna.pruners import MedianPruner
 from optuna.trial import TrialState
 
 from mlab.core.errors import StoreError
-from mlab.core.records import Cell, Outcome, Trial
+from mlab.core.records import Cell, Trial, TrialOutcome
 from mlab.model.annealing import GENERATIONS, Start
 from mlab.search.study import ANNEALING, FINISHED, PRUNERS, SAMPLERS, SHAPE, WARMUP, Study
 
@@ -36,7 +36,7 @@ def searched(study: Study, batch: int, failing: frozenset[int] = frozenset()) ->
     if batch in failing:
         return [trial(study, batch, i, params[i], "FAIL", ()) for i in range(SIZE)]
     reports: list[list[float]] = [[] for _ in starts]
-    outcomes: list[Outcome] = ["COMPLETE"] * SIZE
+    outcomes: list[TrialOutcome] = ["COMPLETE"] * SIZE
     for generation in range(GENERATIONS):
         for i, start in enumerate(starts):
             if outcomes[i] == "COMPLETE":
@@ -47,7 +47,7 @@ def searched(study: Study, batch: int, failing: frozenset[int] = frozenset()) ->
 
 
 def trial(
-    study: Study, batch: int, i: int, params: dict[str, float], outcome: Outcome, reports: tuple[float, ...]
+    study: Study, batch: int, i: int, params: dict[str, float], outcome: TrialOutcome, reports: tuple[float, ...]
 ) -> Trial:
     score = reports[-1] if reports else None
     return Trial(study.first_number + i, batch, params, outcome, score, reports, 1, None)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 Status: TypeAlias = Literal["PENDING", "RUNNING", "COMPLETED", "FAILED", "STOPPED"]
-Outcome: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL"]
+TrialOutcome: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL"]
 Kind: TypeAlias = Literal["ladder", "classical"]
 Json: TypeAlias = dict[str, Any]
 Sizing: TypeAlias = Literal["quote", "base"]
@@ -46,7 +46,7 @@ class Trial:
     number: int
     batch: int
     params: dict[str, float]
-    outcome: Outcome
+    outcome: TrialOutcome
     score: float | None
     reports: tuple[float, ...]
     evaluations: int
