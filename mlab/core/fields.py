@@ -17,7 +17,7 @@ class Fields:
 
     Attributes:
         source: the file, as it is named in refusals.
-        values: text, numbers as ``Decimal``, booleans, None, lists and mappings.
+        values: text, numbers, exact where they are of a file, booleans, None, lists and mappings.
         place: dotted field of the mapping, with a dot at its end; empty for the whole file.
     """
 
