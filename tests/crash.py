@@ -27,7 +27,7 @@ from tests import runs
 from tests.pace import shorten
 
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.crash", "alembic.command"])
+PROCESSES.set_forkserver_preload(["tests.crash"])
 
 SMALL = (
     "ladder.overlap_pct=10", "ladder.num_orders=[4, 8]", "search.batch_size=4", "search.max_batches=3",

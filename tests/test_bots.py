@@ -387,6 +387,7 @@ def test_what_is_strange_missing_or_contradicting_is_refused_with_file_and_field
         ("{", "is not valid JSON"),
         ("[" * 100_000, "is not valid JSON"),
         ("a: [1", "is not valid YAML"),
+        ('a: "\\UFFFFFFFF"', "is not valid YAML"),
         ("a: &x 1\nb: *x\n", "aliases (*) are not allowed"),
         ("a: 1\na: 2\n", "a: must appear once"),
         (

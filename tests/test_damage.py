@@ -22,7 +22,8 @@ from mlab import cli
 from mlab.core.errors import LabError, StoreError
 from mlab.core.state import State
 from mlab.search import engine
-from mlab.store import Store
+from mlab.store import Store, database
+from mlab.store.database import Database
 from mlab.tracking.artifacts import winner_metrics
 from tests import runs
 
@@ -161,6 +162,22 @@ def distinct(path: Path) -> dict[tuple[str, str], tuple[object, ...]]:
             *_, times = found.get((row[1][:22], ladder), (0,))
             found[row[1][:22], ladder] = (*row, times + 1)
     return found
+
+
+def test_a_new_database_is_as_one_that_was_brought_up_to_date(tmp_path: Path) -> None:
+    query = "SELECT type, name, sql FROM sqlite_master ORDER BY type, name"
+    tables = []
+    for step_by_step in (False, True):
+        path = tmp_path / f"{step_by_step}.db"
+        if step_by_step:
+            with Database(path).writing() as session:
+                database._upgrade(session)
+        else:
+            Store.open(path).close()
+        with closing(sqlite3.connect(path)) as connection:
+            tables.append([(kind, name, (text or "").split()) for kind, name, text in connection.execute(query)])
+            tables.append(connection.execute("SELECT version_num FROM alembic_version").fetchall())
+    assert tables[:2] == tables[2:]
 
 
 @pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005"])

@@ -188,6 +188,8 @@ STEP = "AAAUSDT.LOT_SIZE.stepSize: must be "
         ("{tick: 0.01, step: many}", None, "market.step: must be a number"),
         ("{tick: 0.01, step: 1, inverse: 2}", None, "market.inverse: must be true or false"),
         ('"just text"', None, "must be the answer of an exchange, or a mapping such as"),
+        ("tick: 0.01\nstep: 1\ntick: 0.1\n", None, "tick: must appear once"),
+        (json.dumps({"symbols": SPOT["symbols"] * 200})[:-20], None, "is not valid JSON: "),
         ("{[", None, "must be the answer of an exchange in JSON, or fields in YAML"),
         ({"result": {"category": "option", "list": [{"symbol": "A"}]}}, None, "must be spot, linear or inverse"),
     ],

@@ -180,7 +180,6 @@ def test_bad_input_is_refused_before_anything_slow_is_loaded(tmp_path: Path) -> 
 
 
 def test_a_search_without_workers_and_terminal_loads_what_its_batches_need(state: State) -> None:
-    Store.open(state.database).close()
     sets = [part for override in [*TINY, "search.max_batches=1"] for part in ("--set", override)]
     assert loaded(["--offline", "--json", *sets], state.root, SLOW) == set()
 

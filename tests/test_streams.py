@@ -57,7 +57,6 @@ def ended(state: State) -> list[str]:
 def test_a_run_is_searched_and_stored_whatever_its_streams_are(
     state: State, streams: str, status: int, line: str | None
 ) -> None:
-    Store.open(state.database).close()
     done = at_a_shell(state, streams, *runs.command_line("--offline", overrides=runs.TINY))
     assert done.returncode == status
     assert ended(state) == ["COMPLETED"]

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from mlab import config as configs
 from mlab.api.arguments import ladders_of
-from mlab.api.orders import Orders, Rules, placed_orders
+from mlab.api.orders import Orders, Rules, market_of, placed_orders
 from mlab.api.replays import Replay, replayed_ladder
 from mlab.model.ladder import Sizing
 from mlab.prices import Prices
@@ -84,17 +84,8 @@ class Ladder:
             ['0.00211', '0.00267', '0.00338']
         """
         entry = self.base_price if price is None else price
-        return placed_orders(
-            self.indent_pct,
-            self.volume,
-            sizing,
-            market=market,
-            budget=budget,
-            price=entry,
-            symbol=symbol,
-            take_profit_pct=take_profit_pct,
-            fee_pct=fee_pct,
-        )
+        numbers = {"budget": budget, "price": entry, "take_profit_pct": take_profit_pct, "fee_pct": fee_pct}
+        return placed_orders(self.indent_pct, self.volume, sizing, market_of(market, symbol), numbers)
 
     def replay(
         self,

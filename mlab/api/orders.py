@@ -77,28 +77,19 @@ class Orders:
         return self.table._repr_html_() + "".join(f"<p>{escape(sentence)}</p>" for sentence in self._sentences)
 
 
-def placed_orders(  # noqa: PLR0913 - what orders follow from
+def placed_orders(
     indent_pct: tuple[float, ...],
     volume: tuple[float, ...],
     sizing: Sizing,
-    *,
-    market: Rules,
-    budget: object,
-    price: object,
-    symbol: str | None,
-    take_profit_pct: object,
-    fee_pct: object,
+    market: Market,
+    numbers: Mapping[str, object],
 ) -> Orders:
-    """The orders of a ladder; arguments as of :meth:`mlab.Ladder.place`."""
-    money, entry, profit = (
-        _above_0(name, value)
-        for name, value in {"budget": budget, "price": price, "take_profit_pct": take_profit_pct}.items()
-    )
-    fee = decimal(fee_pct)
+    """The orders of a ladder; ``numbers`` are those of :meth:`mlab.Ladder.place` by their names."""
+    budget, price, profit = (_above_0(name, numbers[name]) for name in ("budget", "price", "take_profit_pct"))
+    fee = decimal(numbers["fee_pct"])
     if fee is None or not 0 <= fee <= 10:
-        raise ConfigError("place", "fee_pct", "must be a number from 0 to 10", fee_pct)
-    placement = place(indent_pct, volume, sizing, _market(market, symbol), money, entry)
-    return Orders(placement, profit, fee)
+        raise ConfigError("place", "fee_pct", "must be a number from 0 to 10", numbers["fee_pct"])
+    return Orders(place(indent_pct, volume, sizing, market, budget, price), profit, fee)
 
 
 def _above_0(name: str, value: object) -> Decimal:
@@ -108,7 +99,8 @@ def _above_0(name: str, value: object) -> Decimal:
     return number
 
 
-def _market(rules: Rules, symbol: str | None) -> Market:
+def market_of(rules: Rules, symbol: str | None) -> Market:
+    """The market that is meant: itself, its rules, or a file of them."""
     if isinstance(rules, Market):
         return rules
     if isinstance(rules, Mapping):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
-import yaml
-
 from mlab.bots.bot import typed
-from mlab.core.errors import ConfigError, one_line
+from mlab.core.errors import ConfigError
 from mlab.core.fields import Fields
+from mlab.core.yaml_text import once, read_yaml
 
 ENVELOPES = ("data", "result")
 """Fields in which exchanges and makers wrap what they answer."""
@@ -24,7 +24,7 @@ def parsed(text: str, source: str) -> Fields:
     Raises:
         ConfigError: it is neither, or holds a name twice, an alias, or several bots.
     """
-    tree = _json(text, source) if text.lstrip().startswith(("{", "[")) else _yaml(text, source)
+    tree = _json(text, source) if text.lstrip().startswith(("{", "[")) else read_yaml(text, source)
     place = ""
     while True:
         if isinstance(tree, list):
@@ -40,50 +40,18 @@ def parsed(text: str, source: str) -> Fields:
 
 
 def _json(text: str, source: str) -> Any:
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        return _once(pairs, source)
-
     def constant(name: str) -> Any:
         raise ConfigError(source, "", "every number must be finite", name)
 
     try:
-        return json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=constant, object_pairs_hook=once)
+        pairs = partial(once, source=source)
+        return json.loads(
+            text, parse_float=Decimal, parse_int=Decimal, parse_constant=constant, object_pairs_hook=pairs
+        )
     except ConfigError:
         raise
     except (ValueError, RecursionError, ArithmeticError) as error:
         raise ConfigError(source, "", f"is not valid JSON: {error}") from None
-
-
-def _yaml(text: str, source: str) -> Any:
-    """YAML whose scalars stay text; without aliases, which make a small text large."""
-    try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise ConfigError(source, "", "aliases (*) are not allowed, write the value out")
-        node = yaml.compose(text, yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(source, "", f"is not valid YAML: {' '.join(str(error).split())}") from None
-    return _value(node, source)
-
-
-def _value(node: Any, source: str) -> Any:
-    if isinstance(node, yaml.MappingNode):
-        return _once(((str(key.value), _value(value, source)) for key, value in node.value), source)
-    if isinstance(node, yaml.SequenceNode):
-        return [_value(entry, source) for entry in node.value]
-    if node is None or (node.style is None and node.value in ("", "~", "null", "Null", "NULL")):
-        return None
-    if node.style is None and node.value.lower() in ("true", "false"):
-        return node.value.lower() == "true"
-    return node.value
-
-
-def _once(pairs: Iterator[tuple[str, Any]] | list[tuple[str, Any]], source: str) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in values:
-            raise ConfigError(source, one_line(name), "must appear once")
-        values[name] = value
-    return values
 
 
 def written(tree: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def _priced(read: Bot, price: float) -> Bot:
         raise ConfigError("command line", "--price", "must be above 0", price)
     if read.price is not None:
         raise ConfigError("command line", "--price", f"must be left out: the file has {read.price:f}", price)
-    return Bot(read.name, read.maker, read.orders, read.take_profit_pct, Decimal(repr(price)), read.distance)
+    return replace(read, price=Decimal(repr(price)))
 
 
 def _beside(read: Bot, against: str | None, cell: str | None, *, search: bool) -> tuple[Side | None, str, Objective]:

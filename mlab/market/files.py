@@ -10,17 +10,19 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mlab.core.decimals import plain
 from mlab.core.errors import ConfigError, one_line
 from mlab.core.fields import Fields
-from mlab.core.text_file import MB, read_text
+from mlab.core.text_file import KB, MB, read_text
+from mlab.core.yaml_text import read_yaml
 from mlab.market.exchanges import OPEN, Listing, complaint_of, names, shape_of
 from mlab.market.rules import ONE, Market
 
 MAX_BYTES = 64 * MB
 """More than the largest answer for all symbols of an exchange."""
+
+MAX_FIELDS = 64 * KB
+"""More than anybody writes by hand."""
 
 
 def read(path: Path, symbol: str | None = None) -> Market:
@@ -71,11 +73,14 @@ def checked(market: Market, source: str, place: str = "") -> Market:
 def _tree(text: str, source: str) -> Any:
     try:
         return json.loads(text, parse_float=Decimal)
-    except (ValueError, RecursionError):
-        pass  # YAML, or nothing
+    except (ValueError, RecursionError) as error:
+        if len(text) > MAX_FIELDS:  # an answer that was cut: to look for YAML in it takes minutes
+            raise ConfigError(source, "", f"is not valid JSON: {error}") from None
     try:
-        return yaml.load(text, yaml.BaseLoader)  # noqa: S506 - the loader that makes nothing but text, lists and mappings
-    except (yaml.YAMLError, ValueError, RecursionError):
+        return read_yaml(text, source)
+    except ConfigError as error:
+        if error.field:
+            raise
         raise ConfigError(source, "", "must be the answer of an exchange in JSON, or fields in YAML") from None
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -17,7 +14,7 @@ from mlab.core.records import Candidate, Json
 from mlab.model.front import at_fills, on_path
 from mlab.model.ranking import Ranked
 from mlab.report import columns, numbers, terminal, words
-from mlab.report.columns import PERCENT, TENTHS, Column, records
+from mlab.report.columns import PERCENT, TENTHS, Column, by_key, records
 
 FALLS_PCT = (5, 10, 20)
 """Falls at which it is told how much is spent."""
@@ -36,22 +33,18 @@ def price(value: float) -> str:
     return numbers.significant(value, numbers.PRICE_DIGITS)
 
 
-def _order(key: str, head: str, unit: str = "", write: Callable[[Any], str] = str, **where: Any) -> Column:
-    return Column(key, head, itemgetter(key), unit, write, **where)
-
-
 ORDERS = (
-    _order("order", "order"),
-    _order("deviation_pct", "deviation", "%", PERCENT),
-    _order("price", "price", write=exact),
-    _order("size", "size", write=money),
-    _order("quantity", "quantity", write=price, below="price"),
-    _order("spent", "spent", write=money, below="size"),
-    _order("average", "average", write=price),
-    _order("martingale_pct", "martingale", "%", TENTHS, spare=True),
-    _order("need_before_fill", "need before fill", "%", PERCENT),
-    _order("needpct", "to break even", "%", PERCENT),
-    _order("to_take_profit_pct", "to take profit", "%", PERCENT, below="needpct"),
+    by_key("order", "order"),
+    by_key("deviation_pct", "deviation", "%", PERCENT),
+    by_key("price", "price", write=exact),
+    by_key("size", "size", write=money),
+    by_key("quantity", "quantity", write=price, below="price"),
+    by_key("spent", "spent", write=money, below="size"),
+    by_key("average", "average", write=price),
+    by_key("martingale_pct", "martingale", "%", TENTHS, spare=True),
+    by_key("need_before_fill", "need before fill", "%", PERCENT),
+    by_key("needpct", "to break even", "%", PERCENT),
+    by_key("to_take_profit_pct", "to take profit", "%", PERCENT, below="needpct"),
 )
 """The orders of a bot, as calculators show them; rows are those of :func:`order_rows`."""
 
@@ -86,7 +79,7 @@ def order_rows(bot: Bot, ladder: Candidate) -> list[Json]:
 def show(out: Console, bot: Bot, ladder: Candidate) -> None:
     """Print a bot: who makes it and how it counts, what it covers and takes, its orders, and its risk in words."""
     row = Ranked(1, ladder)
-    name = (bot.name or bot.maker).encode(out.encoding, "replace").decode(out.encoding)
+    name = terminal.writable(out, bot.name or bot.maker)
     out.print(Text.assemble((name, "bold"), f"  {bot.maker}: distances count {bot.distance}"), soft_wrap=True)
     need, path = columns.AT_FILLS.text(row), columns.ON_PATH.text(row)
     terminal.line(out, f"{ladder.cell.label}  score {ladder.score:.4f}  need {need} % at fills, {path} % on path")

@@ -105,6 +105,11 @@ def texts(*heads: str, wrap: Collection[str]) -> tuple[Column, ...]:
     return tuple(Column(head, head, itemgetter(k), kind="text", wraps=head in wrap) for k, head in enumerate(heads))
 
 
+def by_key(key: str, head: str, unit: str = "", write: Callable[[Any], str] = str, **where: Any) -> Column:
+    """A column of rows that have its value under its key."""
+    return Column(key, head, itemgetter(key), unit, write, **where)
+
+
 def _of_ladder(value: Callable[[Candidate], Any]) -> Callable[[Any], Any]:
     return lambda row: None if row.ladder is None else value(row.ladder)
 
@@ -189,21 +194,17 @@ RANKED = (PLACE, SCORE, AT_FILLS, ON_PATH, SHAPE, SANITY, FOUND, CANDIDATE)
 """The ladders of one cell, by score; a row is one of :func:`mlab.model.ranking.ranked`."""
 
 
-def _order(key: str, head: str, unit: str = "", write: Callable[[Any], str] = str) -> Column:
-    return Column(key, head, itemgetter(key), unit, write)
-
-
 ORDER = (
-    _order("order", "order"),
-    _order("price", "price", write=exact),
-    _order("indent_pct", "indent", "%", PERCENT),
-    _order("price_step_pct", "price step", "%", PERCENT),
-    _order("volume_pct", "volume", "%", PERCENT),
-    _order("martingale_pct", "martingale", "%", TENTHS),
-    _order("needpct", "NeedPct", "%", PERCENT),
-    _order("need_before_fill", "need before fill", "%", PERCENT),
-    _order("deployed_pct", "deployed", "%", TENTHS),
-    _order("chance_filled_pct", "chance to fill", "%", PERCENT),
+    by_key("order", "order"),
+    by_key("price", "price", write=exact),
+    by_key("indent_pct", "indent", "%", PERCENT),
+    by_key("price_step_pct", "price step", "%", PERCENT),
+    by_key("volume_pct", "volume", "%", PERCENT),
+    by_key("martingale_pct", "martingale", "%", TENTHS),
+    by_key("needpct", "NeedPct", "%", PERCENT),
+    by_key("need_before_fill", "need before fill", "%", PERCENT),
+    by_key("deployed_pct", "deployed", "%", TENTHS),
+    by_key("chance_filled_pct", "chance to fill", "%", PERCENT),
 )
 """The orders of one ladder, whose rows are those of :func:`order_rows`."""
 

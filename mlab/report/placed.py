@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Context, Decimal, localcontext
 from functools import partial
-from operator import itemgetter
 
 from mlab import placing
 from mlab.bots import Bot, BotOrder
@@ -17,29 +16,22 @@ from mlab.market import Market
 from mlab.model.ladder import Sizing
 from mlab.placing import Order, Placement, PlacementError
 from mlab.placing.grid import EXACT
-from mlab.report.columns import PERCENT, Column
+from mlab.report.columns import PERCENT, by_key
 
 NINE = Context(prec=9)
 """Digits of what follows from the orders, such as their average."""
 
 
-def _column(key: str, head: str, unit: str = "", below: str = "") -> Column:
-    exact_number = key in {"price", "quantity", "money", "spent", "average"}
-    return Column(
-        key, head, itemgetter(key), unit, plain if exact_number else str if key == "order" else PERCENT, below=below
-    )
-
-
 COLUMNS = (
-    _column("order", "order"),
-    _column("deviation_from_first_pct", "deviation", "%"),
-    _column("price", "price"),
-    _column("quantity", "quantity"),
-    _column("money", "size"),
-    _column("spent", "spent", below="money"),
-    _column("average", "average", below="price"),
-    _column("break_even_pct", "to break even", "%"),
-    _column("take_profit_pct", "to take profit", "%"),
+    by_key("order", "order"),
+    by_key("deviation_from_first_pct", "deviation", "%", PERCENT),
+    by_key("price", "price", write=plain),
+    by_key("quantity", "quantity", write=plain),
+    by_key("money", "size", write=plain),
+    by_key("spent", "spent", write=plain, below="money"),
+    by_key("average", "average", write=plain, below="price"),
+    by_key("break_even_pct", "to break even", "%", PERCENT),
+    by_key("take_profit_pct", "to take profit", "%", PERCENT),
 )
 """The orders of a placement; a row is one of :func:`rows`."""
 

@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 from rich.console import Console
 from rich.text import Text
 
-from mlab.core.errors import one_line
 from mlab.core.records import Json
 from mlab.replay import Beside, ExitRule, Fees, Outcome, Replayed
 from mlab.replay.beside import cell_label
@@ -108,7 +107,7 @@ def show(out: Console, first: Sequence[str], parts: Sequence[Part], fees: Fees, 
         terminal.prose(out, sentence)
     for name, prices, groups in parts:
         out.print()
-        terminal.prose(out, writable(out, f"{name}  {prices_in_words(prices)}".strip()))
+        terminal.prose(out, terminal.writable(out, f"{name}  {prices_in_words(prices)}".strip()))
         for sentence in prices["warnings"]:
             terminal.prose(out, sentence)
         for group in groups:
@@ -122,25 +121,20 @@ def show(out: Console, first: Sequence[str], parts: Sequence[Part], fees: Fees, 
 def _show(out: Console, group: Beside) -> None:
     out.print(Text(title(group), style="bold"), soft_wrap=True)
     for number, one in enumerate(group.ladders, start=1):
-        terminal.line(out, writable(out, f"{number}  {one.plan.name}"))
+        terminal.line(out, terminal.writable(out, f"{number}  {one.plan.name}"))
     for shown in (MONEY, deal_columns(group.rule)):
         out.print()
         terminal.table(out, shown, rows(group))
     if group.doubts:
         out.print()
         for sentence in group.doubts:
-            terminal.prose(out, writable(out, sentence))
+            terminal.prose(out, terminal.writable(out, sentence))
 
 
 def title(group: Beside) -> str:
     """Which cell, and when deals end: ``20 % x 10, take profit 1 %``."""
     stop = "" if group.rule.stop_pct is None else f", stop {group.rule.stop_pct:g} % below the last order"
     return f"{group.cell}, take profit {group.rule.take_profit_pct:g} %{stop}"
-
-
-def writable(out: Console, text: str) -> str:
-    """A text with a name that somebody gave, as the terminal can write it."""
-    return one_line(text).encode(out.encoding, "replace").decode(out.encoding)
 
 
 def prices_in_words(prices: Json) -> str:

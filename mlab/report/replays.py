@@ -86,12 +86,12 @@ def show(out: Console, run: Experiment, stored: Sequence[StoredReplay]) -> None:
     terminal.prose(out, f"{terms(stored, intervals=False)} {REST.format(run.run_id)}")
     for name, prices, groups in parts(stored):
         out.print()
-        terminal.prose(out, replayed.writable(out, f"{name}  {replayed.prices_in_words(prices)}".strip()))
+        terminal.prose(out, terminal.writable(out, f"{name}  {replayed.prices_in_words(prices)}".strip()))
         for sentence in prices["warnings"]:
             terminal.prose(out, sentence)
         terminal.table(out, SHOWN, rows(groups))
         for doubt in {doubt: None for group in groups for doubt in group.doubts}:
-            terminal.prose(out, replayed.writable(out, doubt))
+            terminal.prose(out, terminal.writable(out, doubt))
     out.print()
     terminal.prose(out, " ".join(replayed.LEGEND))
 

@@ -75,8 +75,7 @@ def final(
     limits(out)
     out.print()
     line(out, "Look again    .venv/bin/mlab show, or report for one HTML file")
-    folder = one_line(str(state_root)).encode(out.encoding, "replace").decode(out.encoding)
-    line(out, f"State         {folder}")
+    line(out, f"State         {writable(out, str(state_root))}")
     line(out, "Compare runs  make ui")
 
 
@@ -206,6 +205,11 @@ def prose(out: Console, text: str, indent: str = "") -> None:
     bound = text.replace(" %", "\N{NO-BREAK SPACE}%")  # a number keeps its unit
     for part in wrap(bound, min(out.width, WIDTH), initial_indent=indent, subsequent_indent=indent):
         line(out, part.replace("\N{NO-BREAK SPACE}", " "))
+
+
+def writable(out: Console, text: str) -> str:
+    """A text with a name that somebody gave, as the terminal can write it."""
+    return one_line(text).encode(out.encoding, "replace").decode(out.encoding)
 
 
 def _drawable(out: Console, text: str) -> str:
