@@ -17,9 +17,15 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from mlab.core.errors import REFUSALS, StoreError, reason
 from mlab.core.events import emit
 from mlab.store import disk
+from mlab.store.schema import Base
 
 BUSY_S = 30
 MIGRATIONS = Path(__file__).parent / "migrations"
+VERSION = (
+    "CREATE TABLE alembic_version ( version_num VARCHAR(32) NOT NULL,"
+    " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num) )"
+)
+"""Alembic's own table, as it makes it."""
 REMEDIES = {
     sqlite3.SQLITE_BUSY: f"locked by another program for {BUSY_S} s; close it and resume the run",
     sqlite3.SQLITE_LOCKED: f"locked by another program for {BUSY_S} s; close it and resume the run",
@@ -81,7 +87,11 @@ class Database:
                 raise StoreError("read-only and of an earlier version; copy it to where it can be brought up to date")
         if current != known[-1]:
             with self.writing() as session:
-                _upgrade(session)
+                current = _revision(session)  # another may have been faster
+                if current is None:
+                    _create(session, known[-1])
+                elif current != known[-1]:
+                    _upgrade(session)
         return known[-1]
 
     def space(self) -> tuple[int, int]:
@@ -123,6 +133,13 @@ def _revision(session: Session) -> str | None:
         return None
     revision: str | None = session.scalar(text("SELECT version_num FROM alembic_version"))
     return revision
+
+
+def _create(session: Session, revision: str) -> None:
+    """Make the tables as they are now: what all revisions come to."""
+    Base.metadata.create_all(session.connection(), checkfirst=False)
+    session.execute(text(VERSION))
+    session.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": revision})
 
 
 def _upgrade(session: Session) -> None:
