@@ -28,6 +28,12 @@ RANKING = (
     .where(*_of_cell(ResultRow))
     .order_by(*RANK)
 )
+GONE = (
+    delete(ResultRow)
+    .where(ResultRow.candidate_id.in_(bindparam("gone", expanding=True)))
+    .execution_options(synchronize_session=False)
+)
+AGAIN = select(ResultRow).where(*_of_cell(ResultRow), ResultRow.ladder.in_(bindparam("again", expanding=True)))
 FOUND = select(TrialRow.ladder, func.count()).where(*_of_cell(TrialRow)).group_by(TrialRow.ladder)
 OF_CELL = select(func.min(ResultRow.score)).where(
     ResultRow.experiment_id == CellRow.experiment_id, ResultRow.cell_index == CellRow.cell_index
@@ -195,12 +201,12 @@ def _keep(session: Session, exp_id: int, cell_index: int, results: Sequence[Json
         best.setdefault(place.ladder, place)
     kept = [*best.values()][:top_k]
     if gone := [place.candidate_id for place in stored if place not in kept]:
-        session.execute(delete(ResultRow).where(ResultRow.candidate_id.in_(gone)))
+        session.execute(GONE, {"gone": gone})
     found = dict(session.execute(FOUND, of_cell).tuples().all())
     added = zip(results, new, strict=True)
     _insert(session, ResultRow, [{**row, "found": found[row["ladder"]]} for row, place in added if place in kept])
     if again := {place.ladder for place in kept if place not in new} & {place.ladder for place in new}:
-        for row in session.scalars(select(ResultRow).where(*_of_cell(ResultRow), ResultRow.ladder.in_(again)), of_cell):
+        for row in session.scalars(AGAIN, of_cell | {"again": [*again]}):
             row.found = found[row.ladder]
     return kept
 

@@ -35,25 +35,25 @@ def cell_row(exp_id: int, cell: Cell) -> Json:
 def trial_row(exp_id: int, cell: Cell, trial: Trial, ladder: str | None) -> Json:
     """A row of ``trials``."""
     where = f"{cell.label}, trial {trial.number}"
-    row = _alike(Trial, TrialRow, trial) | {
+    row = _alike(Trial, TrialRow, trial)
+    check(row, where)
+    return row | {
         "experiment_id": exp_id,
         "cell_index": cell.index,
         "params_json": encoded(trial.params, f"{where}: params"),
         "reports_json": encoded(list(trial.reports), f"{where}: reports"),
         "ladder": ladder,
     }
-    check(row, where)
-    return row
 
 
 def result_row(exp_id: int, candidate: Candidate) -> Json:
     """A row of ``results``."""
     where, contract = candidate.candidate_id, candidate.contract
     row = _alike(Candidate, ResultRow, candidate) | _of_cell(candidate.cell)
+    check(row, where)
     row["payload_json"] = encoded({key: contract[key] for key in contract if key not in PARTS}, where)
     row["risk_json"] = encoded(candidate.risk, f"{where}.risk")
     row |= {f"{part}_json": encoded(contract[part], f"{where}.{part}") for part in PARTS}
-    check(row, where)
     return row | {"experiment_id": exp_id, "created_at": now(), "ladder": ladder_key(contract["schedule"])}
 
 
