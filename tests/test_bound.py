@@ -23,6 +23,7 @@ from mlab.model.bound.terms import CLOSED, Terms
 from mlab.model.ladder import Array, average_entry, need_at_fill, need_before_fill, prices
 from mlab.model.limits import Limits
 from mlab.model.objective import Objective, Score, Wave
+from mlab.model.penalties import martingale
 from mlab.model.scoring import scores
 from mlab.model.space import Space, volumes
 
@@ -97,12 +98,12 @@ def box_around(terms: Terms, growth: Array, need: Array, indent: Array, random: 
     """A box that holds the ladder: narrow or wide, its windows too, with a tangent at random."""
     widths, off = 10.0 ** random.uniform(-7.0, -1.3, 2), random.random(2)
     top, mean = need.max(), need.mean()
-    windows = terms.windows.copy()
-    for window, ratio in zip(windows, growth, strict=True):
+    windows, counted = terms.windows.copy(), martingale(volumes(growth[:, None]))[1:, 0]
+    for window, ratio, percent in zip(windows, growth, counted, strict=True):
         chance = random.random()
         kind = int(random.choice(np.flatnonzero((window[:, 0] <= ratio) & (ratio <= window[:, 1]))))
-        if len(window) > 1 and ratio in (1.1, 1.5):  # on a threshold the rule decides which kind it is
-            kind = 0 if ratio == 1.1 else 2
+        if len(window) > 1 and ratio in (1.1, 1.5):  # on a threshold the volumes, as they are rounded, decide
+            kind = 0 if percent <= 10.0 else 2 if percent >= 50.0 else 1
         if chance < 0.3:
             continue
         low, high = window[kind]
