@@ -390,6 +390,8 @@ def test_what_is_strange_missing_or_contradicting_is_refused_with_file_and_field
         ('a: "\\UFFFFFFFF"', "is not valid YAML"),
         ("a: &x 1\nb: *x\n", "aliases (*) are not allowed"),
         ("a: 1\na: 2\n", "a: must appear once"),
+        ("".join(" " * depth + "a:\n" for depth in range(400)), "is not valid YAML"),
+        ("a: 1\n? {b: 1}\n: 2\n", "line 2: keys must be text"),
         (
             "deviation_from_first_pct,size\n0.5,1\n1,1\n",
             "row 1, deviation_from_first_pct: must be 0: the first order, was '0.5'",

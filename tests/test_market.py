@@ -190,6 +190,8 @@ STEP = "AAAUSDT.LOT_SIZE.stepSize: must be "
         ('"just text"', None, "must be the answer of an exchange, or a mapping such as"),
         ("tick: 0.01\nstep: 1\ntick: 0.1\n", None, "tick: must appear once"),
         (json.dumps({"symbols": SPOT["symbols"] * 200})[:-20], None, "is not valid JSON: "),
+        ("a: " + "{a: " * 400 + "}" * 400, None, "must be the answer of an exchange in JSON, or fields in YAML"),
+        ("? [tick]\n: 0.01\n", None, "line 1: keys must be text"),
         ("{[", None, "must be the answer of an exchange in JSON, or fields in YAML"),
         ({"result": {"category": "option", "list": [{"symbol": "A"}]}}, None, "must be spot, linear or inverse"),
     ],

@@ -18,17 +18,19 @@ def read_yaml(text: str, source: str) -> Any:
     """
     try:
         aliased = any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader))
-        node = None if aliased else yaml.compose(text, yaml.SafeLoader)
+        value = None if aliased else _value(yaml.compose(text, yaml.SafeLoader), source)
+    except ConfigError:  # a ValueError as well
+        raise
     except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:  # the last two of codes out of range
         raise ConfigError(source, "", f"is not valid YAML: {' '.join(str(error).split())}") from None
     if aliased:
         raise ConfigError(source, "", "aliases (*) are not allowed, write the value out")
-    return _value(node, source)
+    return value
 
 
 def _value(node: Any, source: str) -> Any:
     if isinstance(node, yaml.MappingNode):
-        return once(((str(key.value), _value(value, source)) for key, value in node.value), source)
+        return once(((_name(key, source), _value(value, source)) for key, value in node.value), source)
     if isinstance(node, yaml.SequenceNode):
         return [_value(entry, source) for entry in node.value]
     if node is None or (node.style is None and node.value in ("", "~", "null", "Null", "NULL")):
@@ -36,6 +38,12 @@ def _value(node: Any, source: str) -> Any:
     if node.style is None and node.value.lower() in ("true", "false"):
         return node.value.lower() == "true"
     return node.value
+
+
+def _name(key: yaml.Node, source: str) -> str:
+    if not isinstance(key, yaml.ScalarNode):
+        raise ConfigError(source, f"line {key.start_mark.line + 1}", "keys must be text")
+    return str(key.value)
 
 
 def once(pairs: Iterable[tuple[str, Any]], source: str) -> dict[str, Any]:
