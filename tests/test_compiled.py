@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -33,6 +34,17 @@ def test_numba_is_used_where_it_is_installed_unless_switched_off(monkeypatch: py
 
 def test_without_numba_arrays_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numba", None)  # as if it were not installed
+    assert bound.compiled.loops() is None
+    assert replay.compiled.loops(replay.compiled.WORTH) is None
+
+
+@pytest.mark.parametrize("fault", [ImportError, OSError, AttributeError, SystemError])
+def test_a_numba_that_does_not_load_is_as_none(monkeypatch: pytest.MonkeyPatch, fault: type[Exception]) -> None:
+    class Broken(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise fault(name)
+
+    monkeypatch.setitem(sys.modules, "numba", Broken("numba"))
     assert bound.compiled.loops() is None
     assert replay.compiled.loops(replay.compiled.WORTH) is None
 

@@ -17,18 +17,18 @@ Returned = TypeVar("Returned")
 def ready() -> bool:
     """Whether numba is installed, loads, and is not switched off; asked late, for loading it takes half a second."""
     try:
-        import numba  # noqa: PLC0415 - as above
-    except ImportError:
+        from numba import config  # noqa: PLC0415 - as above
+    except Exception:  # noqa: BLE001 - one that is broken or does not fit fails in its own way, and is not needed
         return False
-    return not numba.config.DISABLE_JIT
+    return not config.DISABLE_JIT
 
 
 def jit(loop: Callable[Given, Returned]) -> Callable[Given, Returned]:
     """The loop in machine code, kept for later processes where there is a place; as it stands without numba."""
-    try:
-        import numba  # noqa: PLC0415 - as above
-    except ImportError:  # tests run the loops so
+    if not ready():  # tests run the loops so
         return loop
+    import numba  # noqa: PLC0415 - as above
+
     try:
         compiled: Callable[Given, Returned] = numba.njit(cache=True, nogil=True, error_model="numpy")(loop)
     except RuntimeError:  # neither beside the loop's file nor in the user's folder
