@@ -292,6 +292,17 @@ def test_a_ladder_does_not_depend_on_those_beside_it() -> None:
             assert [column(apart, i) for i in range(len(some))] == [column(together, one) for one in some]
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.int64])
+def test_levels_of_other_numbers_are_those_of_the_same_in_float64(kind: type[np.generic]) -> None:
+    indent, volume = np.array([[0, 4, 9], [0, 7, 21]]).T, np.array([[1, 2, 3], [5, 1, 4]]).T
+    path, rule = Path(made(500, seed=3)), ExitRule(take_profit_pct=0.7, stop_pct=3)
+    for sizing in ("quote", "base"):
+        of_kind, of_float64 = (
+            replay(path, Levels.of(indent.astype(one), volume.astype(one), rule, sizing)) for one in (kind, float)
+        )
+        assert [column(of_kind, one) for one in range(2)] == [column(of_float64, one) for one in range(2)]
+
+
 def many(count: int, orders: int = 8) -> tuple[np.ndarray, np.ndarray]:
     """Ladders over 20 %."""
     random = np.random.default_rng(11)

@@ -48,8 +48,8 @@ class Levels:
             [101.0, 67.3333]
         """
         take_profit = rule.take_profit_pct / 100.0
-        order = prices(indent_pct)  # F26
-        spent = np.array(volume if sizing == "quote" else volume * order)
+        order = prices(np.asarray(indent_pct, dtype=np.float64))  # F26
+        spent = np.array(volume if sizing == "quote" else volume * order, dtype=np.float64)
         spent /= accumulate(spent.copy())[-1]
         money, coins = accumulate(spent.copy()), accumulate(spent / order)
         stop = np.zeros(order.shape[1]) if rule.stop_pct is None else order[-1] * (1.0 - rule.stop_pct / 100.0)
