@@ -116,6 +116,24 @@ def test_two_may_pack_the_same_log_at_once(log: Path, monkeypatch: pytest.Monkey
     assert told(log) == ALL
 
 
+@pytest.mark.parametrize("step", ["fsync", "rename"])
+def test_what_is_written_while_a_log_is_packed_is_kept(log: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    place: object = os if step == "fsync" else Path
+    work = getattr(place, step)
+
+    def meanwhile(*arguments: object, **named: object) -> object:
+        monkeypatch.undo()
+        append(log, "more")
+        return work(*arguments, **named)
+
+    monkeypatch.setattr(place, step, meanwhile)
+    assert event_log.pack(log) == 0
+    assert told(log) == [*ALL, "more"]
+    assert event_log.pack(log) > 0
+    assert told(log) == [*ALL, "more"]
+    assert not log.exists()
+
+
 def test_who_would_pack_a_log_that_another_has_packed_leaves_what_was_begun_since(
     log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
