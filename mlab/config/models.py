@@ -121,7 +121,7 @@ class Search(Section):
         default="tpe", description="Optuna's sampler that chooses where refinements start; random is the baseline."
     )
     pruner: Literal["median", "hyperband", "none"] = Field(
-        default="median", description="which of Optuna's rules stops hopeless refinements; none lets all finish."
+        default="median", description="Which of Optuna's rules stops hopeless refinements; none lets all finish."
     )
     batch_size: int = Field(default=16, ge=1, le=256, description="Trials asked, evaluated and stored together.")
     max_batches: int = Field(default=20, ge=1, le=10_000, description="Most batches a cell.")
