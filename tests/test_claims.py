@@ -13,7 +13,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -223,6 +225,37 @@ def test_who_only_asks_for_long_whether_a_run_is_free_keeps_nobody_from_it(tmp_p
     assert taken is not None
     assert lock.taken(path) is None
     taken.close()
+
+
+def test_one_of_two_gets_a_run_where_a_lock_that_cannot_be_raised_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, flock, sharing, turn = tmp_path / "run", fcntl.flock, set[object](), threading.Lock()
+    path.touch()
+
+    def as_on_nfs(file: Any, how: int) -> None:
+        with turn:
+            try:
+                flock(file, how)
+            except BlockingIOError:
+                if file in sharing:
+                    flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                raise
+            if how & fcntl.LOCK_SH:
+                sharing.add(file)
+
+    monkeypatch.setattr(fcntl, "flock", as_on_nfs)
+    asking = path.open("rb")
+    assert lock.locked(asking, shared=True)
+    threading.Timer(3 * lock.ASKED_S, asking.close).start()
+    found: list[FileIO | None] = []
+    for one in [threading.Thread(target=lambda: found.append(lock.taken(path)), daemon=True) for _ in range(2)]:
+        one.start()
+    runs.wait_until(lambda: len(found) == 2)
+    assert found.count(None) == 1
+    for file in found:
+        if file is not None:
+            file.close()
 
 
 def test_a_lock_that_may_not_be_read_says_nothing(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def taken(path: Path) -> FileIO | None:
     while True:
         file = path.open("ab", buffering=0)
         while not wait_until(lambda: locked(file, shared=False) is not False, ASKED_S, 0.01):  # noqa: B023 - at once
-            if locked(file, shared=True) is False:  # who only asks would share it, however long that takes
+            if held(path) is not False:  # who only asks would share it, however long that takes
                 file.close()
                 return None
         if is_there(file, path):
