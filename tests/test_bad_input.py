@@ -105,7 +105,7 @@ BOUNDS = {
     "market.contract_size": {"0": "above 0"},
     "replay.top": {"0": "at least 1", "101": "at most 100"},
     "replay.take_profit_pct": {"0": "at least 0.01", "1001": "at most 1000"},
-    "replay.stop_pct": {"0": "above 0", "100": "below 100"},
+    "replay.stop_pct": {"0.009": "at least 0.01", "100": "below 100"},
     "replay.fee_maker_pct": {"-1": "at least 0", "10": "below 10"},
     "replay.bootstrap": {"-1": "at least 0", "10001": "at most 10000"},
 }

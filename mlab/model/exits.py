@@ -9,7 +9,7 @@ from pydantic import Field
 from mlab.core.section import Section
 
 TakeProfit: TypeAlias = Annotated[float, Field(ge=0.01, le=1000)]
-Stop: TypeAlias = Annotated[float, Field(gt=0, lt=100)]
+Stop: TypeAlias = Annotated[float, Field(ge=0.01, lt=100)]
 Fee: TypeAlias = Annotated[float, Field(ge=0, lt=10)]
 
 STOP = "Fall below the last order that ends a deal, in %; null = none."
