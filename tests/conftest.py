@@ -41,16 +41,22 @@ def sketches(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(plots, name, lambda _: plots.empty_figure(9.6, 5.4))
 
 
+@pytest.fixture(autouse=True)
+def _own_log() -> Iterator[None]:
+    """What a test tells stands in the log of no other."""
+    yield
+    recorder.close()
+    recorder.recent.clear()
+    recorder._waiting.clear()
+
+
 @pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[State]:
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
     """A folder for the runs of one test, which commands in this process take for theirs."""
     monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path / "state"))
     for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI", "MLAB_MODE"):
         monkeypatch.delenv(name, raising=False)
-    recorder.recent.clear()
-    recorder._waiting.clear()
-    yield State.here()
-    recorder.close()
+    return State.here()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals, raise_signal
@@ -14,7 +14,6 @@ import pytest
 
 from mlab import cli
 from mlab.bots import FORMATS, parse, room
-from mlab.core.events import recorder
 from mlab.core.state import State
 from mlab.model.objective import Objective, Score
 from mlab.report import bots as report
@@ -58,10 +57,9 @@ def searched(quick: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Sta
 
 
 @pytest.fixture
-def stored(searched: tuple[State, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def stored(searched: tuple[State, str], monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("MLAB_STATE_DIR", str(searched[0].root))
-    yield searched[1]
-    recorder.close()
+    return searched[1]
 
 
 # a bot by itself -----------------------------------------------------------------------------------------

@@ -5,14 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from mlab import cli
-from mlab.core.events import recorder
 from mlab.core.state import State
 from mlab.store import Store
 from tests import runs
@@ -31,10 +29,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> tuple[State, str, str]:
 
 
 @pytest.fixture
-def shell(folder: tuple[State, str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[State, str, str]]:
+def shell(folder: tuple[State, str, str], monkeypatch: pytest.MonkeyPatch) -> tuple[State, str, str]:
     monkeypatch.setenv("MLAB_STATE_DIR", str(folder[0].root))
-    yield folder
-    recorder.close()
+    return folder
 
 
 def mlab(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,10 +27,9 @@ FIELDS = {
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
+def state(tmp_path: Path) -> State:
     tmp_path.joinpath("state").mkdir()
-    yield State(tmp_path / "state")
-    recorder.close()
+    return State(tmp_path / "state")
 
 
 def caught(error: Exception) -> Exception:

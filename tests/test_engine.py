@@ -20,7 +20,6 @@ from mlab import cli
 from mlab.config import Config, load
 from mlab.core import crash, events
 from mlab.core.errors import EvaluationError, RunBusy, StoreError
-from mlab.core.events import recorder
 from mlab.core.records import Cell, CellResult, Experiment
 from mlab.core.state import State
 from mlab.model.scoring import Evaluation
@@ -98,7 +97,6 @@ def names(state: State, run_id: str) -> list[str]:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[State, Experiment, Follower]:
     """A completed run of two cells, in a folder of its own, and what was told while it went on."""
-    recorder._waiting.clear()  # what other tests have told
     state, follower = State(tmp_path_factory.mktemp("whole")), Follower()
     return state, execute(state, config(), follower), follower
 

@@ -8,7 +8,6 @@ import logging
 import multiprocessing
 import re
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,16 +27,11 @@ UI.CLICK_STOP UI.RESULTS_LOAD UI.EXPORT""",
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[Path]:
+def log(tmp_path: Path) -> Path:
     """An event log that is open during the test."""
     path = tmp_path / "events" / "run.jsonl"
-    events.recorder.close()
-    events.recorder._waiting.clear()
-    events.recorder.recent.clear()
     events.recorder.open(path)
-    yield path
-    events.recorder.close()
-    events.recorder._waiting.clear()
+    return path
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from flows import optimize
 from flows.optimize import Request
-from mlab.core.events import recorder
 from mlab.core.state import State
 from mlab.search.run import Order
 from mlab.search.watcher import Publisher, Watcher
@@ -22,9 +20,8 @@ pytestmark = pytest.mark.usefixtures("quick")
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
-    yield State(tmp_path)
-    recorder.close()
+def state(tmp_path: Path) -> State:
+    return State(tmp_path)
 
 
 def flow(state: State, store: Store) -> Request:

@@ -8,7 +8,6 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -286,9 +285,3 @@ def test_notes_are_stored_without_secrets_and_can_be_read_again(monkeypatch: pyt
 def test_a_refused_config_shows_no_secret() -> None:
     error = ConfigError("--set", "seed", "must be a whole number", "http://ann:hunter2@host")
     assert str(error) == "--set: seed: must be a whole number, was 'http://ann:[hidden]@host'"
-
-
-@pytest.fixture(autouse=True)
-def _no_log() -> Iterator[None]:
-    yield
-    events.recorder.close()

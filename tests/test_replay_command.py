@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ import pytest
 import mlab as face
 from mlab import cli
 from mlab.bots.classical import classical
-from mlab.core.events import recorder
 from mlab.core.state import State
 from mlab.prices import Candles, made
 from mlab.replay import Beside, ExitRule, Fees, Levels, Plan, beside, deals, replay
@@ -46,10 +45,9 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[State, str]:
 
 
 @pytest.fixture
-def run(stored: tuple[State, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def run(stored: tuple[State, str], monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("MLAB_STATE_DIR", str(stored[0].root))
-    yield stored[1]
-    recorder.close()
+    return stored[1]
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import pytest
 from flows import run, terminal
 from mlab import config as configs
 from mlab.core.errors import EvaluationError, RunBusy
-from mlab.core.events import recorder
 from mlab.core.process import Terminated
 from mlab.core.state import State
 from mlab.search import engine
@@ -33,7 +32,6 @@ def _as_it_was() -> Iterator[None]:
     before = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, before)
-    recorder.close()
 
 
 @pytest.fixture

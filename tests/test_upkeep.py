@@ -8,7 +8,6 @@ import json
 import shutil
 import sqlite3
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,13 +49,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> State:
 
 
 @pytest.fixture
-def state(made: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[State]:
+def state(made: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
     state = State(tmp_path / "state")
     shutil.copytree(made.root, state.root)
     monkeypatch.setenv("MLAB_STATE_DIR", str(state.root))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    yield state
-    recorder.close()
+    return state
 
 
 def delivered(store: Store, run_id: str) -> str:
