@@ -130,15 +130,8 @@ def replay_speed() -> list[str]:
         (row["candles"], *map(_number, list(row.values())[1:5]), *(f"{times:.2f}" for times in list(row.values())[5:]))
         for row in stored["rows"]
     ]
-    heads = (
-        "4,096 ladders",
-        "deals a ladder",
-        "ladders a second",
-        "with numba",
-        "in C",
-        "time over that in C",
-        "with numba",
-    )
+    numba = "with numba"
+    heads = ("4,096 ladders", "deals a ladder", "ladders a second", numba, "in C", "time over that in C", numba)
     told = f"Five years of minutes: {_number(long['ladders a second'])} ladders a second, in {long['peak MB']} MB."
     return [*_table(heads, rows), "", f"{told} Two processes do {both:.2f} times what one does."]
 

@@ -15,20 +15,25 @@ from mlab.model import bound, compiled
 needs_numba = pytest.mark.skipif(not compiled.ready(), reason="needs numba: pip install 'martingale-lab[compiled]'")
 
 
+def forget() -> None:
+    """Have it asked anew whether there is a numba."""
+    for asked in (compiled.ready, bound.compiled.loops, replay.compiled.asked):
+        asked.cache_clear()
+
+
 @pytest.fixture(autouse=True)
 def _anew() -> Iterator[None]:
-    """Whether there is a numba is asked anew in each test, and after it."""
-    for _ in (None, (yield)):
-        for asked in (compiled.ready, bound.compiled.loops, replay.compiled.asked):
-            asked.cache_clear()
+    """No test goes by what another was told of numba."""
+    forget()
+    yield
+    forget()
 
 
 @needs_numba
 def test_numba_is_used_where_it_is_installed_unless_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     assert hasattr(bound.compiled.loops().filled, "py_func")  # type: ignore[union-attr]
     monkeypatch.setattr("numba.config.DISABLE_JIT", 1)
-    for asked in (compiled.ready, bound.compiled.loops):
-        asked.cache_clear()
+    forget()
     assert bound.compiled.loops() is None
 
 

@@ -19,7 +19,7 @@ from mlab.model.ladder import Array
 Numbers: TypeAlias = NDArray[np.int64]
 Prices: TypeAlias = tuple[Array, Array, Array, Array, Array, Array, Array]  # as a path has them in portions
 Rules: TypeAlias = tuple[bool, bool, bool]  # whether the next deal begins at once, whether in turn, whether compounding
-Levels: TypeAlias = tuple[Array, Array]  # below and above
+NextPrices: TypeAlias = tuple[Array, Array]  # below and above, (B, M)
 Notes: TypeAlias = tuple[Array, Numbers, Numbers]
 Tables: TypeAlias = tuple[Numbers, Numbers, Numbers, NDArray[np.int32], Array, Numbers]  # as in a tally
 Money: TypeAlias = tuple[Array, Array, Array, Array]  # coins and money held, fees of the buys, profits
@@ -94,7 +94,7 @@ def walk(  # noqa: C901, PLR0912 - one loop
 
 @jit
 def count(
-    prices: Prices, levels: Levels, rules: Rules, bins: Numbers, tables: Tables, money: Money, account: Account
+    prices: Prices, levels: NextPrices, rules: Rules, bins: Numbers, tables: Tables, money: Money, account: Account
 ) -> tuple[Numbers, Numbers, Array, Array]:
     """Replay ladders and fill the tables of a tally; the deals that are open, as ``Open`` has them.
 
