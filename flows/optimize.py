@@ -12,16 +12,17 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Annotated, Any
+from uuid import UUID
 
 from prefect import flow, get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun
 from prefect.events.worker import EventsWorker
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, TerminationSignal
 from prefect.flow_engine import run_flow
 from prefect.logging.handlers import APILogWorker
 from prefect.runtime import flow_run
@@ -129,6 +130,8 @@ def optimize(
         request = Request(order, store, Watcher(), lambda run_id: tracking.Sidecar(state, run_id), orphans)
         ending = _search(state, request, cancels=False)
     threading.Thread(target=_end_behind, args=(get_current_settings().api.url or "",), daemon=True).start()
+    if request.outcome is not None and request.outcome.exit_status:
+        _leave_ending_to_worker(own)
     return ending
 
 
@@ -238,6 +241,18 @@ def _lose_patience(*_signal: object) -> None:
 
 
 # In the process of a worker
+
+
+def _leave_ending_to_worker(own: str) -> None:
+    """Raise what ends a flow run that is being cancelled, so that its worker says so once this process is over.
+
+    The worker says it in any case, whatever the flow run has become by then: where it has been said before and the
+    flow run is retried meanwhile, it would cancel that, too.
+    """
+    with suppress(Exception), get_client(sync_client=True) as client:  # where Prefect does not answer, nobody cancels
+        state = client.read_flow_run(UUID(own)).state
+        if state is not None and state.is_cancelling():
+            raise TerminationSignal(signal.SIGTERM)
 
 
 def _end_behind(api: str) -> None:

@@ -39,6 +39,9 @@ SOONER = {
 }
 """Prefect tries again, and plans, every few seconds; otherwise it does so every half minute, and every minute."""
 
+ENDINGS = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+"""Types of states of which nothing more becomes by itself."""
+
 PROXIES = {"http_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:9"}
 """Of no use: whoever asks a server of this machine through one gets no answer."""
 
@@ -78,6 +81,20 @@ class Prefect:
         """Name and message of a flow run's state."""
         state = self.api("GET", f"flow_runs/{flow_run}")["state"]
         return state["name"], state["message"] or ""
+
+    def states(self, flow_run: str) -> list[tuple[str, str, str]]:
+        """All states of a flow run: when it got there, name, message."""
+        told = self.api("GET", f"flow_run_states/?flow_run_id={flow_run}")
+        return sorted((state["timestamp"], state["name"], state["message"] or "") for state in told)
+
+    def ended(self, flow_run: str) -> str:
+        """The state in which a flow run has ended, once it has."""
+
+        def is_over() -> bool:
+            return self.api("GET", f"flow_runs/{flow_run}")["state_type"] in ENDINGS
+
+        runs.wait_until(is_over, every=0.5)
+        return self.state_of(flow_run)[0]
 
     def set_state(self, flow_run: str, kind: str, name: str) -> None:
         wanted = {"state": {"type": kind, "name": name}, "force": False}

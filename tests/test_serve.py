@@ -301,7 +301,7 @@ def test_serving_again_starts_what_has_died_and_leaves_alone_what_runs_and_what_
 
 def completed(served: Served, store: Store, flow_run: str) -> str:
     """The id of the run of a flow run, once Prefect, the database and MLflow agree that it is complete."""
-    runs.wait_until(lambda: served.prefect.state_of(flow_run)[0] == "Completed", every=0.5)
+    assert served.prefect.ended(flow_run) == "Completed", served.prefect.states(flow_run)
     run = runs.stored(store, store.run_of_flow(flow_run) or "")
     assert run.status == "COMPLETED"
     assert run.flow_run_id == flow_run
@@ -368,7 +368,7 @@ def test_a_run_by_hand_waits_for_another_stops_at_once_when_it_is_cancelled_and_
     prefect.set_state(flow_run, "CANCELLING", "Cancelling")
     with runs.within(5.0):
         runs.wait_until(lambda: runs.stored(store, run_id).status == "STOPPED")
-    runs.wait_until(lambda: prefect.state_of(flow_run)[0] == "Cancelled", every=0.5)
+    assert prefect.ended(flow_run) == "Cancelled"
     shown = prefect.api("GET", f"flow_runs/{flow_run}")
     artifacts = prefect.api("POST", "artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [flow_run]}}})
 
@@ -380,10 +380,11 @@ def test_a_run_by_hand_waits_for_another_stops_at_once_when_it_is_cancelled_and_
     finished_at = runs.stored(store, store.run_of_flow(begun.scheduled) or "").finished_at
     assert finished_at is not None
     assert finished_at < run.started_at
-    states = prefect.api("GET", f"flow_run_states/?flow_run_id={flow_run}")
-    assert "AwaitingConcurrencySlot" in {state["name"] for state in states}
+    assert "AwaitingConcurrencySlot" in {name for _, name, _ in prefect.states(flow_run)}
     prefect.set_state(flow_run, "SCHEDULED", "AwaitingRetry")
     assert completed(served, store, flow_run) == run_id
+    names = [name for _, name, _ in prefect.states(flow_run)]
+    assert names.count("Cancelled") == 1, "said once, when all of it is over, and not again while it is retried"
     assert fingerprint(served.state, run_id) == uncut(served.state, store)
 
 
