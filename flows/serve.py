@@ -152,8 +152,10 @@ def _deploy(state: State, worker: Program) -> None:
     logs = [state.services / f"{step.name}.log" for step in steps]
     for log in logs:
         log.unlink(missing_ok=True)  # what it says is of this time
-    for step, log, process in [(step, log, step.start(state)) for step, log in zip(steps, logs, strict=True)]:
-        if process.wait() != 0:
+    processes = [step.start(state) for step in steps]
+    statuses = [process.wait() for process in processes]
+    for step, log, status in zip(steps, logs, statuses, strict=True):
+        if status != 0:
             said = _fault(log.read_text(encoding="utf-8", errors="replace"))
             raise LabError(f"python {' '.join(step.command)} failed: {said}; see {log}")
 
