@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import itertools
 import re
 import subprocess
 import sys
@@ -55,11 +56,24 @@ def cited(source: str) -> Iterator[int]:
 FORMULAS = ("docs/model.md", "docs/replay.md", "docs/search.md")
 
 
+def defined(page: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\*\*F(\d+)\*\*", text(page))]
+
+
 def test_formulas_of_the_code_are_those_of_the_model() -> None:
-    defined = [int(number) for page in FORMULAS for number in re.findall(r"\*\*F(\d+)\*\*", text(page))]
+    pages = [defined(page) for page in FORMULAS]
+    numbers = sorted(itertools.chain(*pages))
     in_code = {number for source in SOURCES for number in cited(source.read_text(encoding="utf-8"))}
-    assert defined == sorted(set(defined)) == list(range(1, len(defined) + 1))
-    assert in_code == set(defined)
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert all(page == sorted(page) for page in pages)
+    assert in_code == set(numbers)
+
+
+def test_the_formula_of_a_penalty_that_is_added_has_the_next_free_number() -> None:
+    change = (ROOT / "docs/howto/penalty.md").read_text(encoding="utf-8")
+    added = {int(number) for number in re.findall(r"^\+.*?\bF(\d+)\b", change, re.MULTILINE)}
+    before = {number for page in FORMULAS for number in defined(page)} - added  # of whoever has added it, too
+    assert added == {max(before) + 1}
 
 
 def test_every_formula_has_its_number_on_the_line_that_computes_it() -> None:
