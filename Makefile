@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --quiet
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_USER := 0
 
-.PHONY: run test quick soak check ui serve stop-serve bench lock clean help moved
+.PHONY: run test quick soak compiled check ui serve stop-serve bench lock clean help moved
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,7 +25,7 @@ run: $(READY) ## search configs/default.yaml and show the ladders found
 	@$(BIN)/python -m flows.run $(ARGS)
 
 # Tests start Python by the hundred: what the first has compiled serves all.
-test quick soak: export PYTHONDONTWRITEBYTECODE :=
+test quick soak compiled: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(READY) ## run all tests
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -35,6 +35,10 @@ quick: $(READY) ## run the tests that start no server and kill no process: a min
 
 soak: $(READY) ## faults by the hundred: kills, locks, full disks; takes half an hour
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m soak $(ARGS)
+
+compiled: $(READY) ## install numba, and run the tests of the loops that it compiles
+	@$(PIP) install --no-build-isolation --constraint requirements.lock --editable '.[compiled]'
+	@$(BIN)/python -m pytest tests/test_compiled.py tests/test_bound_compiled.py tests/test_replay.py $(ARGS)
 
 check: $(READY) ## linters, types and the direction of imports
 	@$(BIN)/python -m ruff check
