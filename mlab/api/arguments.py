@@ -1,10 +1,13 @@
-"""The arguments of the face: sections of the config, and arrays of ladders, whose faults are told in one line.
+"""The arguments of the face: sections of the config, arrays of ladders, paths, words, counts; faults are one line.
 
 A ladder is a row, and its orders are columns; :mod:`mlab.model` has it the other way round.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -12,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
 
 from mlab import config as configs
-from mlab.core.errors import ConfigError
+from mlab.core.errors import ConfigError, reason
 from mlab.model import limits as limit
 from mlab.model import objective
 from mlab.model.ladder import Array, Sizing
@@ -64,9 +67,47 @@ def objective_of(source: str, score: objective.Score, limits: limit.Limits, sizi
     for name, value, kind in (("score", score, objective.Score), ("limits", limits, limit.Limits)):
         if not isinstance(value, kind):
             raise ConfigError(source, name, f"must be a mlab.{kind.__name__}", value)
-    if sizing not in get_args(Sizing):
-        raise ConfigError(source, "sizing", "must be 'quote' or 'base'", sizing)
+    one_of(source, "sizing", sizing, get_args(Sizing))
     return Objective(score, limits, sizing)
+
+
+def path_of(source: str, name: str, value: object) -> Path:
+    """An argument as the path of a file or folder."""
+    if not isinstance(value, str | os.PathLike) or "\0" in str(value):
+        raise ConfigError(source, name, "must be a path", value)
+    return Path(value)
+
+
+def write(source: str, path: Path, content: bytes) -> Path:
+    """Write a file where that was asked for."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise ConfigError(source, "path", f"cannot be written: {reason(error)}", str(path)) from error
+    return path
+
+
+def check_text(source: str, name: str, value: object) -> None:
+    """See that an argument is text."""
+    if not isinstance(value, str):
+        raise ConfigError(source, name, "must be text", value)
+
+
+def one_of(source: str, name: str, value: object, choices: Iterable[str]) -> None:
+    """See that an argument is one of some words."""
+    words = list(choices)
+    if not isinstance(value, str) or value not in words:
+        raise ConfigError(source, name, f"must be one of {', '.join(words)}", value)
+
+
+def whole_of(source: str, name: str, value: object, least: int, most: int | None = None) -> int:
+    """An argument as a whole number; True is none."""
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        number = int(value)
+        if least <= number and (most is None or number <= most):
+            return number
+    limits = f"of at least {least}" if most is None else f"from {least} to {most}"
+    raise ConfigError(source, name, f"must be a whole number {limits}", value)
 
 
 def ladders_of(source: str, indent_pct: ArrayLike, volume: ArrayLike, dimensions: int) -> tuple[Array, Array]:
@@ -90,11 +131,17 @@ def numbers_of(source: str, name: str, value: ArrayLike, dimensions: int) -> Arr
         array = np.asarray(value)
     except ValueError:  # rows of several lengths
         raise ConfigError(source, name, f"must have the shape {shape}", value) from None
-    if array.dtype.kind not in "iuf":
+    if array.dtype.kind not in "iuf" or _has_truth(value):
         raise ConfigError(source, name, f"must be numbers of the shape {shape}", value)
     if array.ndim != dimensions or not 2 <= array.shape[-1] <= MOST_ORDERS:
         raise ConfigError(source, name, f"must have the shape {shape}, of 2 to {MOST_ORDERS} orders", array.shape)
     return array.astype(np.float64)
+
+
+def _has_truth(value: ArrayLike) -> bool:
+    """Whether a list has True or False in it, which numpy makes 1 and 0 beside numbers."""
+    truth = (bool, np.bool_)
+    return not hasattr(value, "dtype") and any(isinstance(one, truth) for one in np.asarray(value, dtype=object).flat)
 
 
 def check_volumes(source: str, volume: Array) -> None:

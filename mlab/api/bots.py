@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from mlab import bots
+from mlab.api.arguments import one_of, path_of
 from mlab.api.ladders import Ladder
-from mlab.core.errors import ConfigError
 
 
 def read_bot(path: str | os.PathLike[str], *, form: str | None = None, distances: str | None = None) -> Ladder:
@@ -29,10 +28,10 @@ def read_bot(path: str | os.PathLike[str], *, form: str | None = None, distances
         Traceback (most recent call last):
         mlab.core.errors.ConfigError: read_bot: distances: must be one of first, before, average, was 'last'
     """
-    if form is not None and form not in bots.FORMATS:
-        raise ConfigError("read_bot", "form", f"must be one of {', '.join(bots.FORMATS)}", form)
+    if form is not None:
+        one_of("read_bot", "form", form, bots.FORMATS)
     kinds = {one.name.lower(): one for one in bots.Distance}
-    if distances is not None and distances not in kinds:
-        raise ConfigError("read_bot", "distances", f"must be one of {', '.join(kinds)}", distances)
-    bot = bots.read(Path(path), form, kinds[distances] if distances else None)
+    if distances is not None:
+        one_of("read_bot", "distances", distances, kinds)
+    bot = bots.read(path_of("read_bot", "path", path), form, kinds[distances] if distances else None)
     return Ladder(bot.indent()[:, 0], bot.volume()[:, 0], float(bot.price or 100))

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from html import escape
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
+from mlab.api.arguments import check_text, one_of, path_of
 from mlab.api.shown import Table
 from mlab.core.decimals import decimal, plain
 from mlab.core.errors import ConfigError
@@ -58,8 +58,7 @@ class Orders:
         """
         from mlab import bots  # noqa: PLC0415 - late, for few need it
 
-        if form not in bots.FORMATS:
-            raise ConfigError("settings", "form", f"must be one of {', '.join(bots.FORMATS)}", form)
+        one_of("settings", "form", form, bots.FORMATS)
         return bots.write(placed.bot(self.placement, self.placement.market.symbol, self.take_profit_pct), form)
 
     def __str__(self) -> str:
@@ -85,6 +84,7 @@ def placed_orders(
     numbers: Mapping[str, object],
 ) -> Orders:
     """The orders of a ladder; ``numbers`` are those of :meth:`mlab.Ladder.place` by their names."""
+    one_of("place", "sizing", sizing, get_args(Sizing))
     budget, price, profit = (_above_0(name, numbers[name]) for name in ("budget", "price", "take_profit_pct"))
     fee = decimal(numbers["fee_pct"])
     if fee is None or not 0 <= fee <= 10:
@@ -103,6 +103,8 @@ def market_of(rules: Rules, symbol: str | None) -> Market:
     """The market that is meant: itself, its rules, or a file of them."""
     if isinstance(rules, Market):
         return rules
+    if symbol is not None:
+        check_text("place", "symbol", symbol)
     if isinstance(rules, Mapping):
         return yours(rules, "place", symbol)
-    return read(Path(rules), symbol)
+    return read(path_of("place", "market", rules), symbol)

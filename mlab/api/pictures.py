@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlab.api.arguments import path_of, write
 from mlab.core.errors import ConfigError
 from mlab.core.records import Candidate, CellResult
 from mlab.model.exits import Fees
@@ -33,13 +34,12 @@ class Plot:
         """Write it to a file.
 
         Raises:
-            ConfigError: the name ends neither in ``.png`` nor in ``.svg``.
+            ConfigError: the name ends neither in ``.png`` nor in ``.svg``, or it cannot be written there.
         """
-        place = Path(path)
+        place = path_of("save", "path", path)
         if place.suffix not in WRITERS:
             raise ConfigError("save", "path", "must end in .png or .svg", str(place))
-        place.write_bytes(WRITERS[place.suffix](self.figure))
-        return place
+        return write("save", place, WRITERS[place.suffix](self.figure))
 
     def _repr_svg_(self) -> str:
         return plots.svg(self.figure).decode()

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, get_args
 
+from mlab.api.arguments import one_of, path_of, whole_of
 from mlab.api.shown import Table
 from mlab.bots.classical import classical
 from mlab.config.replay import MOST_HISTORIES
 from mlab.config.wording import judged
-from mlab.core.errors import ConfigError
 from mlab.core.records import Json
 from mlab.model.ladder import Sizing
 from mlab.prices import Candles, Prices, chosen, read
@@ -117,10 +117,8 @@ def replayed_ladder(
     plan: Plan, prices: Prices, rule: Mapping[str, float | None], fees: Mapping[str, float], histories: int
 ) -> Replay:
     """What one ladder would have done; arguments as of :meth:`mlab.Ladder.replay`."""
-    if type(histories) is not int or not 0 <= histories <= MOST_HISTORIES:
-        raise ConfigError("replay", "bootstrap", f"must be a whole number from 0 to {MOST_HISTORIES}", histories)
-    if plan.sizing not in get_args(Sizing):
-        raise ConfigError("replay", "sizing", "must be 'quote' or 'base'", plan.sizing)
+    histories = whole_of("replay", "bootstrap", histories, 0, MOST_HISTORIES)
+    one_of("replay", "sizing", plan.sizing, get_args(Sizing))
     exits = judged(ExitRule, "replay", rule)
     taken = judged(Fees, "replay", fees, {"maker_pct": "fee_maker_pct", "taker_pct": "fee_taker_pct"})
     candles = chosen(prices)
@@ -132,6 +130,7 @@ def read_prices(path: str | os.PathLike[str]) -> Candles:
     """Read candles from a file: CSV with or without a header, JSON arrays, feather or parquet, zipped or not.
 
     Raises:
+        ConfigError: that is no path.
         PricesError: the file cannot be read, or holds what is no candle: file, row and reason.
     """
-    return read(os.fspath(path))
+    return read(str(path_of("read_prices", "path", path)))

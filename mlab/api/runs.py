@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlab.api.arguments import check_text, one_of, path_of, whole_of, write
 from mlab.api.evaluation import Evaluation
 from mlab.api.shown import Table, frame
 from mlab.core.errors import ConfigError, EvaluationError, reason
@@ -110,7 +111,12 @@ class Run:
         return Evaluation(self.ladders[0])
 
     def top(self, most: int = 10) -> Table[Evaluation]:
-        """The best ladders of each cell, ranked by score."""
+        """The best ladders of each cell, ranked by score; ``most`` of each.
+
+        Raises:
+            ConfigError: ``most`` is no whole number, or below 1.
+        """
+        most = whole_of("top", "most", most, 1)
         rows = [row for cell in ranked_by_cell(self.ladders) for row in cell[:most]]
         return _table(rows, (columns.CELL, *columns.RANKED) if len(self.cells) > 1 else columns.RANKED)
 
@@ -121,8 +127,7 @@ class Run:
             need: the rebound that counts, after each fill (``fill``) or anywhere on the way down (``path``).
         """
         measures = {"fill": fronts.at_fills, "path": fronts.on_path}
-        if need not in measures:
-            raise ConfigError("front", "need", "must be 'fill' or 'path'", need)
+        one_of("front", "need", need, measures)
         return _table([Ranked(1, one) for one in fronts.front(self.cells, measures[need])], FRONT)
 
     def prove(self, *, within_pct: float = 0.1, max_time_s: float = 60.0) -> Run:
@@ -174,13 +179,9 @@ class Run:
         """
         from mlab.report.html import html  # noqa: PLC0415 - late, for it loads matplotlib
 
-        stored = self.stored_replays
+        place, stored = path_of("report", "path", path), self.stored_replays
         text = html(self.experiment, self.cells, self.ladders, self.events, self.pages, replays=stored)
-        try:
-            Path(path).write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise ConfigError("report", "path", f"cannot be written: {reason(error)}", str(path)) from error
-        return Path(path)
+        return write("report", place, text.encode())
 
     @property
     def _table(self) -> Table[CellResult]:
@@ -222,21 +223,26 @@ def open(name: str = LATEST, state: str | os.PathLike[str] | None = None) -> Run
     Raises:
         ConfigError: nothing is stored there, or no run or several fit.
     """
+    check_text("open", "name", name)
     with _stored("open", state) as store:
         try:
             run = chosen(store, name)
         except ConfigError as error:
             raise ConfigError("open", "name", error.must, name) from None
-        return Run.load(folder(state), store, run)
+        return Run.load(folder("open", state), store, run)
 
 
-def folder(state: str | os.PathLike[str] | None) -> State:
-    """The state folder that is meant."""
-    return State.here() if state is None else State(Path(state).resolve())
+def folder(source: str, state: str | os.PathLike[str] | None) -> State:
+    """The state folder that is meant; ``source`` is the function that was called."""
+    return State.here() if state is None else State(path_of(source, "state", state).resolve())
 
 
 def _stored(source: str, state: Any) -> Store:
-    place = folder(state)
-    if not place.database.exists():
+    place = folder(source, state)
+    try:
+        there = place.database.exists()
+    except OSError as error:
+        raise ConfigError(source, "state", f"cannot be read: {reason(error)}", str(place.root)) from error
+    if not there:
         raise ConfigError(source, "state", "no runs are stored there", str(place.root))
     return Store.open(place.database)

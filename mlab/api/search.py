@@ -16,6 +16,7 @@ from typing import Any
 
 from mlab import config as configs
 from mlab import tracking
+from mlab.api.arguments import path_of, whole_of
 from mlab.api.runs import Run, folder
 from mlab.config import Config
 from mlab.config.models import MAX_WORKERS
@@ -77,11 +78,11 @@ def search(
     given = {"overlap_pct": overlap_pct, "num_orders": num_orders, "score": score, "limits": limits}
     judged = _config(config, {name: value for name, value in given.items() if value is not None} | fields)
     configs.check_prices(judged, "search")
-    if not isinstance(workers, int) or not 1 <= workers <= MAX_WORKERS:
-        raise ConfigError("search", "workers", f"must be a whole number from 1 to {MAX_WORKERS}", workers)
+    workers = whole_of("search", "workers", workers, 1, MAX_WORKERS)
     if state is not None:
-        tracking.check(folder(state))
-        return _searched(folder(state), judged, workers, kept=True)
+        kept = folder("search", state)
+        tracking.check(kept)
+        return _searched(kept, judged, workers, kept=True)
     try:
         temporary = TemporaryDirectory(prefix="mlab-", ignore_cleanup_errors=True)
     except OSError as error:
@@ -94,7 +95,7 @@ def search(
 def _config(config: str | os.PathLike[str] | Config | None, fields: dict[str, Any]) -> Config:
     """The config with fields replaced, which are told apart by their names alone."""
     if not isinstance(config, Config):
-        config = configs.load(None if config is None else Path(config))
+        config = configs.load(None if config is None else path_of("search", "config", config))
     tree = config.model_dump(mode="json")
     places = {name: tree[section] for section in ("ladder", "search") for name in tree[section]}
     for name, value in fields.items():
