@@ -96,9 +96,10 @@ def _ending(run: Experiment) -> State[Any]:
     """How a run ended of which Prefect has heard nothing more."""
     if run.status == "COMPLETED":
         return Completed()
+    again = f".venv/bin/mlab run --resume {run.run_id}"
     if run.status == "FAILED":
-        return Failed(message=f"mlab show {run.run_id[-6:]} says more; --resume goes on from what was saved.")
-    return Crashed(message=f"The process that executed this run is gone; --resume {run.run_id} goes on from there.")
+        return Failed(message=f".venv/bin/mlab show {run.run_id[-6:]} says more; {again} goes on from what was saved.")
+    return Crashed(message=f"The process that executed this run is gone; {again} goes on from there.")
 
 
 def main() -> int:

@@ -47,8 +47,8 @@ from mlab.store import Store
 
 COMMAND_LINE = "command-line"
 ABOUT = (
-    "Searches that were started by python -m flows.run: they go on there, and are watched and cancelled here. "
-    "Nobody executes one that is started or retried here; resume it with --resume."
+    "Searches that were started by .venv/bin/mlab run: they go on there, and are watched and cancelled here. "
+    "Nobody executes one that is started or retried here; resume it with .venv/bin/mlab run --resume."
 )
 
 START_S = 20.0
@@ -160,7 +160,7 @@ def _ending(request: Request) -> Any:
         return Failed(message=redacted(str(request.error)))
     if experiment.status == "COMPLETED":
         return summary.run_json(experiment, request.store.cells(experiment.exp_id))
-    again = f"--resume {experiment.run_id} goes on from what was saved"
+    again = f".venv/bin/mlab run --resume {experiment.run_id} goes on from what was saved"
     if experiment.status == "STOPPED":
         return Cancelled(message=f"Stopped; {again}.")
     return Failed(message=redacted(f"{request.error}; {again}."))

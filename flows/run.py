@@ -22,6 +22,7 @@ from mlab import tracking
 from mlab.cli import app as cli
 from mlab.config import Config
 from mlab.config.models import MAX_WORKERS
+from mlab.core.decimals import counted
 from mlab.core.errors import ConfigError
 from mlab.core.loading import uncollected
 from mlab.core.probe import answers
@@ -112,7 +113,8 @@ def run(
         orphans = [orphan.flow_run_id for orphan in store.reconcile() if orphan.flow_run_id]
         if resume is not None:
             _check_resumable(state, store, resume)
-        say(f"Martingale Lab: {f'resume {resume}' if resume else f'{config.name}, {len(config.cells())} cells'}.")
+        what = f"resume {resume}" if resume else f"{config.name}, {counted(len(config.cells()), 'cell')}"
+        say(f"Martingale Lab: {what}.")
         emit("APP.START", "martingale lab", config=str(path or DEFAULT), resume=resume)
         with Terminal(state, store, as_json=as_json) as terminal:
             outcome = _searched(state, store, Order(config, resume, workers), api, orphans, terminal)

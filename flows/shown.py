@@ -20,6 +20,7 @@ from prefect.states import Running
 
 from mlab.config import Config
 from mlab.core import events
+from mlab.core.decimals import counted
 from mlab.core.event_log import EventLog
 from mlab.core.events import Event
 from mlab.core.records import Cell, CellResult, Experiment
@@ -76,7 +77,7 @@ class Shown:
         self._tags = [tag for tag in flow_run.tags if tag not in ENDINGS]
         if (tag := f"config:{self._config.name}") not in self._tags:
             self._tags.append(tag)
-        name = f"{self._config.name}, {len(self._config.cells())} cells, {self.run.run_id[-6:]}"
+        name = f"{self._config.name}, {counted(len(self._config.cells()), 'cell')}, {self.run.run_id[-6:]}"
         self._client.update_flow_run(self._flow_run, name=name, tags=self._tags)
         self._progress = self._artifact("search-progress", "progress", 0.0)
         self._ladders = self._artifact("ladders", "markdown", self._note([], None))

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import Field
 
 from mlab.core import crash, event_log, temporary
+from mlab.core.decimals import counted
 from mlab.core.errors import LabError, StoreError, one_line
 from mlab.core.records import Experiment
 from mlab.core.redaction import redacted
@@ -88,7 +89,8 @@ class Report:
         """All of it in one line."""
         if self.faults:
             return f"{len(self.faults)} of {len(self.steps)} steps failed."
-        return "Nothing failed." if any(step.changed for step in self.steps) else "There was nothing to do."
+        idle = all(step.done == "nothing" for step in self.steps)
+        return "There was nothing to do." if idle else "Nothing failed."
 
 
 def upkeep(state: State, policy: Policy | None = None, *, dry: bool = False, now: datetime | None = None) -> Report:
@@ -139,14 +141,18 @@ class Upkeep:
     def deliver(self) -> Done:
         """Deliver what is pending, in a process that may take so long and no longer."""
         before = self._ago(PUBLISHER_S)
-        owing = {run.exp_id for run in self._store.owing() if run.finished_at and run.finished_at < before}
+        ended = {run.exp_id: run.finished_at for run in self._store.owing() if run.finished_at}
+        owing = {exp_id for exp_id, at in ended.items() if at < before}
         why, left = "", set[int]()
         if owing and not self._dry:
             why = settled(self._state)
             left = owing & {run.exp_id for run in self._store.owing()}
-        told = len(owing) - len(left)
-        faults = [f"not yet delivered: {_runs(len(left))}{f': {why}' if why else ''}"] if left else []
-        return Done(told, f"{_runs(told)} delivered" if told else "", faults)
+        faults = [f"not yet delivered: {counted(len(left), 'run')}{f': {why}' if why else ''}"] if left else []
+        words = [f"{counted(told, 'run')} delivered"] if (told := len(owing) - len(left)) else []
+        if young := len(ended) - len(owing):
+            until = datetime.fromisoformat(max(ended.values())) + timedelta(seconds=PUBLISHER_S)
+            words.append(f"{counted(young, 'run')} waiting until {until:%H:%M:%S} UTC, or for .venv/bin/mlab sync")
+        return Done(told, "; ".join(words), faults)
 
     def pack(self) -> Done:
         """Pack the event logs of completed runs that nobody has written to for long."""
@@ -191,7 +197,7 @@ class Upkeep:
                 counts.append(self._store.surplus(exp_id, most) if self._dry else self._store.prune(exp_id, most))
             except StoreError as error:
                 faults.append(error)
-        return Done(sum(counts), f"{sum(counts):,} of {_runs(len(counts))} removed" if counts else "", faults)
+        return Done(sum(counts), f"{sum(counts):,} of {counted(len(counts), 'run')} removed" if counts else "", faults)
 
     def vacuum(self) -> Done:
         """Give free space back to the disk, where that is worth it and disturbs nobody."""
@@ -237,10 +243,6 @@ def settled(state: State) -> str:
 
 def _removed(count: int) -> Done:
     return Done(count, f"{count} removed" if count else "")
-
-
-def _runs(count: int) -> str:
-    return f"{count} run{'s' * (count != 1)}"
 
 
 def _size(count: float) -> str:

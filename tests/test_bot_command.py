@@ -240,7 +240,7 @@ def test_a_ladder_of_a_stored_run_stands_beside_it(stored: str, mlab: Command) -
         r"The two are not alike: it covers 10\.00 % with 5 orders, yours 10\.92 % with 4; its order 1 holds [\d.]+ %, "
         r"yours 29\.63 %\.", said
     )  # fmt: skip
-    assert "--cell: must be a cell of the run" in mlab(alike, "--against", "latest", status=2)
+    assert "--cell: must be given, of a run of several cells: " in mlab(alike, "--against", "latest", status=2)
     assert "--cell: must be a cell of the run" in mlab(alike, "--against", "latest", "--cell", "20x4", status=2)
 
 

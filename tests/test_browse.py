@@ -235,10 +235,13 @@ def test_a_run_is_deleted_restored_and_purged(
     mlab(capsys, "report", gone)
     mlab(capsys, "delete", gone)
     assert gone not in mlab(capsys, "ls")
-    assert gone in mlab(capsys, "ls", "--deleted")
+    listed = mlab(capsys, "ls", "--deleted")
+    assert gone in listed
+    assert ".venv/bin/mlab restore RUN brings one back" in listed
     assert "RUN: must be" in mlab(capsys, "show", gone, status=2)
     mlab(capsys, "restore", gone)
     assert gone in mlab(capsys, "ls")
+    assert mlab(capsys, "ls", "--deleted") == "No run is deleted.\n"
 
     mlab(capsys, "delete", gone)
     assert "would purge" in mlab(capsys, "purge")

@@ -49,7 +49,10 @@ def mlab(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
         (["bogus"], "command line: No such command 'bogus'."),
         (["doctor", "--bogus"], "command line: No such option '--bogus'."),
         (["crashes", "show"], "command line: Missing argument 'SNAPSHOT'."),
-        (["crashes", "show", "x"], "command line: SNAPSHOT: must name one snapshot, names 0; mlab crashes ls"),
+        (
+            ["crashes", "show", "x"],
+            "command line: SNAPSHOT: must name one snapshot, names 0; .venv/bin/mlab crashes ls",
+        ),
     ],
 )
 def test_a_wrong_command_line_is_one_line(

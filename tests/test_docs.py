@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import importlib
 import itertools
@@ -24,6 +25,7 @@ from benchmarks.readme import fresh
 from docs.reference import PAGE, config_page
 from flows.app import mlab
 from mlab import __version__
+from mlab.cli.app import COMMANDS
 from mlab.config import load
 from mlab.core.events import NAMES
 
@@ -163,6 +165,18 @@ def places(page: Path) -> set[str]:
 def test_targets_of_make_exist(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
     assert set(re.findall(r"(?:`|^ *|; )make ([a-z-]+)", text(page), re.MULTILINE)) <= targets
+
+
+def test_commands_that_a_user_is_told_to_type_can_be_pasted_in_the_checkout() -> None:
+    """They begin with ``.venv/bin/mlab``, as on the pages, or with make; docstrings and helps name commands."""
+    other = re.compile(
+        rf"(?<![\w/.])mlab (?:run|{'|'.join(COMMANDS)})\b|python -m (?:flows|mlab)|(?<!mlab run )--resume "
+    )
+    for path in (path for path in SOURCES if path.parts[-2] != "search"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        named = [one.value for one in ast.walk(tree) if isinstance(one, ast.Expr) or getattr(one, "arg", "") == "help"]
+        told = [one for one in ast.walk(tree) if isinstance(one, ast.Constant) and one not in named]
+        assert not [one.value for one in told if isinstance(one.value, str) and other.search(one.value)], path
 
 
 @pytest.fixture(scope="module")

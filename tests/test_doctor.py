@@ -125,8 +125,8 @@ def no_mode(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
         (damage, "is not as it was written", "restore a copy"),
         (truncate, "damaged", "docs/faults.md"),
         (orphan, "left by a process that died: 20", "--resume 20"),
-        (search, "numbers and the ending of 1 run", "mlab sync"),
-        (crash_again_and_again, "3 in the last 7 days, 1 kind of them again and again", "mlab crashes ls"),
+        (search, "numbers and the ending of 1 run", ".venv/bin/mlab sync"),
+        (crash_again_and_again, "3 in the last 7 days, 1 kind of them again and again", ".venv/bin/mlab crashes ls"),
         (fill_disk, "100 MB free", "free some"),
         (other_version, "sqlalchemy is 3.0.0, must be <", "make clean"),
         (no_prefect, "does not answer", "start or mend that server"),
@@ -160,10 +160,10 @@ def test_sync_is_advised_where_it_can_help(
 ) -> None:
     search(state, monkeypatch)
     pending = [one for one in doctor.examine(state) if "not yet delivered" in one.found]
-    assert [one.remedy for one in pending] == ["mlab sync"]
+    assert [one.remedy for one in pending] == [".venv/bin/mlab sync"]
     harm(state, monkeypatch)
     *_, pending_now, wrong, _ = doctor.examine(state)
-    assert pending_now.remedy == "mend what is said of MLflow below, then mlab sync"
+    assert pending_now.remedy == "mend what is said of MLflow below, then .venv/bin/mlab sync"
     assert wrong.remedy
 
 
@@ -177,7 +177,9 @@ def test_a_run_whose_mlflow_is_a_folder_says_what_to_mend(
         why = follow(state, run.run_id)
         line = tracking.undelivered(store, run, why)
     assert "environment: MLFLOW_TRACKING_URI: must name a server or a database, as sqlite:///FILE" in line
-    assert f"Once that is mended, deliver it with mlab sync, or --resume {run.run_id}" in line
+    assert (
+        f"Once that is mended, deliver it with .venv/bin/mlab sync, or .venv/bin/mlab run --resume {run.run_id}" in line
+    )
     status, out, _ = mlab(capsys, "sync")
     assert (status, out.count("must name a server or a database")) == (1, 1)
 
@@ -248,7 +250,7 @@ def test_an_offline_run_starts_nothing_and_is_delivered_later_each_metric_once(
             runs.execute(state, store, experiment, config)
         assert tracking.undelivered(store, runs.stored(store, experiment.run_id), sidecar.answer) == (
             "MLflow has not been told of this run, which was offline; "
-            "mlab sync delivers 44 numbers and the ending with its artifacts"
+            ".venv/bin/mlab sync delivers 44 numbers and the ending with its artifacts"
         )
     assert not (state.root / "tracking.log").exists()
 

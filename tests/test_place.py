@@ -106,7 +106,7 @@ def test_orders_that_were_written_are_read_as_a_bot(mlab: Shell, mark: str) -> N
 def test_csv_of_a_country_with_decimal_commas(mlab: Shell) -> None:
     plain_rows, comma = (mlab("--format", "csv", "--decimal", mark)[0] for mark in (".", ","))
     assert comma == plain_rows.replace(",", ";").replace(".", ",")
-    assert "must be . but for --format csv" in mlab("--decimal", ",", status=2)[1]
+    assert "may be a comma only with --format csv" in mlab("--decimal", ",", status=2)[1]
 
 
 def test_what_the_run_was_told_need_not_be_told_again(mlab: Shell, stored: tuple[State, str, str], answer: str) -> None:

@@ -163,7 +163,7 @@ def test_an_interrupt_keeps_what_was_proved_so_far(
     run_id = runs.searched(state, store, *SMALL, "ladder.num_orders=3")
     cut(monkeypatch, after=14)
     assert cli.main(["prove", run_id, "--within", "0.001"]) == 128 + signal.SIGINT
-    assert f"what was proved is kept: mlab show {run_id}" in capsys.readouterr().err
+    assert f"what was proved is kept: .venv/bin/mlab show {run_id}" in capsys.readouterr().err
     (one,) = cells(store, run_id)
     assert one.proof is not None
     assert one.proof.boxes == 14

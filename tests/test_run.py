@@ -329,7 +329,7 @@ def test_a_failed_run_ends_with_1_and_names_its_snapshot(
     assert run.main(sets(*TINY)) == 1
     (path,) = state.crashes.iterdir()
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last == f"error: {told}; mlab crashes show {path.stem} tells more"
+    assert last == f"error: {told}; .venv/bin/mlab crashes show {path.stem} tells more"
 
 
 def test_an_error_of_the_program_itself_is_one_line_and_a_snapshot(
@@ -342,7 +342,7 @@ def test_an_error_of_the_program_itself_is_one_line_and_a_snapshot(
 
     assert run.main([]) == 1
     (path,) = state.crashes.iterdir()
-    assert capsys.readouterr().err == f"error: TypeError: broken; mlab crashes show {path.stem} tells more\n"
+    assert capsys.readouterr().err == f"error: TypeError: broken; .venv/bin/mlab crashes show {path.stem} tells more\n"
     content = json.loads(path.read_text())
     assert (content["run_id"], content["error_context"]["type"]) == (None, "TypeError")
 

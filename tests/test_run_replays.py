@@ -173,7 +173,7 @@ def test_prices_that_are_gone_by_the_end_are_told_in_a_line_and_the_run_complete
     assert f"the winners were not replayed: {hours}: No such file or directory; mlab replay {run_id}" in told[0]["msg"]
     assert cli.main(["show", run_id]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert f"The winners of this run were not replayed; mlab replay {run_id} --prices FILE does it." in said
+    assert f"The winners of this run were not replayed; .venv/bin/mlab replay {run_id} --prices FILE does it." in said
 
 
 def test_a_fault_of_a_replay_is_kept_and_ends_no_run(

@@ -203,7 +203,7 @@ def test_a_command_waits_for_a_lock_of_10_s_and_ends_with_4_at_one_of_120_s(tmp_
         _, words = command.communicate(timeout=runs.SECONDS)
     assert command.returncode == 4, words.decode()
     refusal = f"error: {state.database}: locked by another program for 30 s; close it and resume the run"
-    told, _, more = words.decode().splitlines()[-1].partition("; mlab crashes show ")
+    told, _, more = words.decode().splitlines()[-1].partition("; .venv/bin/mlab crashes show ")
     assert told == refusal
     assert more.endswith(" tells more")
     assert "Traceback" not in words.decode()

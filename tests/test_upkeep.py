@@ -112,7 +112,7 @@ def test_of_an_old_run_the_best_ladders_of_each_cell_are_kept_and_every_command_
     assert all(best in text or command == ("ls",) for command, text in shown.items())
     assert "ORCH.SAVE_OK" in shown["trace", best]
     assert len(shown["export", run_id].splitlines()) == 1 + 6
-    assert "mlab maintenance" in _mlab(capsys, "trace", before[0][3].candidate_id, status=2)
+    assert "maintenance has removed it" in _mlab(capsys, "trace", before[0][3].candidate_id, status=2)
     assert changed(upkept(state)) == {}, "to read a run changes nothing of it"
 
 
@@ -171,7 +171,12 @@ def test_a_run_that_has_just_ended_is_left_to_its_publisher(
 ) -> None:
     runs.searched(state, store)
     monkeypatch.setattr(maintenance, "settled", lambda _state: pytest.fail("it is not asked"))
-    assert upkept(state, after=timedelta()).faults == []
+    for dry in (True, False):
+        report = upkept(state, dry=dry, after=timedelta())
+        until = datetime.fromisoformat(store.experiments()[0].finished_at or "") + timedelta(minutes=10)
+        waits = f"1 run waiting until {until:%H:%M:%S} UTC, or for .venv/bin/mlab sync"
+        assert {step.name: step.done for step in report.steps}["MLflow"] == waits
+        assert (report.faults, report.verdict) == ([], "Nothing failed.")
 
 
 def test_an_mlflow_that_hangs_does_not_hang_upkeep(

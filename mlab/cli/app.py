@@ -77,7 +77,7 @@ class Commands(click.Group):
 mlab = Commands(
     COMMANDS,
     "What Martingale Lab has stored, what went wrong, and what to do about it.\n\n"
-    "Searches are begun with `python -m flows.run`.",
+    "Searches are begun with `.venv/bin/mlab run`.",
 )
 
 

@@ -34,9 +34,13 @@ def list_runs(limit: int, *, deleted: bool, as_json: bool) -> None:
         for record in stored.run_records(listed):
             print(json.dumps(record))
         return
+    if not listed:
+        print("No run is deleted." if deleted else "No run is stored.")
+        return
     out = terminal.console(sys.stdout)
     terminal.table(out, stored.RUNS, listed)
-    out.print("mlab show RUN tells what one found; a score ranks ladders within one cell only.")
+    hint = ".venv/bin/mlab restore RUN brings one back" if deleted else ".venv/bin/mlab show RUN tells what one found"
+    out.print(f"{hint}; a score ranks ladders within one cell only.")
 
 
 @click.command()
@@ -74,7 +78,8 @@ def cell_of(cells: Sequence[CellResult], cell: str | None) -> CellResult:
     if len(fits) != 1:
         some = ", ".join(one.cell.label for one in cells[:NAMED])
         more = f" and {len(cells) - NAMED} more" if len(cells) > NAMED else ""
-        raise ConfigError("command line", "--cell", f"must be a cell of the run, which has {some}{more}", cell)
+        must = "must be given, of a run of several cells:" if cell is None else "must be a cell of the run, which has"
+        raise ConfigError("command line", "--cell", f"{must} {some}{more}", cell)
     return fits[0]
 
 
@@ -122,7 +127,7 @@ def trace(candidate: str) -> None:
         run = chosen(store, run_of(candidate))
         kept = store.kept(run.exp_id, candidate)
         if kept is None:
-            must = "is not kept: better ones took its place, it was pruned, or mlab maintenance has removed it"
+            must = "is not kept: better ones took its place, it was pruned, or maintenance has removed it"
             raise ConfigError("command line", "CANDIDATE", must, candidate)
         trial = next(one for one in store.trials(run.exp_id, kept.cell.index) if one.number == kept.trial)
         log = EventLog(state.events(run.run_id)).news()

@@ -65,5 +65,5 @@ def kept(store: Store, run: Experiment, name: str) -> Candidate:
     """
     candidate = store.kept(run.exp_id, name)
     if candidate is None:
-        raise ConfigError("command line", "RUN", "must be a candidate that is kept, see mlab show", name)
+        raise ConfigError("command line", "RUN", "must be a candidate that is kept, see .venv/bin/mlab show", name)
     return candidate

@@ -50,7 +50,7 @@ def list_crashes(*, every: bool) -> None:
         out.print(f"No crash snapshots in {state.crashes}.")
         return
     terminal.table(out, KINDS, kinds.values())
-    out.print("mlab crashes show SNAPSHOT tells more of one.")
+    out.print(".venv/bin/mlab crashes show SNAPSHOT tells more of one.")
 
 
 @crashes.command("show")
@@ -63,7 +63,7 @@ def show_crash(snapshot_id: str, *, as_json: bool) -> None:
     """
     named = [one for one in crash.listed(State.here()) if one.snapshot_id.endswith(snapshot_id or "none")]
     if len(named) != 1:
-        must = f"must name one snapshot, names {len(named)}; mlab crashes ls --all lists them"
+        must = f"must name one snapshot, names {len(named)}; .venv/bin/mlab crashes ls --all lists them"
         raise ConfigError("command line", "SNAPSHOT", must, snapshot_id)
     if as_json:
         streams.write(summary.as_json(named[0].content))

@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 
 from mlab import tracking
 from mlab.core import crash, pidfiles
+from mlab.core.decimals import counted
 from mlab.core.errors import ConfigError, StoreError, reason
 from mlab.core.probe import fetch
 from mlab.core.redaction import redacted
@@ -150,7 +151,7 @@ def _orphans(store: Store) -> Finding:
     orphans = [run.run_id for run in store.orphans()]
     if not orphans:
         return Finding("runs", "none is left by a process that died")
-    remedy = f"the next run marks them STOPPED; go on with python -m flows.run --resume {orphans[-1]}"
+    remedy = f"the next run marks them STOPPED; go on with .venv/bin/mlab run --resume {orphans[-1]}"
     return Finding("runs", f"left by a process that died: {', '.join(orphans)}", remedy)
 
 
@@ -159,8 +160,9 @@ def _pending(store: Store, *, delivers: bool) -> Finding:
     if not pending:
         return Finding("MLflow", "all is delivered")
     numbers = sum(len(store.owed(run.exp_id)) for run in pending)
-    found = f"not yet delivered: {numbers:,} numbers and the ending of {len(pending)} run{'s' * (len(pending) != 1)}"
-    return Finding("MLflow", found, "mlab sync" if delivers else "mend what is said of MLflow below, then mlab sync")
+    found = f"not yet delivered: {counted(numbers, 'number')} and the ending of {counted(len(pending), 'run')}"
+    remedy = f"{'' if delivers else 'mend what is said of MLflow below, then '}.venv/bin/mlab sync"
+    return Finding("MLflow", found, remedy)
 
 
 def _prefect() -> Iterator[Finding]:
@@ -199,7 +201,7 @@ def _mlflow(state: State) -> Iterator[Finding]:
     if not uri:
         yield from _own_mlflow(state)
     elif tracking.keeps_files(uri):
-        remedy = "name a server or a database, as sqlite:///FILE, or unset it; then mlab sync"
+        remedy = "name a server or a database, as sqlite:///FILE, or unset it; then .venv/bin/mlab sync"
         yield Finding("MLFLOW_TRACKING_URI", f"{redacted(uri)} is a folder, to which MLflow writes no longer", remedy)
     else:
         from mlab.tracking.client import refusal  # noqa: PLC0415 - late, for it loads MLflow
@@ -218,7 +220,7 @@ def _own_mlflow(state: State) -> Iterator[Finding]:
         return
     if former:
         found = f"the folder was moved or copied: {state.mlflow_database.name} has its artifacts in {former}"
-        yield Finding("MLflow", found, "mlab sync, or the next run or make ui, puts that right")
+        yield Finding("MLflow", found, ".venv/bin/mlab sync, or the next run or make ui, puts that right")
 
 
 def _background(state: State) -> Iterator[Finding]:
@@ -237,6 +239,5 @@ def _crashes(state: State) -> Finding:
     found = f"{kinds.total()} in the last {WITHIN_DAYS} days"
     recurring = sum(times >= RECURRING for times in kinds.values())
     if recurring:
-        kinds_of_them = f"{recurring} kind{'s' * (recurring != 1)} of them"
-        return Finding("crashes", f"{found}, {kinds_of_them} again and again", "mlab crashes ls")
-    return Finding("crashes", found)
+        found += f", {counted(recurring, 'kind')} of them again and again"
+    return Finding("crashes", found, ".venv/bin/mlab crashes ls" if recurring else "")

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from mlab import maintenance as work
 from mlab import tracking
+from mlab.core.decimals import counted
 from mlab.core.state import State
 from mlab.report import terminal
 from mlab.report.columns import texts
@@ -34,8 +35,9 @@ def _policy(command: Callable[..., None]) -> Callable[..., None]:
 def maintenance(context: click.Context, /, *, dry_run: bool, **policy: int) -> None:
     """Bring in order what runs have left behind, and make it smaller.
 
-    Marks runs whose process is gone, delivers what MLflow lacks, packs old event logs, removes old crash snapshots,
-    reports of runs that are gone and all but the best candidates of old runs, and gives free space back to the disk.
+    Marks runs whose process is gone, delivers what MLflow lacks of runs that ended ten minutes ago, packs old event
+    logs, removes old crash snapshots, reports of runs that are gone and all but the best candidates of old runs, and
+    gives free space back to the disk.
     The exit status is 1 where a step failed; the others are done all the same.
     """
     state = _stored(context)
@@ -44,7 +46,7 @@ def maintenance(context: click.Context, /, *, dry_run: bool, **policy: int) -> N
     list_steps(out, report.steps, "would be done" if dry_run else "done")
     out.print(report.verdict)
     if dry_run and any(step.changed for step in report.steps):
-        out.print("Nothing was changed; mlab maintenance without --dry-run does it.")
+        out.print("Nothing was changed; .venv/bin/mlab maintenance without --dry-run does it.")
     context.exit(1 if report.faults else 0)
 
 
@@ -73,8 +75,7 @@ def sync(context: click.Context) -> None:
         if not pending:
             print("All is delivered to MLflow.")
             return
-        runs = f"{pending} run{'s' * (pending != 1)}"
-        print(f"Delivering {runs} to MLflow, which takes some seconds to start.", flush=True)
+        print(f"Delivering {counted(pending, 'run')} to MLflow, which takes some seconds to start.", flush=True)
         from mlab.tracking.publisher import publish_pending  # noqa: PLC0415 - late, for it loads MLflow
 
         for outcome in publish_pending(state, store):

@@ -92,7 +92,7 @@ def place_ladder(  # noqa: PLR0913 - its options
     placement = placed.place(ladder, config.ladder.sizing, *_traded(config, file, symbol, budget, price))
     profit = take_profit or Decimal(repr(config.score.take_profit_pct))
     if mark != "." and form != "csv":
-        raise ConfigError("command line", "--decimal", "must be . but for --format csv", mark)
+        raise ConfigError("command line", "--decimal", "may be a comma only with --format csv", mark)
     if form == "table":
         text = io.StringIO()
         _show(terminal.console(sys.stdout if str(output) == "-" else text), ladder, placement, profit, fee)

@@ -43,7 +43,7 @@ def prove_cells(run: str, *, cell: str | None, within: float, max_time: float, f
             with proofs(terms.max_time_s) as tell:
                 found = list(prove(experiment, chosen, terms, tell, store))
         except (KeyboardInterrupt, Terminated):
-            print(f"Stopped; what was proved is kept: mlab show {experiment.run_id}", file=sys.stderr)
+            print(f"Stopped; what was proved is kept: .venv/bin/mlab show {experiment.run_id}", file=sys.stderr)
             raise
     if form == "json":
         results = [one.result for one in found]

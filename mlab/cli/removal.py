@@ -20,7 +20,7 @@ def delete(runs: tuple[str, ...]) -> None:
     with opened() as (_, store):
         for experiment in [chosen(store, run) for run in runs]:
             store.set_deleted(experiment.run_id, deleted=True)
-            print(f"deleted {experiment.run_id}; mlab restore {experiment.run_id} brings it back")
+            print(f"deleted {experiment.run_id}; .venv/bin/mlab restore {experiment.run_id} brings it back")
 
 
 @click.command()
@@ -57,4 +57,4 @@ def purge(*, yes: bool) -> None:
     if not runs:
         print("No run is deleted.")
     elif not yes:
-        print("Nothing was done; mlab purge --yes does it, for good.")
+        print("Nothing was done; .venv/bin/mlab purge --yes does it, for good.")

@@ -146,7 +146,9 @@ class Search(Section):
     )
     top_k: int = Field(default=50, ge=1, le=10_000, description="Results kept a cell, best first.")
     max_time_s: Annotated[float, Field(gt=0, le=31_536_000)] | None = Field(
-        default=None, description="Seconds after which the search stops and keeps what it found; null = no limit."
+        default=None,
+        description="Seconds after which the search stops, once every cell has had a batch, and keeps what it found; "
+        "null = no limit.",
     )
     on_error: Literal["fail", "skip"] = Field(
         default="fail", description="When a batch fails: fail = the run stops, skip = it goes on without that batch."

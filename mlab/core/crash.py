@@ -21,7 +21,7 @@ KEPT, KEPT_DAYS = 50, 90
 """How many snapshots are kept, and for how long; the others are deleted when a new one is written."""
 
 FILES = "crash_*.json"  # sorted by name they are the oldest first
-SHOW = "mlab crashes show"
+SHOW = ".venv/bin/mlab crashes show"
 RECENT_LOGS = 200
 """Last events that a snapshot holds."""
 

@@ -35,6 +35,16 @@ def plain(value: Decimal, decimals: int | None = None) -> str:
     return "0" if text == "-0" else text
 
 
+def counted(count: int, noun: str) -> str:
+    """So many things.
+
+    Example:
+        >>> counted(1, "cell"), counted(2_000, "cell")
+        ('1 cell', '2,000 cells')
+    """
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def exact(value: float) -> str:
     """The fewest digits that give this number, without an exponent: ``100``, ``0.00001145``."""
     return plain(Decimal(repr(value)))

@@ -122,7 +122,7 @@ def orders_in_words(run: Experiment, ladder: Candidate) -> str:
     market = placement.market
     texts = (f"{plain(NINE.plus(it.money))} = {plain(it.quantity)} at {plain(it.price)}" for it in placement.orders)
     unit = "contracts" if market.contract_size != 1 or market.inverse else market.base
-    together = f"Together {plain(placement.spent)} {market.quote}; mlab place has them as a table."
+    together = f"Together {plain(placement.spent)} {market.quote}; .venv/bin/mlab place has them as a table."
     return f"Orders, in {market.quote} = {unit} at a price: {'; '.join(texts)}. {together}"
 
 

@@ -21,8 +21,8 @@ from mlab.report.replayed import MONEY, Part, Row
 NUMBERS = (*MONEY[1:], *(column for column in replayed.DEALS if column.key in {"deals", "realised_pct"}))
 """What MLflow is told of a winner."""
 
-REST = "Intervals and deals: mlab report {0}, or mlab export {0} --what replays."
-DONE_LATER = "The winners of this run were not replayed; mlab replay {} --prices FILE does it."
+REST = "Intervals and deals: .venv/bin/mlab report {0}, or .venv/bin/mlab export {0} --what replays."
+DONE_LATER = "The winners of this run were not replayed; .venv/bin/mlab replay {} --prices FILE does it."
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,10 @@ def header(out: Console, experiment: Experiment) -> None:
     out.print(Text.assemble((name, "bold"), f"  run {experiment.run_id}, experiment {experiment.exp_id}"))
     took = f"{experiment.eval_count:,} ladders evaluated in {duration(experiment.elapsed_s)}"
     line(out, f"{experiment.status}  {took}")
+    limit = experiment.config.get("search", {}).get("max_time_s")
+    if limit and experiment.elapsed_s > limit:
+        batches = "a batch that has begun is finished, and every cell gets at least one"
+        prose(out, f"That is longer than search.max_time_s, {limit:g} s: {batches}.")
     if experiment.config.get("market"):
         from mlab.report import placed  # noqa: PLC0415 - late, for most runs have none
 
@@ -106,7 +110,7 @@ def header(out: Console, experiment: Experiment) -> None:
     if len(experiment.machines) > 1:
         prose(out, f"{words.MACHINES}: {'; '.join(experiment.machines)}.")
     if experiment.status in ("STOPPED", "FAILED"):
-        line(out, f"What was found is kept. Go on with   python -m flows.run --resume {experiment.run_id}")
+        line(out, f"What was found is kept. Go on with   .venv/bin/mlab run --resume {experiment.run_id}")
 
 
 def ladder(out: Console, candidate: Candidate, run: Experiment | None = None) -> None:

@@ -24,6 +24,6 @@ def chosen(store: Store, name: str, *, deleted: bool = False) -> Experiment:
         return runs[0]
     found = [run for run in runs if name and run.run_id.endswith(name)]
     if len(found) != 1:
-        must = f"must be the id of one run, the end of one, or latest; {len(found)} fit, mlab ls lists them"
+        must = f"must be the id of one run, the end of one, or latest; {len(found)} fit, .venv/bin/mlab ls lists them"
         raise ConfigError("command line", "RUN", must, name)
     return found[0]

@@ -125,7 +125,7 @@ def purge(session: Session, run_id: str) -> None:
     """Remove all rows of a run that was deleted; StoreError where it was not."""
     row = by_run_id(session, run_id)
     if not row.deleted:
-        raise StoreError(f"run {run_id} is not deleted; mlab delete comes first")
+        raise StoreError(f"run {run_id} is not deleted; .venv/bin/mlab delete comes first")
     for table in (OutboxRow, ProofRow, ReplayRow, ResultRow, TrialRow, CellRow):
         session.execute(delete(table).where(table.experiment_id == row.id))
     session.delete(row)

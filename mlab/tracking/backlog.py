@@ -60,8 +60,9 @@ def undelivered(store: Store, run: Experiment, answer: str | None) -> str:
     if not backlog:
         return ""
     if answer == OFFLINE:
-        return f"MLflow has not been told of this run, which was offline; mlab sync delivers {backlog}"
-    what, again = f"Not yet delivered to MLflow: {backlog}", f"mlab sync, or --resume {run.run_id}"
+        return f"MLflow has not been told of this run, which was offline; .venv/bin/mlab sync delivers {backlog}"
+    what = f"Not yet delivered to MLflow: {backlog}"
+    again = f".venv/bin/mlab sync, or .venv/bin/mlab run --resume {run.run_id}"
     if answer is None:
         return f"{what}; the publisher goes on in the background. What it leaves: {again}"
     refused = keeps_files(os.environ.get("MLFLOW_TRACKING_URI", ""))  # that no repetition changes
