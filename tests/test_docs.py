@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import importlib
+import io
 import itertools
 import re
 import subprocess
@@ -28,6 +29,12 @@ from mlab import __version__
 from mlab.cli.app import COMMANDS
 from mlab.config import load
 from mlab.core.events import NAMES
+from mlab.core.state import State
+from mlab.report import terminal
+from mlab.report.progress import Progress
+from mlab.search import engine
+from mlab.search.watcher import Watcher
+from mlab.store import Store
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -165,6 +172,26 @@ def places(page: Path) -> set[str]:
 def test_targets_of_make_exist(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
     assert set(re.findall(r"(?:`|^ *|; )make ([a-z-]+)", text(page), re.MULTILINE)) <= targets
+
+
+def test_what_the_pages_show_of_the_default_run_is_what_it_shows(tmp_path: Path) -> None:
+    """They show how its cell 20 % x 10 goes, and the ladder found there."""
+    state, config, screen, progress = State(tmp_path), load(ROOT / "configs/default.yaml"), io.StringIO(), io.StringIO()
+    with Store.open(state.database) as store:
+        experiment = engine.open_experiment(state, store, config)
+        with engine.execution(state, store, experiment, config) as run:
+            result = run.search(config.cells()[4], Watcher())
+    assert result.best is not None
+    told = Progress(progress)
+    told.start(config.cells(), config.search.max_batches, config.search.batch_size)
+    told.cell_done(result)
+    terminal.ladder(terminal.console(screen), result.best)
+
+    (line,) = re.findall(r"^\[5/9\] .*", text("docs/tutorial.md"), re.MULTILINE)
+    assert progress.getvalue().partition("] ")[2].rstrip() == line.partition("] ")[2]
+    (ladder,) = re.findall(r"```text\n(.*?)```", text("README.md"), re.DOTALL)
+    lines = re.sub(r"\d{8}-\d{6}-\w{6}", experiment.run_id, ladder).splitlines()
+    assert [one for one in lines if one != "  ..."] == [one for one in screen.getvalue().splitlines() if one in lines]
 
 
 def test_commands_that_a_user_is_told_to_type_can_be_pasted_in_the_checkout() -> None:

@@ -274,6 +274,14 @@ def test_a_narrow_terminal_cuts_no_number_of_the_table_and_no_unit_from_its_numb
     assert not re.search(r"^ *%(?! +orders)", stream.getvalue(), re.MULTILINE)
 
 
+def test_a_run_that_was_stopped_says_what_to_type_and_one_that_took_too_long_why() -> None:
+    assert f"Go on with   .venv/bin/mlab run --resume {RUN_ID}\n" in screen(nine_cells(), status="STOPPED")
+    longer = "longer than search.max_time_s, 2 s: a batch that has begun is finished, and every cell gets at least one."
+    for limit, told in ((2.0, True), (1e6, False), (None, False)):
+        config = experiment().config | {"search": {"max_time_s": limit}}
+        assert (longer in " ".join(screen(nine_cells(), config=config, elapsed_s=9.0).split())) == told
+
+
 def test_a_failed_cell_is_said_to_have_failed() -> None:
     text = screen([failed(0, 10.0, 5)], best_score=None)
     assert re.search(r"10 +5 +failed( +-){4} +0 +8 +0 +0 of 0", text)
