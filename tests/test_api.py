@@ -148,7 +148,7 @@ def test_wrong_arguments_are_refused_in_one_line() -> None:
     refused(lambda: mlab.price([1, 2], overlap_pct=[9]), "price: overlap_pct: must be one number, was [9]")
     refused(lambda: mlab.evaluate([0, 5]), "evaluate: ladder: must be a mlab.Ladder, was [0, 5]")
     refused(lambda: mlab.evaluate(LADDER, score=1), "evaluate: score: must be a mlab.Score, was 1")
-    refused(lambda: mlab.evaluate(LADDER, sizing="x"), "evaluate: sizing: must be one of quote, base, was 'x'")
+    refused(lambda: mlab.evaluate(LADDER, sizing="x"), "evaluate: sizing: must be 'quote' or 'base', was 'x'")
     refused(lambda: mlab.Score(alpha=-1), "Score: score.alpha: must be at least 0, was -1")
     refused(lambda: mlab.Wave(weak_pct=60), "Wave: score.wave: weak_pct must be below strong_pct 50, was 60")
     refused(lambda: mlab.Score(nead=1), "Score: score.nead: unknown field, did you mean 'need'?")
@@ -215,7 +215,7 @@ def test_a_run_of_several_cells_is_a_sequence_of_them(here: Path, quickly: None)
     refused(
         lambda: found[20, 6], "run: cell: must be overlap and number of orders of one that was searched, was (20, 6)"
     )
-    refused(lambda: found.front("x"), "front: need: must be one of fill, path, was 'x'")
+    refused(lambda: found.front("x"), "front: need: must be 'fill' or 'path', was 'x'")
 
 
 def test_a_stored_run_is_opened_by_its_id_its_end_or_as_the_latest(
@@ -252,7 +252,7 @@ def test_a_bot_is_a_ladder_of_its_money(here: Path) -> None:
     assert [str(order["quantity"]) for order in placed] == ["0.0004", "0.0008", "0.0017"]
     (here / "bot.csv").write_text("deviation,size\n0,20\n10,40\n10,80\n")
     assert mlab.read_bot("bot.csv", distances="before").indent_pct == (0.0, 10.0, 19.0)
-    with pytest.raises(ConfigError, match=r"read_bot: form: must be one of 3commas, .*, was 'kucoin'"):
+    with pytest.raises(ConfigError, match=r"read_bot: form: must be '3commas', .*, was 'kucoin'"):
         mlab.read_bot("bot.csv", form="kucoin")
     with pytest.raises(ConfigError, match="deviation: must say what its distances count from"):
         mlab.read_bot("bot.csv")

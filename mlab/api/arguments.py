@@ -6,7 +6,7 @@ A ladder is a row, and its orders are columns; :mod:`mlab.model` has it the othe
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, get_args
 
@@ -93,11 +93,11 @@ def check_text(source: str, name: str, value: object) -> None:
         raise ConfigError(source, name, "must be text", value)
 
 
-def one_of(source: str, name: str, value: object, choices: Iterable[str]) -> None:
-    """See that an argument is one of some words."""
-    words = list(choices)
-    if not isinstance(value, str) or value not in words:
-        raise ConfigError(source, name, f"must be one of {', '.join(words)}", value)
+def one_of(source: str, name: str, value: object, choices: Collection[str]) -> None:
+    """See that an argument is one of some words, and say so as a config does."""
+    if not isinstance(value, str) or value not in choices:
+        *others, last = map(repr, choices)
+        raise ConfigError(source, name, f"must be {', '.join(others)} or {last}", value)
 
 
 def whole_of(source: str, name: str, value: object, least: int, most: int | None = None) -> int:

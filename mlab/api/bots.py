@@ -26,7 +26,7 @@ def read_bot(path: str | os.PathLike[str], *, form: str | None = None, distances
         >>> import mlab
         >>> mlab.read_bot("bot.csv", distances="last")
         Traceback (most recent call last):
-        mlab.core.errors.ConfigError: read_bot: distances: must be one of first, before, average, was 'last'
+        mlab.core.errors.ConfigError: read_bot: distances: must be 'first', 'before' or 'average', was 'last'
     """
     if form is not None:
         one_of("read_bot", "form", form, bots.FORMATS)
