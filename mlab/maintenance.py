@@ -140,19 +140,19 @@ class Upkeep:
 
     def deliver(self) -> Done:
         """Deliver what is pending, in a process that may take so long and no longer."""
-        before = self._ago(PUBLISHER_S)
         ended = {run.exp_id: run.finished_at for run in self._store.owing() if run.finished_at}
-        owing = {exp_id for exp_id, at in ended.items() if at < before}
+        owing = {exp_id for exp_id, at in ended.items() if at < self._ago(PUBLISHER_S)}
+        if ended and not owing:
+            until = datetime.fromisoformat(max(ended.values())) + timedelta(seconds=PUBLISHER_S)
+            waits = f"{counted(len(ended), 'run')} waiting until {until:%H:%M:%S} UTC"
+            return Done(words=f"{waits}, or for .venv/bin/mlab sync")
         why, left = "", set[int]()
         if owing and not self._dry:
             why = settled(self._state)
             left = owing & {run.exp_id for run in self._store.owing()}
         faults = [f"not yet delivered: {counted(len(left), 'run')}{f': {why}' if why else ''}"] if left else []
-        words = [f"{counted(told, 'run')} delivered"] if (told := len(owing) - len(left)) else []
-        if young := len(ended) - len(owing):
-            until = datetime.fromisoformat(max(ended.values())) + timedelta(seconds=PUBLISHER_S)
-            words.append(f"{counted(young, 'run')} waiting until {until:%H:%M:%S} UTC, or for .venv/bin/mlab sync")
-        return Done(told, "; ".join(words), faults)
+        told = len(owing) - len(left)
+        return Done(told, f"{counted(told, 'run')} delivered" if told else "", faults)
 
     def pack(self) -> Done:
         """Pack the event logs of completed runs that nobody has written to for long."""

@@ -216,7 +216,7 @@ def usage() -> str:
 def test_options_of_the_command_line_exist(page: Path, usage: str) -> None:
     content = text(page)
     options = set(re.findall(r"`(--[a-z-]+)", content))
-    for command in re.findall(r"(?:flows\.run|make run ARGS=)[^`\n]*", content):
+    for command in re.findall(r"(?:mlab run|make run ARGS=)[^`\n]*", content):
         options |= set(re.findall(r"(?<!\S)[\"']?(--[a-z-]+)", command))
     context = click.Context(mlab)
     commands = [mlab.get_command(context, name) for name in mlab.list_commands(context)]
