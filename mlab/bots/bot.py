@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from mlab.core.decimals import plain
+from mlab.core.decimals import LEAST_PRICE, MOST_PRICE, PRICE, plain
 from mlab.core.errors import ConfigError
 from mlab.core.records import Candidate
 from mlab.model import contract
@@ -51,7 +51,7 @@ class Bot:
         maker: whose format it comes from.
         orders: at least 2; deviations begin at 0, rise and stay below 100, sizes are above 0.
         take_profit_pct: above the average entry; None where the settings have none.
-        price: of the first order, in quote currency; None where the settings have none.
+        price: of the first order, in quote currency, from 1e-12 to 1e12; None where the settings have none.
         distance: how the maker counts, and the file counted. Deviations here always count from the first order.
 
     Raises:
@@ -84,6 +84,8 @@ class Bot:
             if not order.size > 0:
                 raise self._refusal(f"order {number}", "must have a size above 0", order.size)
             above = order.deviation_pct
+        if self.price is not None and not LEAST_PRICE <= self.price <= MOST_PRICE:
+            raise self._refusal("price", f"must be {PRICE}", f"{self.price:g}")
 
     def _refusal(self, field: str, must: str, was: object) -> ConfigError:
         return ConfigError(f"{self.maker} bot", field, must, typed(was) if isinstance(was, Decimal) else was)

@@ -32,7 +32,8 @@ def read(text: str, source: str, distance: Distance | None) -> Bot:
     """From a table with a head: a row an order, the first at 0.
 
     Raises:
-        ConfigError: columns are missing, their distances are named nowhere or twice, or a number is wrong.
+        ConfigError: columns are missing, their distances are named nowhere or twice, a row is longer or shorter than
+            the head, or a number is wrong.
     """
     rows = _rows(text, source)
     head = [re.sub(r"[^a-z]+", "_", cell.lower().replace("%", " pct")).strip("_") for cell in rows[0]]
@@ -40,7 +41,10 @@ def read(text: str, source: str, distance: Distance | None) -> Bot:
     counted = _distance(source, head[depth], distance)
     deviations, sizes = [], []
     for number, row in enumerate(rows[1:], start=1):
-        cells = Fields(source, dict(zip(head, row, strict=False)), f"row {number}, ")
+        if len(row) != len(head):
+            must = f"must have {len(head)} cells as the head has; decimal commas need semicolons between cells"
+            raise ConfigError(source, f"row {number}", must, ", ".join(row))
+        cells = Fields(source, dict(zip(head, row, strict=True)), f"row {number}, ")
         deviations.append(cells.number(head[depth], "0", "99.9999999"))
         sizes.append(cells.number(head[size], above="0"))
     if not deviations or deviations[0] != 0:

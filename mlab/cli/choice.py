@@ -1,11 +1,15 @@
-"""The state folder of here, and the run in it that a person means."""
+"""What a person names on a command line: a run of the state folder of here, a number."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
 
-from mlab.core import event_log, events
+import click
+
+from mlab.core import decimals, event_log, events
 from mlab.core.errors import ConfigError
 from mlab.core.records import Candidate, Experiment
 from mlab.core.state import CANDIDATE_ID, State
@@ -67,3 +71,22 @@ def kept(store: Store, run: Experiment, name: str) -> Candidate:
     if candidate is None:
         raise ConfigError("command line", "RUN", "must be a candidate that is kept, see .venv/bin/mlab show", name)
     return candidate
+
+
+class Number(click.ParamType[Decimal]):
+    """A number within bounds, exactly as it is typed."""
+
+    name = "number"
+
+    def __init__(self, must: str, within: Callable[[Decimal], bool]) -> None:
+        self.must, self.within = must, within
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        """The decimal of a text."""
+        number = decimals.decimal(value)
+        if number is None or not self.within(number):
+            self.fail(f"must be a number {self.must}, was {value!r}", param, ctx)
+        return number
+
+
+PRICE = Number(decimals.PRICE, lambda price: decimals.LEAST_PRICE <= price <= decimals.MOST_PRICE)

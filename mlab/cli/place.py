@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -16,10 +14,9 @@ from rich.console import Console
 from mlab import bots, market
 from mlab.bots import geometric
 from mlab.cli.browse import cell_of
-from mlab.cli.choice import is_candidate, kept, reading, run_of
+from mlab.cli.choice import PRICE, Number, is_candidate, kept, reading, run_of
 from mlab.cli.export import DECIMAL, OUTPUT, write
 from mlab.config import Config, from_tree
-from mlab.core.decimals import decimal
 from mlab.core.errors import ConfigError, EvaluationError
 from mlab.core.records import Candidate, Experiment
 from mlab.model.front import at_fills, on_path
@@ -33,23 +30,6 @@ TYPED = 2
 
 FORMATS = ["table", "csv", "json", *(name for name in bots.FORMATS if name != "csv")]
 
-
-class Number(click.ParamType[Decimal]):
-    """A number within bounds, exactly as it is typed."""
-
-    name = "number"
-
-    def __init__(self, must: str, within: Callable[[Decimal], bool]) -> None:
-        self.must, self.within = must, within
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
-        """The decimal of a text."""
-        number = decimal(value)
-        if number is None or not self.within(number):
-            self.fail(f"must be a number {self.must}, was {value!r}", param, ctx)
-        return number
-
-
 NUMBER = Number("above 0", lambda number: number > 0)
 FEE = Number("from 0 to 10", lambda number: 0 <= number <= 10)
 
@@ -60,7 +40,7 @@ FEE = Number("from 0 to 10", lambda number: 0 <= number <= 10)
 @click.option("--market", "file", type=click.Path(path_type=Path), help="A saved answer of the exchange, or YAML.")
 @click.option("--symbol", help="Which symbol of the file, where it has several.")
 @click.option("--budget", type=NUMBER, help="The most that all orders cost, in quote currency.")
-@click.option("--price", type=NUMBER, help="Entry price.")
+@click.option("--price", type=PRICE, help="Entry price.")
 @click.option("--take-profit", type=NUMBER, help="In % above the average entry; where left out that of the run.")
 @click.option("--fee", type=FEE, default="0", show_default=True, help="Of each side, in %, up to 10.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)

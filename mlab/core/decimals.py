@@ -9,6 +9,12 @@ from numbers import Integral, Real
 NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)(E[-+]?\d{1,2})?\Z", re.ASCII | re.IGNORECASE)
 """A number as text; Python would read underscores, too, and the digits of every script."""
 
+LEAST_PRICE, MOST_PRICE = Decimal("1e-12"), Decimal("1e12")
+"""Bounds of the price of one coin, in quote currency."""
+
+PRICE = "from 1e-12 to 1e12"
+"""What a price must be, in words."""
+
 
 def decimal(value: object) -> Decimal | None:
     """The number that a text or number of a file says; None where it says none, or one of more than 30 digits."""
