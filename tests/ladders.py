@@ -75,7 +75,7 @@ def experiment(status: Any = "COMPLETED", best_score: float | None = 1.1609) -> 
         exp_id=7,
         run_id=RUN_ID,
         status=status,
-        config={"name": "default", "seed": 42},
+        config={"name": "default", "seed": 42, "score": {"need": "fill"}},
         notes="",
         started_at="2026-03-14T09:26:53.589+00:00",
         finished_at="2026-03-14T09:27:35.000+00:00",

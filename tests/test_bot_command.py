@@ -122,7 +122,10 @@ def test_distances_of_a_table_are_named_on_the_command_line(mlab: Command) -> No
         (("--cell", "10x4"), "--cell: must stand beside --against RUN, whose cell it is, was '10x4'"),
         (("-o", "picture.pdf"), "--output: must end in .svg or .png, was 'picture.pdf'"),
         (("-o", "no/such/folder.svg"), "--output: cannot be written: No such file or directory"),
-        (("--price", "-1"), "--price: must be above 0, was -1.0"),
+        *(
+            (("--price", price), f"'--price': must be a number from 1e-12 to 1e12, was '{price}'")
+            for price in ("-1", "0", "1e-300", "9e-13", "1e300", "1e13", "nan", "much")
+        ),
         (("--format", "okx"), "must be settings for okx; these are in the shape of bybit"),
         (("--distances", "first"), "--distances says from the first order, but Bybit counts from the average"),
     ],
@@ -136,7 +139,7 @@ def test_a_price_is_named_once(mlab: Command) -> None:
 
 
 def test_a_price_comes_back_as_it_was_typed(mlab: Command) -> None:
-    for price in ("1234567890.25", "0.000000012345678912"):
+    for price in ("1234567890.25", "0.000000012345678912", "0.000000000001", "1000000000000"):
         assert price in mlab(shown.BYBIT, "--price", price).split()
 
 
@@ -156,6 +159,8 @@ def test_a_ladder_is_searched_beside_it_with_what_it_wins_and_costs(mlab: Comman
     picture = tmp_path / "beside.svg"
     said = mlab(tree, "--search", "-o", str(picture))
     plain = " ".join(said.split())
+    assert "The score counts the need on path." in plain
+    assert "The score counts the need at fills." in " ".join(mlab(tree).split())
     won = "Won: on the path the largest rebound that the position needs falls from 10.8 to 8"
     assert re.search(re.escape(won) + r"\.\d %, at fills it (falls|rises) from 4\.8 to [45]\.\d %\.", plain)
     assert re.search(
@@ -164,6 +169,7 @@ def test_a_ladder_is_searched_beside_it_with_what_it_wins_and_costs(mlab: Comman
     assert "takes its profit later than yours." in plain
     assert "yours, and the ladder found beside it" in picture.read_text()
     told = json.loads(mlab(tree, "--search", "--json"))
+    assert (told["score_need"], json.loads(mlab(tree, "--json"))["score_need"]) == ("path", "fill")
     yours, found = told["compared"]
     assert list(yours) == [
         "ladder", "max_need", "max_need_path", "first_order_pct", "first_gap_pct", "half_spent_at_pct",
@@ -308,6 +314,14 @@ def test_no_terminal_cuts_a_bot(
     rows = report.order_rows(judged, judged.judged(Objective(), Decimal(price[1]) if price else None))
     kept = [one for one in report.ORDERS if not one.spare and (price or one.key != "quantity")]
     assert {one.text(row) for one in kept for row in rows} <= shown_numbers[80]
+
+
+@pytest.mark.parametrize("price", ["1e-12", "1e12"])
+def test_the_least_and_the_largest_price_leave_a_table_that_can_be_read(price: str, mlab: Command) -> None:
+    words = mlab(EXAMPLES["overlap-16"][0], "--price", price).split()
+    judged = parse(json.dumps(EXAMPLES["overlap-16"][0]), "f")
+    rows = report.order_rows(judged, judged.judged(Objective(), Decimal(price)))
+    assert {one.text(row) for one in report.ORDERS if not one.spare for row in rows} <= set(words)
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])

@@ -68,6 +68,7 @@ def test_a_run_is_shown_by_id_by_its_end_and_as_the_latest(
     state, first, second = shell
     whole = mlab(capsys, "show", first)
     assert f"run {first}" in whole
+    assert " ladders scored by need at fills in " in whole
     for part in (
         "Cell 10 % x 4",
         "Cell 10 % x 5",

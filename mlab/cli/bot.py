@@ -13,10 +13,11 @@ import click
 from mlab import bots
 from mlab.bots import Bot, Distance, room
 from mlab.cli.browse import cell_of
-from mlab.cli.choice import reading
+from mlab.cli.choice import PRICE, reading
 from mlab.cli.export import write
 from mlab.config import from_tree
 from mlab.core.errors import ConfigError, EvaluationError
+from mlab.core.records import Need
 from mlab.model.objective import Objective, Score
 from mlab.report import bots as report
 from mlab.report import terminal
@@ -30,7 +31,7 @@ DISTANCES = "What the deviations of a table count from; its head may say so itse
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(list(bots.FORMATS)), help="Recognised by its shape if left out.")
 @click.option("--distances", type=click.Choice([one.name.lower() for one in Distance]), help=DISTANCES)
-@click.option("--price", type=float, help="Price of the first order, where the file has none.")
+@click.option("--price", type=PRICE, help="Price of the first order, where the file has none.")
 @click.option("--search", is_flag=True, help="Search the best ladder of equal budget, depth and number of orders.")
 @click.option("--against", metavar="RUN", help="Set a ladder of a stored run beside it.")
 @click.option("--cell", metavar="CELL", help="Which of its cells, such as 20x10: overlap x orders.")
@@ -41,7 +42,7 @@ def bot(  # noqa: PLR0913 - its options
     *,
     form: str | None,
     distances: str | None,
-    price: float | None,
+    price: Decimal | None,
     search: bool,
     against: str | None,
     cell: str | None,
@@ -59,18 +60,18 @@ def bot(  # noqa: PLR0913 - its options
     if price is not None:
         read = _priced(read, price)
     other, none, objective = _beside(read, against, cell, search=search)
-    yours = Side("yours", read.judged(objective))
+    yours, counted = Side("yours", read.judged(objective)), objective.score.need
     if output is not None:
         _draw(output, yours, other)
     if as_json:
-        print(json.dumps(report.as_json(read, yours, other) | {"none": none or None}))
+        print(json.dumps(report.as_json(read, yours, other, counted) | {"none": none or None}))
     else:
-        _show(read, yours, other, none)
+        _show(read, yours, other, none, counted)
 
 
-def _show(read: Bot, yours: Side, other: Side | None, none: str) -> None:
+def _show(read: Bot, yours: Side, other: Side | None, none: str, counted: Need) -> None:
     out = terminal.console(sys.stdout)
-    report.show(out, read, yours.ladder)
+    report.show(out, read, yours.ladder, counted)
     if other is not None:
         report.beside(out, yours, other)
     elif none:
@@ -88,12 +89,10 @@ def _check(output: Path | None, *, against: str | None, cell: str | None, search
         raise ConfigError("command line", "--output", f"must end in {' or '.join(PICTURES)}", str(output))
 
 
-def _priced(read: Bot, price: float) -> Bot:
-    if not 0.0 < price < 1e12:
-        raise ConfigError("command line", "--price", "must be above 0", price)
+def _priced(read: Bot, price: Decimal) -> Bot:
     if read.price is not None:
-        raise ConfigError("command line", "--price", f"must be left out: the file has {read.price:f}", price)
-    return replace(read, price=Decimal(repr(price)))
+        raise ConfigError("command line", "--price", f"must be left out: the file has {read.price:f}", f"{price:f}")
+    return replace(read, price=price)
 
 
 def _beside(read: Bot, against: str | None, cell: str | None, *, search: bool) -> tuple[Side | None, str, Objective]:

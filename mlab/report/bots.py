@@ -10,7 +10,7 @@ from rich.text import Text
 from mlab.bots import Bot
 from mlab.bots.bot import typed
 from mlab.core.decimals import exact
-from mlab.core.records import Candidate, Json
+from mlab.core.records import Candidate, Json, Need
 from mlab.model.front import at_fills, on_path
 from mlab.model.ranking import Ranked
 from mlab.report import columns, numbers, terminal, words
@@ -76,8 +76,11 @@ def order_rows(bot: Bot, ladder: Candidate) -> list[Json]:
     return rows
 
 
-def show(out: Console, bot: Bot, ladder: Candidate) -> None:
-    """Print a bot: who makes it and how it counts, what it covers and takes, its orders, and its risk in words."""
+def show(out: Console, bot: Bot, ladder: Candidate, counted: Need) -> None:
+    """Print a bot: who makes it and how it counts, what it covers and takes, its orders, and its risk in words.
+
+    ``counted`` is the need that the score counts.
+    """
     row = Ranked(1, ladder)
     name = terminal.writable(out, bot.name or bot.maker)
     out.print(Text.assemble((name, "bold"), f"  {bot.maker}: distances count {bot.distance}"), soft_wrap=True)
@@ -85,7 +88,7 @@ def show(out: Console, bot: Bot, ladder: Candidate) -> None:
     terminal.line(out, f"{ladder.cell.label}  score {ladder.score:.4f}  need {need} % at fills, {path} % on path")
     covers = f"Covers {typed(bot.depth_pct, 2)} % with {len(bot.orders)} orders and takes {money(float(bot.budget))}"
     target = "" if bot.take_profit_pct is None else f"; takes profit {typed(bot.take_profit_pct)} % above the average"
-    terminal.prose(out, f"{covers}{target}.")
+    terminal.prose(out, f"{covers}{target}. The score counts the {words.NEEDS[counted]}.")
     out.print()
     left_out = {"quantity"} if bot.price is None else set()
     left_out |= {"to_take_profit_pct"} if bot.take_profit_pct is None else set()
@@ -194,8 +197,11 @@ def waiting(yours: Side, other: Side) -> str:
     )
 
 
-def as_json(bot: Bot, yours: Side, other: Side | None) -> Json:
-    """A bot and what stands beside it as one object; the numbers that were read are text, to the last digit."""
+def as_json(bot: Bot, yours: Side, other: Side | None, counted: Need) -> Json:
+    """A bot and what stands beside it as one object; the numbers that were read are text, to the last digit.
+
+    ``counted`` is the need that the scores count.
+    """
     orders = [{"deviation_pct": typed(one.deviation_pct), "size": typed(one.size)} for one in bot.orders]
     return {
         "name": bot.name,
@@ -204,6 +210,7 @@ def as_json(bot: Bot, yours: Side, other: Side | None) -> Json:
         "take_profit_pct": None if bot.take_profit_pct is None else typed(bot.take_profit_pct),
         "price": None if bot.price is None else typed(bot.price, 18),
         "orders": orders,
+        "score_need": counted,
         "contract": yours.ladder.contract,
         "risk": yours.ladder.risk,
         "compared": records(COMPARED, (yours, other)) if other else None,

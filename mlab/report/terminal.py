@@ -97,7 +97,8 @@ def header(out: Console, experiment: Experiment) -> None:
     """Print which run it is, how it ended and how to go on."""
     name = experiment.config["name"]
     out.print(Text.assemble((name, "bold"), f"  run {experiment.run_id}, experiment {experiment.exp_id}"))
-    took = f"{experiment.eval_count:,} ladders evaluated in {duration(experiment.elapsed_s)}"
+    need = words.NEEDS[experiment.config["score"]["need"]]
+    took = f"{experiment.eval_count:,} ladders scored by {need} in {duration(experiment.elapsed_s)}"
     line(out, f"{experiment.status}  {took}")
     limit = experiment.config.get("search", {}).get("max_time_s")
     if limit and experiment.elapsed_s > limit:

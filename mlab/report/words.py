@@ -22,6 +22,9 @@ MACHINES = "Searched on several kinds of machine, so none of them alone gives th
 RANK = "A score ranks ladders within one cell only; the table goes by cell."
 """What stands beside every table that shows scores of several cells."""
 
+NEEDS = {"fill": "need at fills", "path": "need on path"}
+"""What a score counts, by the config's word for it."""
+
 BLOCKS = "▁▂▃▄▅▆▇█"
 PLAIN = str.maketrans(BLOCKS, "_.-:=+*#")
 """Blocks in ASCII, for terminals and files that show nothing else."""
