@@ -218,6 +218,21 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     },
     "after blank lines": ("a.csv", b"\n\n" + rows((4, "x,10,12,9,11")), r"row 6: time must be one, was 'x'"),
     "after a column less": ("a.csv", b"\n" + rows((3, "1,2")), r"row 4: must have 5 columns, has 2"),
+    "a row of the year before": (
+        "a.csv",
+        rows((4, "2023-12-31 23:00,10,12,9,11"), (5, ""), (6, "")),
+        r"row 4: time 2023-12-31T23:00:00\.000 does not come after 2024-01-01T01:00",
+    ),
+    "newest first, and a row of a later hour": (
+        "a.csv",
+        lines(HEAD, "", *(GOOD.format(hour) for hour in (7, 6, 8, 5, 4))),
+        r"row 5: time 2024-01-01T08:00:00\.000 does not come before 2024-01-01T06:00",
+    ),
+    "newest first, and a row twice": (
+        "a.json",
+        json.dumps([[hour * 3_600, 10, 12, 9, 11] for hour in (5, 4, 3, 3)]).encode(),
+        r"row 4: time 1970-01-01T03:00:00\.000 does not come before 1970-01-01T03:00",
+    ),
     "newest first": ("a.csv", NEWEST_FIRST, r"row 4: open must be finite"),
     "no close": ("a.csv", rows((1, "time,open,high,low,last")), r"a\.csv: has no column close, only time, open"),
     "no column of times": ("a.csv", rows((1, "when,open,high,low,close")), r"has no column time, only when"),
@@ -280,13 +295,36 @@ def test_columns_of_ones_own_are_judged_too() -> None:
 def test_missing_steps_are_counted_and_not_filled(written: Callable[[str, bytes], Path]) -> None:
     candles = read(written("a.csv", lines(HEAD, *(GOOD.format(hour) for hour in (0, 1, 2, 3, 6, 7)))))
     assert (len(candles), candles.missing) == (6, 2)
-    assert candles.warnings == ("2 steps of 1 hour have no candle, the longest gap is 3 hours",)
+    assert candles.warnings == ("2 steps of 1 hour without a candle, the longest gap is 3 hours",)
+    one = read(written("b.csv", lines(HEAD, *(GOOD.format(hour) for hour in (0, 1, 3)))))
+    assert one.warnings == ("1 step of 1 hour without a candle, the longest gap is 2 hours",)
 
 
 def test_jumps_are_said(written: Callable[[str, bytes], Path]) -> None:
     split = [GOOD.format(0), GOOD.format(1), *(f"2024-01-01 0{hour}:00,5,6,4.5,5.5" for hour in (2, 3))]
     (said,) = read(written("a.csv", lines(HEAD, *split))).warnings
-    assert said == "1 jumps of more than 40% to the next, the first of -55% on 2024-01-01: a split, or a wrong file?"
+    assert said == "1 jump of more than 40 % to the next, the first of -55 % on 2024-01-01: a split, or a wrong file?"
+
+
+@pytest.mark.parametrize(
+    ("price", "change"),
+    [
+        ("77", "of +600 %"),
+        ("5500", "of +49,900 %"),
+        ("11e24", "to more than 1,000 times the price"),
+        ("11e-9", "to less than a thousandth of the price"),
+    ],
+)
+def test_jumps_are_said_in_numbers_that_people_read(price: str, change: str) -> None:
+    close = float(price)
+    candles = Candles.of(
+        "x", [0, 1000, 2000], open=[11, 11, 11], high=[11, 1e26, 11], low=[11, 1e-9, 11], close=[11, close, 11]
+    )
+    within, _ = candles.warnings
+    assert (
+        within
+        == f"1 jump of more than 40 % within a candle, the first {change} on 1970-01-01: a split, or a wrong file?"
+    )
 
 
 # made and embedded ---------------------------------------------------------------------------------------

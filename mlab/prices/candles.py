@@ -122,16 +122,15 @@ class Candles:
         found = []
         if self.missing:
             gap = duration(np.diff(self.time).max())
-            found.append(f"{self.missing:,} steps of {duration(self.step)} have no candle, the longest gap is {gap}")
+            steps = f"{counted(self.missing, 'step')} of {duration(self.step)} without a candle"
+            found.append(f"{steps}, the longest gap is {gap}")
         after = np.append(self.open[1:], self.close[-1])
         for place, change in (("within a candle", self.close / self.open), ("to the next", after / self.close)):
             jumps = np.flatnonzero(np.abs(change - 1.0) > JUMP)
             if jumps.size:
-                day, share = self.time[jumps[0]].astype("datetime64[D]"), change[jumps[0]] - 1.0
-                found.append(
-                    f"{jumps.size:,} jumps of more than {JUMP:.0%} {place}, the first of {share:+.0%} on {day}: "
-                    "a split, or a wrong file?"
-                )
+                day, first = self.time[jumps[0]].astype("datetime64[D]"), _change(change[jumps[0]])
+                jumped = f"{counted(jumps.size, 'jump')} of more than {100 * JUMP:.0f} % {place}"
+                found.append(f"{jumped}, the first {first} on {day}: a split, or a wrong file?")
         return tuple(found)
 
 
@@ -204,6 +203,17 @@ def duration(span: np.timedelta64) -> str:
     seconds = span / np.timedelta64(1, "s")
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
         if seconds % length == 0:
-            count = int(seconds // length)
-            return f"{count:,} {unit}{'s' * (count != 1)}"
+            return counted(int(seconds // length), unit)
     return f"{seconds:g} seconds"
+
+
+def counted(count: int, what: str) -> str:
+    """So many of something: ``1 step``, ``2,000 steps``."""
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def _change(ratio: float) -> str:
+    """From one price to another, in a number that people read."""
+    if 0.001 <= ratio <= 1000.0:
+        return f"of {100.0 * (ratio - 1.0):+,.0f} %"
+    return "to more than 1,000 times the price" if ratio > 1.0 else "to less than a thousandth of the price"

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
-from mlab.prices.candles import Candles, PricesError, judged
+from mlab.prices.candles import Candles, PricesError, Times, judged
 from mlab.prices.tables import BadRow, Columns, from_csv, from_feather, from_json, from_parquet, line_of
 
 READERS: dict[str, Callable[[bytes], Columns]] = {
@@ -94,7 +94,22 @@ def _read(content: bytes, name: str, source: str) -> tuple[Columns, Callable[[in
     size = len(columns.time)
     if size == 0:
         raise PricesError(f"{source}: holds no candles")
-    if columns.time[0] > columns.time[-1]:
+    if _newest_first(columns.time, place):
         turned = Columns(columns.time[::-1], [price[::-1] for price in columns.prices])
         return turned, lambda index: place(size - 1 - index)
     return columns, place
+
+
+def _newest_first(time: Times, place: Callable[[int], str]) -> bool:
+    """Whether times fall from row to row, as most of them do.
+
+    Raises:
+        PricesError: one of the others, in the row that a person finds it in.
+    """
+    ways = np.sign(np.diff(time).astype(np.int64))
+    falls = bool(ways.sum() < 0)
+    others = np.flatnonzero(ways != (-1 if falls else 1))
+    if others.size:
+        index, way = int(others[0]) + 1, "before" if falls else "after"
+        raise PricesError(f"{place(index)}: time {time[index]} does not come {way} {time[index - 1]}")
+    return falls
