@@ -205,7 +205,7 @@ WRONG = [
     ("replay: {take_profit_pct: [1, '2']}", "replay.take_profit_pct.1: must be a number, was '2'"),
     ("replay: {take_profit_pct: [1, 2, 1.0]}", "profit_pct: must not name the same value twice, was [1, 2, 1.0]"),
     ("replay: {split: soon}", "replay.split: must be a date, such as 2010-01-01, was 'soon'"),
-    ("replay: {split: 1999-01-01}", "replay.split: must leave candles on both sides: msft: 1999-01-01T"),
+    ("replay: {split: 1999-01-01}", "replay.split: must leave at least 2 candles on each side: msft: 1999-01-01T"),
     ("replay: {take_profit: 1}", "replay.take_profit: unknown field, did you mean 'take_profit_pct'?"),
     # limits that no ladder keeps
     ("ladder: {num_orders: 3, limits: {tail_cap_pct: 0.00001}}", "keeps limits.tail_cap_pct 0.00001: at limits."),

@@ -401,8 +401,18 @@ def test_a_date_parts_a_history_in_two() -> None:
     before, after = split(msft(), np.datetime64("2008-01-01"))
     assert len(before) + len(after) == len(msft())
     assert before.time[-1] < np.datetime64("2008-01-01") <= after.time[0]
-    with pytest.raises(PricesError, match=r"msft: 1999-01-01 leaves no candles on one side, they are from 2000-03-01"):
-        split(msft(), np.datetime64("1999-01-01"))
+    dates = "dates from 2000-03-03T00:00:00 to 2013-02-28T00:00:00 leave 2 or more on each side"
+    for date, leaves in (("1999-01-01", 0), ("2000-03-02", 1), ("2013-03-01", 3269)):
+        with pytest.raises(
+            PricesError, match=rf"^msft: {date}T00:00:00 leaves {leaves:,} of 3,270 candles before it; {dates}$"
+        ):
+            split(msft(), np.datetime64(date))
+    assert [[len(part) for part in split(msft(), np.datetime64(date))] for date in ("2000-03-03", "2013-02-28")] == [
+        [2, 3268],
+        [3268, 2],
+    ]
+    with pytest.raises(PricesError, match=r" leaves 1 of 3 candles before it; only 4 or more can be parted$"):
+        split(msft()[:3], np.datetime64("2000-03-02"))
 
 
 def test_windows_are_as_long_and_begin_evenly_apart() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -20,9 +21,10 @@ from mlab.cli.choice import is_candidate, kept, reading, run_of
 from mlab.cli.export import OUTPUT, write
 from mlab.config import from_tree
 from mlab.config.replay import DATE as MUST_BE_DATE
-from mlab.config.replay import MOST_HISTORIES, moment, parted
+from mlab.config.replay import DISTINCT, MOST_HISTORIES, SIDES, parted
 from mlab.config.wording import judged
 from mlab.core.errors import ConfigError, EvaluationError
+from mlab.prices import Candles, PricesError
 from mlab.replay import ExitRule, Fees, Plan, beside
 from mlab.report import replayed, summary, terminal
 from mlab.report.progress import steps
@@ -78,13 +80,14 @@ def replay_ladders(  # noqa: PLR0913 - its options
     rates = {"maker_pct": fee_maker, "taker_pct": fee_taker}
     fees = judged(Fees, "command line", rates, {"maker_pct": "--fee-maker", "taker_pct": "--fee-taker"})
     wanted = Wanted(cell, top, Distance[distances.upper()] if distances else None, _numbers(profits), stop)
+    wanted.check(names or ("latest",))
     asked = [entry for name in names or ("latest",) for entry in wanted.ladders(name)]
-    if cell is not None and all(map(_is_file, names or ("latest",))):
-        raise ConfigError("command line", "--cell", "must stand beside a run, whose cell it is", cell)
-    _check_date(date)
+    ((plan, _), times), *_ = Counter(asked).most_common(1)
+    if times > 1:
+        raise ConfigError("command line", "RUN|BOT FILE", "must not name the same ladder twice", plan.name)
     candles = prices.chosen(source or "msft")
     parts = []
-    for name, part in parted(candles, date):
+    for name, part in _parted(candles, date):
         with steps(f"replay {name}".strip()) as tell:
             parts.append((name, part.to_dict(), beside(part, asked, classical, fees, histories, tell)))
     told = [EMBEDDED] if source is None else []
@@ -112,6 +115,16 @@ class Wanted:
     distances: Distance | None
     profits: tuple[float, ...]
     stop: float | None
+
+    def check(self, names: Sequence[str]) -> None:
+        """Refuse options that say nothing of what is named."""
+        if self.distances and not any(map(_is_file, names)):
+            raise ConfigError("command line", "--distances", "must stand beside the table of a bot, whose they are")
+        if all(_is_file(name) or is_candidate(name) for name in names):
+            if self.cell is not None:
+                raise ConfigError("command line", "--cell", "must stand beside a run, whose cell it is", self.cell)
+            if self.top > 1:
+                raise ConfigError("command line", "--top", "must stand beside a run, whose best ladders are", self.top)
 
     def ladders(self, name: str) -> Iterator[tuple[Plan, ExitRule]]:
         """Those of a bot's file, of a run, or of one candidate, each under each take-profit.
@@ -155,13 +168,18 @@ def _is_file(name: str) -> bool:
 
 def _numbers(text: str | None) -> tuple[float, ...]:
     try:
-        return tuple(map(float, text.split(","))) if text is not None else ()
+        found = tuple(map(float, text.split(","))) if text is not None else ()
     except ValueError:
         raise ConfigError("command line", "--take-profit", "must be numbers with commas, such as 1,2", text) from None
+    if len(set(found)) < len(found):
+        raise ConfigError("command line", "--take-profit", DISTINCT, text)
+    return found
 
 
-def _check_date(date: str | None) -> None:
+def _parted(candles: Candles, date: str | None) -> list[tuple[str, Candles]]:
     try:
-        moment(date or "2010-01-01")
+        return parted(candles, date)
+    except PricesError as error:
+        raise ConfigError("command line", "--split", f"{SIDES}: {error}") from None
     except ValueError:
         raise ConfigError("command line", "--split", MUST_BE_DATE, date) from None

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MOST_TAKE_PROFITS = 20
 MOST_HISTORIES = 10_000
 DATE = "must be a date, such as 2010-01-01"
+DISTINCT = "must not name the same value twice"
+SIDES = "must leave at least 2 candles on each side"
 
 TakeProfits: TypeAlias = (
     Annotated[TakeProfit, Tag("number")]
@@ -55,7 +57,7 @@ class ReplayRules(Section):
     @classmethod
     def _distinct(cls, value: TakeProfits | None) -> TakeProfits | None:
         if isinstance(value, tuple) and len(set(value)) < len(value):
-            raise rule("must not name the same value twice")
+            raise rule(DISTINCT)
         return value
 
     @field_validator("split")
@@ -100,7 +102,7 @@ class ReplayRules(Section):
         try:
             parted(candles, self.split)
         except PricesError as error:
-            return "replay.split", f"must leave candles on both sides: {error}"
+            return "replay.split", f"{SIDES}: {error}"
         return None
 
 
@@ -120,7 +122,7 @@ def parted(candles: Candles, date: str | None) -> list[tuple[str, Candles]]:
     """The stretches to be replayed, by name: all, or what is before a date and what is from it on.
 
     Raises:
-        PricesError: there are no candles on one side of it.
+        PricesError: there are fewer than 2 candles on one side of it.
     """
     if date is None:
         return [("", candles)]

@@ -27,10 +27,13 @@ def split(candles: Candles, date: np.datetime64) -> tuple[Candles, Candles]:
     Raises:
         PricesError: one of them would have fewer than 2.
     """
-    at = int(np.searchsorted(candles.time, date))
-    if not 2 <= at <= len(candles) - 2:
-        first, last = (time.astype("datetime64[D]") for time in candles.time[[0, -1]])
-        raise PricesError(f"{candles.name}: {date} leaves no candles on one side, they are from {first} to {last}")
+    at, count = int(np.searchsorted(candles.time, date)), len(candles)
+    if not 2 <= at <= count - 2:
+        leaves = f"{candles.name}: {date.astype('datetime64[s]')} leaves {at:,} of {count:,} candles before it"
+        if count < 4:
+            raise PricesError(f"{leaves}; only 4 or more can be parted")
+        first, last = (time.astype("datetime64[s]") for time in candles.time[[2, -2]])
+        raise PricesError(f"{leaves}; dates from {first} to {last} leave 2 or more on each side")
     return candles[:at], candles[at:]
 
 

@@ -151,7 +151,8 @@ def terms(fees: Fees, histories: int) -> str:
     )
     told += " by every deal."
     if histories:
-        told += f" 5 % and 95 %: nine tenths of {histories} histories of weeks drawn anew lie between."
+        of = "history" if histories == 1 else "histories"
+        told += f" 5 % and 95 %: nine tenths of {histories} {of} of weeks drawn anew lie between."
     return told
 
 
