@@ -226,6 +226,30 @@ def test_numbers_are_exported_with_a_comma_where_spreadsheets_read_one(
         assert other == plain.replace(",", ";").replace(".", ",")
 
 
+def test_a_table_without_rows_has_its_head_and_a_line_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = State(tmp_path)
+    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path))
+    with Store.open(state.database) as store:
+        full = runs.searched(state, store, "replay.prices=made", "replay.bootstrap=0")
+        none = runs.opened(state, store)[0].run_id
+
+    def exported(*arguments: str) -> tuple[str, str]:
+        capsys.readouterr()
+        assert cli.main(["export", *arguments]) == 0
+        return capsys.readouterr()
+
+    for what in ("results", "orders", "replays"):
+        table, nothing_said = exported(full, "--what", what, "--decimal", ",")
+        line = f"run {none} has no {what}\n"
+        assert nothing_said == ""
+        assert exported(none, "--what", what, "--decimal", ",") == (table.partition("\n")[0] + "\n", line)
+        assert exported(none, "--what", what, "--format", "json") == ("[]\n", line)
+    table, nothing_said = exported(none, "--what", "cells")
+    assert (len(table.splitlines()), nothing_said) == (1 + 2, "")
+
+
 def test_a_run_is_deleted_restored_and_purged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

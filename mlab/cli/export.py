@@ -6,14 +6,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import click
+import numpy as np
 
 from mlab.cli.choice import reading
 from mlab.core import streams
 from mlab.core.errors import ConfigError, StoreError, reason
 from mlab.core.event_log import EventLog
 from mlab.core.events import emit
-from mlab.core.records import CellResult, Json
+from mlab.core.records import Candidate, Json
 from mlab.core.urls import Pages
+from mlab.model.contract import judged
+from mlab.model.objective import Objective
 from mlab.report import columns, summary
 from mlab.store import Store
 
@@ -48,7 +51,10 @@ def export(run: str, form: str, what: str, decimal: str, output: Path) -> None:
     with reading(run) as (_, store, experiment):
         exp_id = experiment.exp_id
         rows = _rows(store, exp_id, what)
-        write(output, summary.as_csv(rows, decimal) if form == "csv" else summary.as_json(rows))
+        like = [] if rows else _made_up(what)
+        write(output, summary.as_csv(rows, decimal, like) if form == "csv" else summary.as_json(rows))
+        if not rows:
+            click.echo(f"run {experiment.run_id} has no {what}", err=True)
         emit("UI.EXPORT", f"{len(rows)} {what} exported as {form}", rows=len(rows), to=str(output))
 
 
@@ -59,16 +65,30 @@ def _rows(store: Store, exp_id: int, what: str) -> list[Json]:
         return replayed.flat(replays.parts(store.replays(exp_id)))
     if what == "results":
         return summary.rows(store.results(exp_id))
-    return (summary.cells if what == "cells" else _orders)(store.cells(exp_id))
+    cells = store.cells(exp_id)
+    return summary.cells(cells) if what == "cells" else _orders(one.best for one in cells if one.best is not None)
 
 
-def _orders(cells: Iterable[CellResult]) -> list[Json]:
-    best = [cell.best for cell in cells if cell.best is not None]
+def _orders(best: Iterable[Candidate]) -> list[Json]:
     return [
         {"candidate_id": one.candidate_id, "overlap_pct": one.cell.overlap_pct, "num_orders": one.cell.num_orders} | row
         for one in best
         for row in columns.order_rows(one)
     ]
+
+
+def _made_up(what: str) -> list[Json]:
+    """Rows of a ladder that is in no run: their head is that of a table without rows."""
+    ladder = judged(np.array([[0.0], [1.0]]), np.ones((2, 1)), 100.0, Objective())
+    if what != "replays":
+        return summary.rows([ladder]) if what == "results" else _orders([ladder])
+    from mlab import prices, replay  # noqa: PLC0415 - as above
+    from mlab.bots.classical import classical  # noqa: PLC0415
+    from mlab.report import replayed  # noqa: PLC0415
+
+    candles, plan = prices.made(2), replay.Plan.of(ladder, "quote")
+    groups = replay.beside(candles, [(plan, replay.ExitRule())], classical, replay.Fees(), 0)
+    return replayed.flat([("", candles.to_dict(), groups)])
 
 
 @click.command()

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from itertools import chain
 
 import orjson
 
@@ -89,7 +90,9 @@ def _in_a_line(ladder: Candidate) -> str:
 
 def _flat(shown: Sequence[Column], row: Ranked) -> Json:
     (record,) = records(shown, [row])
-    return {**record, **row.ladder.contract["diagnostics"], **row.ladder.contract["penalties"]}
+    contract = row.ladder.contract
+    rest = (sorted(contract[part].items()) for part in ("diagnostics", "penalties"))  # as they are stored
+    return record | dict(chain(*rest))
 
 
 def front_rows(cells: Sequence[CellResult]) -> list[Json]:
@@ -97,14 +100,14 @@ def front_rows(cells: Sequence[CellResult]) -> list[Json]:
     return records(FRONT, columns.front_rows(cells))
 
 
-def as_csv(table: Sequence[Json], decimal: str = ".") -> str:
-    """Flat rows of like keys as CSV with a header; empty for no rows. No text in it is a formula to a spreadsheet.
+def as_csv(table: Sequence[Json], decimal: str = ".", like: Sequence[Json] = ()) -> str:
+    """Flat rows of like keys as CSV with a header; for no rows that of others. No text is a formula to a spreadsheet.
 
     Where the ``decimal`` of numbers is a comma, fields are separated by semicolons, as spreadsheets there have it.
     """
     text = io.StringIO()
     writer = csv.writer(text, delimiter=";" if decimal == "," else ",", lineterminator="\n")
-    writer.writerows(table[:1])  # the keys
+    writer.writerows((table or like)[:1])  # the keys
     writer.writerows([_field(value, decimal) for value in row.values()] for row in table)
     return text.getvalue()
 
