@@ -1,4 +1,4 @@
-"""Every example in a docstring of the model and of the face is run, and what a person calls from Python has one."""
+"""Every example in a docstring of the face and of the floors below is run, and what a person calls has one."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pkgutil
 
 import pytest
 
-from mlab import api, model, prices, replay
+from mlab import api, bots, core, model, placing, prices, replay
 
 MODULES = [
     f"{package.__name__}.{module.name}"
-    for package in (api, model, prices, replay)
+    for package in (api, bots, core, model, placing, prices, replay)
     for module in pkgutil.iter_modules(package.__path__)
 ]
 SHOWN = {

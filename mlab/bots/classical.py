@@ -19,7 +19,7 @@ def classical(depth_pct: float, orders: int) -> dict[str, Geometric]:
 
     Example:
         >>> [str(order.deviation_pct) for order in classical(20.0, 5)["equal"].orders()]
-        ['0', '5', '10', '15', '20']
+        ['0', '5.0', '10.0', '15.0', '20.0']
         >>> [f"{order.deviation_pct:.2f} {order.size:.2f}" for order in classical(20.0, 4)["1.5 / 1.2"].orders()]
         ['0.00 1.00', '5.49 1.00', '12.09 1.50', '20.00 2.25']
     """
