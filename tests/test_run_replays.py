@@ -170,7 +170,10 @@ def test_prices_that_are_gone_by_the_end_are_told_in_a_line_and_the_run_complete
     assert (runs.stored(store, run_id).status, rows(store, run_id)) == ("COMPLETED", [])
     told = [event for event in recorder.recent if event["event"] == "EVAL.ERROR"]
     assert [event["lvl"] for event in told] == ["WARNING"]
-    assert f"the winners were not replayed: {hours}: No such file or directory; mlab replay {run_id}" in told[0]["msg"]
+    assert (
+        f"the winners were not replayed: {hours}: No such file or directory; .venv/bin/mlab replay {run_id}"
+        in told[0]["msg"]
+    )
     assert cli.main(["show", run_id]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert f"The winners of this run were not replayed; .venv/bin/mlab replay {run_id} --prices FILE does it." in said

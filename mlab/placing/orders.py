@@ -21,7 +21,7 @@ from mlab.model.ladder import Sizing
 from mlab.placing.grid import DOWN, EXACT, UP, Grid, nearest, parts
 
 
-class PlacementError(LabError):
+class PlacementError(LabError, ValueError):
     """A rule of the exchange cannot be kept: which one, by which order, and what would pass."""
 
     def __init__(self, rule: str, order: int, reason: str, remedy: str) -> None:

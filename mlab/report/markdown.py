@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mlab.core.decimals import counted
 from mlab.core.records import Candidate, Cell, CellResult, Experiment
 from mlab.model.front import MEANING
 from mlab.report import columns
@@ -72,7 +73,7 @@ def watch_note(
     parts = [
         f"# Run `{run.run_id}`, {run.status}",
         " · ".join(f"[{name}]({address})" for name, address in links.items()),
-        f"{done} of {len(cells)} cells done, {batches} of at most {max_batches * len(cells)} batches, "
+        f"{done} of {counted(len(cells), 'cell')} done, {batches} of at most {max_batches * len(cells)} batches, "
         f"{run.eval_count:,} ladders in {clock(run.elapsed_s)} of search.",
         RELOAD if going else "",
         table((columns.CELL, state, done_batches, *WATCHED), map(CellRow, cells)),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mlab.config import Config, from_tree
 from mlab.core import crash, events
+from mlab.core.decimals import counted
 from mlab.core.errors import ConfigError, EvaluationError, LabError, RunBusy, StoreError
 from mlab.core.events import emit
 from mlab.core.records import Batch, Candidate, Cell, CellResult, Experiment, Json, Status, Trial
@@ -38,7 +39,11 @@ def open_experiment(state: State, store: Store, config: Config) -> Experiment:
     cells = config.cells()
     events.recorder.open(state.events(run_id))
     with events.bound(run_id=run_id):
-        emit("ORCH.START", f"run {run_id}, config {config.name}, {len(cells)} cells", config=snapshot_of_config)
+        emit(
+            "ORCH.START",
+            f"run {run_id}, config {config.name}, {counted(len(cells), 'cell')}",
+            config=snapshot_of_config,
+        )
         experiment = store.create_experiment(run_id, ADAPTER, snapshot_of_config, config.notes, cells)
         emit("BUILD.CONFIG", f"experiment {experiment.exp_id} created", exp_id=experiment.exp_id, adapter=ADAPTER)
     return experiment
@@ -181,7 +186,7 @@ class Execution:
         rows = self.store.verify(exp_id, batch)
         emit(
             "ORCH.SAVE_OK",
-            f"{rows} rows saved",
+            f"{counted(rows, 'row')} saved",
             rows=rows,
             held=saved.held,
             best_score=saved.best_score,

@@ -33,7 +33,9 @@ def replay(run: Execution, watcher: Watcher) -> None:
     except Exception as error:  # noqa: BLE001 - whatever it is, the search is done
         if not isinstance(error, LabError):
             write_snapshot(run, error)
-        line = f"the winners were not replayed: {error}; mlab replay {run.experiment.run_id} does it at any time"
+        line = (
+            f"the winners were not replayed: {error}; .venv/bin/mlab replay {run.experiment.run_id} does it at any time"
+        )
         emit("EVAL.ERROR", line, level="warning")
     finally:
         run.aside.append(perf_counter() - begun)
