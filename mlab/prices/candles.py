@@ -10,6 +10,7 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mlab.core.decimals import counted
 from mlab.core.errors import LabError
 from mlab.core.records import Json
 from mlab.model.ladder import Array
@@ -205,11 +206,6 @@ def duration(span: np.timedelta64) -> str:
         if seconds % length == 0:
             return counted(int(seconds // length), unit)
     return f"{seconds:g} seconds"
-
-
-def counted(count: int, what: str) -> str:
-    """So many of something: ``1 step``, ``2,000 steps``."""
-    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def _change(ratio: float) -> str:
