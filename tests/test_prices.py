@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -364,3 +366,12 @@ def test_microsoft_is_what_its_source_says() -> None:
     assert candles.close[[0, -1]] == pytest.approx([30.225709797294, 24.684342], abs=1e-6)
     assert candles.close[-1] / candles.open[0] - 1.0 == pytest.approx(-0.17, abs=0.005)
     assert not any("jump" in warning for warning in candles.warnings)
+
+
+@pytest.mark.parametrize("value", [object(), "x", [[1], [1, 2]], [10**400, 1], {"a": 1}])
+@pytest.mark.parametrize("column", ["time", "open", "close"])
+def test_what_are_no_candles_of_ones_own_is_said_by_column(column: str, value: Any) -> None:
+    right: dict[str, Any] = {"time": [0, 1000], "open": [1, 1], "high": [1, 1], "low": [1, 1], "close": [1, 1]}
+    with pytest.raises(PricesError) as error:
+        Candles.of("mine", **right | {column: value})
+    assert re.fullmatch(rf"mine: {column} must be (times|numbers), one a candle", str(error.value))

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -70,7 +71,9 @@ class Candles:
             >>> candles
             <mine: 3 candles of 1 hour, 1970-01-01 to 1970-01-01, e38d877c3435>
         """
-        return judged(name, name, np.asarray(time).astype("datetime64[ms]"), (open, high, low, close))
+        prices = {"open": open, "high": high, "low": low, "close": close}
+        columns = [_column(name, title, price, "float64") for title, price in prices.items()]
+        return judged(name, name, _column(name, "time", time, "datetime64[ms]"), columns)
 
     def __len__(self) -> int:
         return len(self.time)
@@ -165,6 +168,14 @@ def judged(
         column.setflags(write=False)
     open_, high, low, close = columns
     return Candles(name, time, open_, high, low, close, made)
+
+
+def _column(source: str, title: str, value: ArrayLike, kind: str) -> NDArray[Any]:
+    try:
+        return np.asarray(value).astype(kind)
+    except (TypeError, ValueError, OverflowError):
+        must = "times" if title == "time" else "numbers"
+        raise PricesError(f"{source}: {title} must be {must}, one a candle") from None
 
 
 def _faults(
