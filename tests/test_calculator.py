@@ -254,13 +254,14 @@ def test_a_rule_that_cannot_be_kept_is_told_in_the_same_words(page: Page, mlab: 
 def test_what_is_typed_wrong_is_told_with_its_field(page: Page) -> None:
     shown = page.locator(".calculator").first
     for label, text, line in (
-        ("budget", "0", "budget: must be a number above 0, was '0'"),
+        ("budget", "0", "budget: must be a number above 0, at most 1e12, was '0'"),
+        ("budget", "1e13", "budget: must be a number above 0, at most 1e12, was '1e13'"),
         ("budget", "", "budget: must be given to see the orders"),
-        ("entry price", "-5", "price: must be a number above 0, was '-5'"),
+        ("entry price", "-5", "price: must be a number above 0, at most 1e12, was '-5'"),
         ("price tick", "0,01", "tick: must be a number from 0 up, was '0,01'"),
         ("least quantity", "60.5", "least_quantity: must not be above most_quantity 60, was '60.5'"),
         ("quantity step", "1e31", "step: must be a number from 0 up, was '1e31'"),
-        ("take profit %", "much", "take_profit: must be a number above 0, was 'much'"),
+        ("take profit %", "much", "take_profit: must be a number above 0, at most 1e12, was 'much'"),
         ("fee on each side %", "10.1", "fee: must be a number from 0 to 10, was '10.1'"),
     ):
         field = shown.get_by_label(label)

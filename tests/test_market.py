@@ -185,6 +185,7 @@ STEP = "AAAUSDT.LOT_SIZE.stepSize: must be "
         (CCXT | {"precision": {"price": 2, "amount": 8}}, None, "AAA/USDT.precision.price: must be the tick itself"),
         ("{tick: 0.01, stepp: 1}", None, "stepp: unknown field, did you mean 'step'?"),
         ("{tick: 0.01}", None, "market.step: must be given"),
+        ("{symbol: BTCUSDT, tick: 0.01, step: 1}", "ETHUSDT", "symbol: must be BTCUSDT, the only one of"),
         ("{tick: 0.01, step: many}", None, "market.step: must be a number"),
         ("{tick: 0.01, step: 1, inverse: 2}", None, "market.inverse: must be true or false"),
         ('"just text"', None, "must be the answer of an exchange, or a mapping such as"),

@@ -23,7 +23,7 @@ from mlab.report import placed, terminal
 from mlab.store import Store
 from mlab.tracking import artifacts
 from tests import runs
-from tests.test_market import SPOT, saved
+from tests.test_market import SPOT, binance, saved
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -117,6 +117,40 @@ def test_what_the_run_was_told_need_not_be_told_again(mlab: Shell, stored: tuple
     assert mlab(stored[1], "--cell", "10x4", status=2)[1] == (
         "error: command line: --market: must be given, for the run was not told of a market\n"
     )
+
+
+def test_a_symbol_is_one_of_those_whose_rules_there_are(
+    mlab: Shell, stored: tuple[State, str, str], tmp_path: Path
+) -> None:
+    own = str(saved(tmp_path, "{symbol: BTCUSDT, tick: 0.01, step: 0.001}", "own.yaml"))
+    run = (stored[1], "--cell", "10x4", "--budget", "500", "--price", "100")
+    assert "BTCUSDT, numbers" in mlab(*run, "--market", own, "--symbol", "btc-usdt")[0]
+    error = mlab(*run, "--market", own, "--symbol", "ETHUSDT", status=2)[1]
+    assert error == f"error: {own}: symbol: must be BTCUSDT, the only one of the file, was 'ETHUSDT'\n"
+    assert "--market: must be given" in mlab(*run, "--symbol", "ETHUSDT", status=2)[1]
+    nameless = str(saved(tmp_path, "{tick: 0.01, step: 0.001}", "nameless.yaml"))
+    assert "ETHUSDT, numbers" in mlab(*run, "--market", nameless, "--symbol", "ETHUSDT")[0]
+    assert "ETHUSDT, numbers" in mlab("--symbol", "ETHUSDT")[0], "the run was told numbers without a symbol"
+
+
+def test_a_symbol_alone_is_looked_for_in_the_file_of_the_run(
+    mlab: Shell, state: State, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MLAB_STATE_DIR", str(state.root))
+    both = {"symbols": [binance(name)["symbols"][0] for name in ("AAAUSDT", "BBBUSDT")]}
+    file = str(saved(tmp_path, both))
+    told = (f"market.file={file}", "market.symbol=AAAUSDT", "market.budget=500", "market.price=20")
+    with Store.open(state.database) as store:
+        run = runs.searched(state, store, *told)
+    assert "BBBUSDT, Binance spot" in mlab(run, "--cell", "10x4", "--symbol", "BBBUSDT", "--price", "30")[0]
+    assert (
+        "--price: must be given, for the price that the run was told is that of AAAUSDT"
+        in mlab(run, "--cell", "10x4", "--symbol", "BBBUSDT", status=2)[1]
+    )
+    assert "has no such symbol" in mlab(run, "--cell", "10x4", "--symbol", "CCCUSDT", "--price", "3", status=2)[1]
+    Path(file).unlink()
+    assert "AAAUSDT, Binance spot" in mlab(run, "--cell", "10x4", "--symbol", "aaa/usdt")[0]
+    assert "no such file" in mlab(run, "--cell", "10x4", "--symbol", "BBBUSDT", "--price", "30", status=2)[1]
 
 
 def test_fees_and_take_profit_move_what_is_needed(mlab: Shell) -> None:
@@ -228,7 +262,8 @@ def test_a_rule_that_cannot_be_kept_ends_with_1_and_writes_nothing(mlab: Shell, 
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--budget", "0"], "must be a number above 0, was '0'"),
+        (["--budget", "0"], "must be a number above 0, at most 1e12, was '0'"),
+        (["--budget", "1e40"], "must be a number above 0, at most 1e12, was '1e40'"),
         (["--price", "many"], "must be a number from 1e-12 to 1e12, was 'many'"),
         (["--fee", "nan"], "must be a number from 0 to 10, was 'nan'"),
         (["--fee", "11"], "must be a number from 0 to 10, was '11'"),

@@ -17,8 +17,10 @@ from mlab.cli.browse import cell_of
 from mlab.cli.choice import PRICE, Number, is_candidate, kept, reading, run_of
 from mlab.cli.export import DECIMAL, OUTPUT, write
 from mlab.config import Config, from_tree
+from mlab.config.market import MarketRules
 from mlab.core.errors import ConfigError, EvaluationError
 from mlab.core.records import Candidate, Experiment
+from mlab.market.files import UNNAMED, same
 from mlab.model.front import at_fills, on_path
 from mlab.model.objective import Objective
 from mlab.placing import Placement
@@ -28,9 +30,12 @@ from mlab.store import Store
 TYPED = 2
 """Decimals in which a person types the settings of a bot."""
 
+NAMELESS = ("", UNNAMED)
+"""Symbols of rules that were told without one."""
+
 FORMATS = ["table", "csv", "json", *(name for name in bots.FORMATS if name != "csv")]
 
-NUMBER = Number("above 0", lambda number: number > 0)
+NUMBER = Number("above 0, at most 1e12", lambda number: 0 < number <= 10**12)
 FEE = Number("from 0 to 10", lambda number: 0 <= number <= 10)
 
 
@@ -38,7 +43,7 @@ FEE = Number("from 0 to 10", lambda number: 0 <= number <= 10)
 @click.argument("run", default="latest")
 @click.option("--cell", metavar="CELL", help="Whose best ladder, such as 20x10: overlap x orders.")
 @click.option("--market", "file", type=click.Path(path_type=Path), help="A saved answer of the exchange, or YAML.")
-@click.option("--symbol", help="Which symbol of the file, where it has several.")
+@click.option("--symbol", help="Which symbol of the file, or of that of the run.")
 @click.option("--budget", type=NUMBER, help="The most that all orders cost, in quote currency.")
 @click.option("--price", type=PRICE, help="Entry price.")
 @click.option("--take-profit", type=NUMBER, help="In % above the average entry; where left out that of the run.")
@@ -102,13 +107,31 @@ def _traded(
 ) -> tuple[market.Market, Decimal, Decimal]:
     """Rules, budget and entry price: what the command line says goes before what the run was told."""
     told = config.market
-    rules = market.read(file, symbol) if file else told.market() if told else None
+    rules = market.read(file, symbol) if file else _rules(told, symbol) if told else None
     budget = budget or (Decimal(repr(told.budget)) if told else None)
-    price = price or (Decimal(repr(config.base_price)) if told else None)
+    named = told.market().symbol if told else ""
+    if rules and named not in NAMELESS and not same(rules.symbol, named):
+        why = f"the price that the run was told is that of {named}"
+    else:
+        price = price or (Decimal(repr(config.base_price)) if told else None)
+        why = "the run was not told of a market"
     if rules is None or budget is None or price is None:
         option = "--market" if rules is None else "--budget" if budget is None else "--price"
-        raise ConfigError("command line", option, "must be given, for the run was not told of a market")
+        raise ConfigError("command line", option, f"must be given, for {why}")
     return rules, budget, price
+
+
+def _rules(told: MarketRules, symbol: str | None) -> market.Market:
+    """Those that a run was told, or those of another symbol of its file."""
+    rules = told.market()
+    if symbol is None or same(symbol, rules.symbol):
+        return rules
+    if rules.symbol in NAMELESS:
+        return replace(rules, symbol=symbol)
+    if told.file is None:
+        must = f"must be {rules.symbol}, of which the run was told, or stand beside --market"
+        raise ConfigError("command line", "--symbol", must, symbol)
+    return market.read(Path(told.file), symbol)
 
 
 def _show(out: Console, ladder: Candidate, placement: Placement, take_profit: Decimal, fee: Decimal) -> None:

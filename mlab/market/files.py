@@ -24,6 +24,9 @@ MAX_BYTES = 64 * MB
 MAX_FIELDS = 64 * KB
 """More than anybody writes by hand."""
 
+UNNAMED = "market"
+"""The symbol of rules that have none."""
+
 
 def read(path: Path, symbol: str | None = None) -> Market:
     """The rules of one symbol.
@@ -95,20 +98,24 @@ def _chosen(listed: Mapping[str, Listing], symbol: str | None, source: str) -> t
         raise ConfigError(source, "symbol", f"must be given, the file has {len(listed)}, such as {some}")
     if symbol in listed:
         return symbol, listed[symbol]
-    alike = [name for name, listing in listed.items() if _letters(symbol) in map(_letters, names(name, listing))]
+    alike = [name for name, listing in listed.items() if any(same(symbol, one) for one in names(name, listing))]
     if len(alike) == 1:
         return alike[0], listed[alike[0]]
     close = alike or get_close_matches(symbol.upper(), listed, n=3)
+    if len(listed) == 1:
+        raise ConfigError(source, "symbol", f"must be {min(listed)}, the only one of the file", symbol)
     hint = f", did you mean {' or '.join(close)}?" if close else ""
     raise ConfigError(source, "symbol", f"has no such symbol{hint}", symbol)
 
 
-def _letters(symbol: str) -> str:
-    return "".join(filter(str.isalnum, symbol)).upper()
+def same(symbol: str, other: str) -> bool:
+    """Whether two symbols are one, whatever stands between their letters."""
+    one, two = ("".join(filter(str.isalnum, text)).upper() for text in (symbol, other))
+    return one == two
 
 
 def yours(tree: Any, source: str, symbol: str | None) -> Market:
-    """Rules that a person has written.
+    """Rules that a person has written; ``symbol`` names those that have none.
 
     Raises:
         ConfigError: as for :func:`read`.
@@ -127,8 +134,9 @@ def yours(tree: Any, source: str, symbol: str | None) -> Market:
     inverse = tree.get("inverse", False)
     if inverse not in (True, False, "true", "false"):
         raise entry.refusal("inverse", "must be true or false", inverse)
+    own = entry.word("symbol") if entry.has("symbol") else None
     market = Market(
-        symbol=symbol or entry.word("symbol", "market"),
+        symbol=_chosen({own: tree}, symbol, source)[0] if own else symbol or UNNAMED,
         base=entry.word("base", "coins"),
         quote=entry.word("quote", "money"),
         tick=entry.amount("tick"),

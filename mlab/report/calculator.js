@@ -3,7 +3,7 @@
 // Functions are named as those of Python that they mirror. Counts, such as ticks and steps, are BigInt; every other
 // number is a fraction {n, d} of them, none below 0, which is as exact as Python's decimals are.
 
-const PARTS = 10n ** 14n, FREE_DIGITS = 9;
+const PARTS = 10n ** 14n, FREE_DIGITS = 9, MOST = 10n ** 12n;
 
 const fraction = (n, d = 1n) => ({n, d});
 const plus = (a, b) => a.d === b.d ? {n: a.n + b.n, d: a.d} : {n: a.n * b.d + b.n * a.d, d: a.d * b.d};
@@ -217,8 +217,8 @@ class FieldError extends Error {
 function number(typed, field) {
   const text = typed[field].trim(), value = text ? decimal(text) : ZERO;
   if (["budget", "price", "take_profit"].includes(field)) {
-    const must = text ? `must be a number above 0, was '${text}'` : "must be given to see the orders";
-    if (!value?.n) throw new FieldError(field, must);
+    const must = text ? `must be a number above 0, at most 1e12, was '${text}'` : "must be given to see the orders";
+    if (!value?.n || less(fraction(MOST), value)) throw new FieldError(field, must);
   } else if (value === null || (field === "fee" && less(fraction(10n), value))) {
     throw new FieldError(field, `must be a number from 0 ${field === "fee" ? "to 10" : "up"}, was '${text}'`);
   }
