@@ -89,7 +89,8 @@ def rounding(budgets: Iterable[int], name: str) -> list[Json]:
 def small_orders(budget: int, name: str) -> Json:
     """Orders below the least: lifted, left out, merged into the next; or a ladder searched for that budget."""
     market, price = MARKETS[name]
-    least = float(Grid.of(market, D(budget), price).least_share_pct)
+    grid = Grid.of(market, D(budget), price)
+    least = float(D(100 * grid.dearest(grid.ticks(0))) / grid.budget)  # of order 1
     ways: dict[str, list[float]] = {"lifted": [], "left out": [], "merged": [], "searched again": []}
     for one in ladders():
         wanted = figures(one.indent, one.volume)

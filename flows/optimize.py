@@ -34,7 +34,7 @@ from flows.cluster import Cluster
 from flows.mirror import Mirror, worded
 from flows.tasks import TaskSteps
 from mlab import tracking
-from mlab.config import Config, check_prices
+from mlab.config import Config, check_start
 from mlab.config.models import MAX_WORKERS
 from mlab.core.lock import alone
 from mlab.core.probe import answers
@@ -121,7 +121,7 @@ def optimize(
             return _search(state, request, cancels=True)
     tracking.check(state)
     if resume is None:
-        check_prices(config, "flow run")
+        check_start(config, "flow run")
     os.environ.update(state.environment())  # of a worker that people have started by themselves
     with Store.open(state.database) as store:
         own = str(flow_run.id)  # a flow run that is retried is an orphan's, and lives

@@ -321,7 +321,10 @@ RULES = ("market.tick=0.01", "market.step=0.00001", "market.least_money=5", "mar
 def test_a_market_raises_the_limits_as_far_as_its_orders_ask() -> None:
     config = load(None, [*RULES, "market.budget=300", "market.price=65000"])
     assert config.base_price == 65000
-    assert config.limits == Limits(first_volume_min_pct=1.73334)  # 0.00008 coins are the least that 5.05 USDT buys
+    # just below 62,500 the least is 0.00009 coins, for 5.625 USDT; order 2 is 1 % larger than order 1
+    assert config.limits == Limits(first_volume_min_pct=1.85644)
+    shallow = load(None, [*RULES, "market.budget=300", "market.price=65000", "ladder.overlap_pct=3"])
+    assert shallow.limits.first_volume_min_pct == 1.73334  # 0.00008 coins are the least that 5.05 USDT buys
     assert config.ladder.limits == Limits()
     assert load(None, [*RULES, "market.budget=30000", "market.price=65000"]).limits == Limits()
     assert load(None, [*RULES, "market.budget=300", "market.tick=0.2"]).limits.min_indent_step_pct == 0.2
@@ -332,7 +335,7 @@ def test_a_market_raises_the_limits_as_far_as_its_orders_ask() -> None:
     [
         (
             ["market.budget=30", "market.price=100"],
-            "market.budget 30 is too small, 41.8428 would do: order 1 of 8 gets at most 12.07 %, and must be 5.05 USDT",
+            "market.budget 30 is too small, 41.8435 would do: order 1 of 8 gets at most 12.07 %, and must be 5.05 USDT",
         ),
         (
             ["market.budget=300", "market.tick=2"],
@@ -341,7 +344,7 @@ def test_a_market_raises_the_limits_as_far_as_its_orders_ask() -> None:
         (["market.budget=300", "market.most_orders=7"], "num_orders 8 is more than market.most_orders 7"),
         (
             ["market.budget=300", "market.lowest_share=0.85"],
-            "overlap_pct 20 is below market.lowest_share 0.85, at most 15",
+            "overlap_pct 30 is below market.lowest_share 0.85, at most 15",
         ),
         (["market.budget=300", "market.file=absent.json"], "market: file absent.json: no such file"),
         (["market.budget=0"], "market.budget: must be above 0, was 0"),
@@ -355,7 +358,13 @@ def test_a_grid_that_cannot_be_placed_is_refused_with_what_would_do(overrides: l
 
 
 def test_the_budget_that_is_said_to_do_does() -> None:
-    load(None, [*RULES, "market.budget=41.8428", "market.price=100"])
+    load(None, [*RULES, "market.budget=41.8435", "market.price=100"])
+
+
+def test_a_run_that_was_stored_before_its_budget_was_refused_can_be_read() -> None:
+    tree = load(None, [*RULES, "market.budget=300"]).model_dump(mode="json")
+    tree["market"]["budget"] = 41.0
+    assert from_tree(tree, "stored").limits.first_volume_min_pct > possible_shares_pct(8, 1.0)[0]
 
 
 def test_a_stored_market_needs_no_file(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from mlab import bots, cli
 from mlab.bots import geometric
 from mlab.config import load
 from mlab.core.decimals import plain
+from mlab.core.errors import ConfigError
 from mlab.core.state import State
 from mlab.model.reference import needs
 from mlab.report import placed, terminal
@@ -24,6 +25,8 @@ from mlab.store import Store
 from mlab.tracking import artifacts
 from tests import runs
 from tests.test_market import SPOT, binance, saved
+from tests.test_placing import LADDER
+from tests.test_placing import placed as ladder_placed
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -153,6 +156,31 @@ def test_a_symbol_alone_is_looked_for_in_the_file_of_the_run(
     assert "no such file" in mlab(run, "--cell", "10x4", "--symbol", "BBBUSDT", "--price", "30", status=2)[1]
 
 
+def test_the_search_that_is_advised_can_be_made_and_needs_no_lifting() -> None:
+    orders = [f"ladder.num_orders={len(LADDER[0])}", f"ladder.overlap_pct={LADDER[0][-1]}", "market.price=65000"]
+    advice = "A search with ladder.limits.first_volume_min_pct="
+    said = set()
+    for budget in ("21.3", "22", "24", "30", "60", "300"):
+        placement = ladder_placed("BTC", budget, (LADDER[0], [1.0, 4.0, 16.0, 64.0]))
+        lifted = placed.sentences(placement, Decimal(1), Decimal(0))[2]
+        assert lifted.startswith("Lifted to the least order of the exchange: 1")
+        rules = [f"market.{name}={number}" for name, number in placement.market.rules().items()]
+        said.add(advice in lifted)
+        if advice in lifted:
+            share = lifted.partition(advice)[2].split(",")[0]
+            load(None, [*orders[:2], f"ladder.limits.first_volume_min_pct={share}"])
+            assert load(None, [*orders, *rules, f"market.budget={budget}"]).limits.first_volume_min_pct == float(share)
+        else:
+            other = re.search(
+                r"No search finds one .* budget [\d.]+ is too small, ([\d.]+) would do: order 1 of", lifted
+            )
+            assert other, lifted
+            with pytest.raises(ConfigError, match="is too small"):
+                load(None, [*orders, *rules, f"market.budget={budget}"])
+            load(None, [*orders, *rules, f"market.budget={other[1]}"])
+    assert said == {True, False}
+
+
 def test_fees_and_take_profit_move_what_is_needed(mlab: Shell) -> None:
     free, taxed = (
         [float(row["break_even_pct"]) for row in csv.DictReader(io.StringIO(mlab("--format", "csv", *more)[0]))]
@@ -204,6 +232,27 @@ def test_a_bot_of_few_numbers_that_no_budget_is_enough_for_is_refused(mlab: Shel
     assert re.search(r"keeps the limits; order 1 is at least [\d.]+ % of the budget: a larger budget or fewer", error)
 
 
+def test_a_bot_that_no_budget_helps_is_refused_without_one(mlab: Shell, state: State) -> None:
+    with Store.open(state.database) as store:
+        run = runs.searched(state, store, *MARKET, "ladder.num_orders=5", "ladder.limits.max_gap_ratio=1.05")
+    error = mlab(run, "--budget", "1000000", "--format", "bybit", status=1)[1]
+    assert "keeps the limits of the run, whatever the budget; fewer orders may do" in error
+    assert "larger budget" not in error
+
+
+@pytest.mark.parametrize(
+    ("price", "line"),
+    [
+        ("1e-12", "tick: order 2 would be at 0, for a tick is 0.01; a price of "),
+        ("0.02", "tick: order 2 would be at 0.02 like the one before it, for a tick is 0.01; a price of "),
+    ],
+)
+def test_a_price_of_too_few_ticks_is_told_with_one_that_would_do(mlab: Shell, price: str, line: str) -> None:
+    error = mlab("--price", price, status=1)[1]
+    assert line in error
+    assert "of 500 USDT; covers" in mlab("--price", error.split()[-3])[0]
+
+
 def test_prices_of_a_program_are_the_placed_ones(mlab: Shell) -> None:
     orders = json.loads(mlab("--price", "97.31", "--format", "json")[0])["orders"]
     assert json.loads(mlab("--price", "97.31", "--format", "hummingbot")[0])["prices"] == [
@@ -219,7 +268,7 @@ def test_a_run_says_whose_rules_it_kept_and_how_old_they_are(state: State, answe
     Path(answer).unlink()
     assert re.fullmatch(
         r"Market: AAAUSDT, Binance spot, as of 2025-11-27 00:00 UTC, \d+ days ago; 200 USDT from 100 down; limits "
-        r"raised for it: first_volume_min_pct 1 -> 3\.55\.",
+        r"moved for it: first_volume_min_pct 1 -> 3\.55\.",
         placed.told(run),
     )
     assert re.match(r"Orders, in USDT = AAA at a price: 17\.5 = 0\.175 at 100; ", placed.orders_in_words(run, best))
@@ -285,7 +334,7 @@ def test_limits_that_a_market_raises_are_told_as_they_are_typed(stored: tuple[St
         run = store.experiment(stored[2])
     assert run is not None
     assert placed.told(replace(run, config=config.model_dump(mode="json"))) == (
-        "Market: numbers of your own; 1234567.5 money from 104235.75 down; limits raised for it: "
+        "Market: numbers of your own; 1234567.5 money from 104235.75 down; limits moved for it: "
         "min_indent_step_pct 0.000001 -> 0.00000959364."
     )
 
@@ -298,10 +347,8 @@ def test_orders_are_written_to_a_file(mlab: Shell, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [80, 100, 200])
 def test_the_table_is_cut_nowhere(width: int) -> None:
-    from tests.test_placing import placed as ladder  # noqa: PLC0415
-
     text = io.StringIO()
-    placement = ladder("sub-cent", "100000")
+    placement = ladder_placed("sub-cent", "100000")
     rows = placed.rows(placement)
     out = terminal.console(text)
     out.width = width

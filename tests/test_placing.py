@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from decimal import Decimal, getcontext, localcontext
 from fractions import Fraction
@@ -99,17 +100,65 @@ def _check_evaluated(placement: Placement) -> None:
     assert placement.placed.spent.item() == pytest.approx(float(placement.spent), rel=1e-12)
 
 
-@given(ladder=ladders(), market=st.sampled_from(sorted(MARKETS)), budget=st.decimals(D("1"), D("400"), places=2))
-def test_the_budget_that_an_error_names_does(
-    ladder: tuple[list[float], list[float]], market: str, budget: Decimal
+@st.composite
+def markets(draw: st.DrawFn) -> tuple[Market, Decimal]:
+    """A market by chance, coarse or fine, and an entry price."""
+
+    def number(least: int, most: int) -> Decimal:
+        return D(draw(st.integers(1, 999))).scaleb(draw(st.integers(least, most)))
+
+    price = number(-3, 2)
+    step = draw(st.sampled_from([D(0), number(-6, -2)]))
+    market = Market(
+        tick=draw(st.sampled_from([D(0), number(-6, -2)])) * price,
+        step=step / price,
+        least_quantity=draw(st.sampled_from([D(0), number(-6, -2)])) / price,
+        least_money=draw(st.sampled_from([D(0), number(-2, 0)])),
+        lowest_share=draw(st.sampled_from([D(0), D("0.2"), D("0.7345"), D("0.99")])),
+        inverse=draw(st.booleans()),
+    )
+    most = max(market.least_quantity, market.step) + number(-4, 1) / price
+    return replace(market, most_quantity=draw(st.sampled_from([D(0), most])) if step else D(0)), price
+
+
+EITHER = st.one_of(st.sampled_from(sorted(MARKETS)).map(MARKETS.__getitem__), markets())
+
+
+@settings(max_examples=300)
+@given(
+    ladder=ladders(),
+    market=EITHER,
+    budget=st.decimals(D("0.01"), D("4000"), places=2),
+    sizing=st.sampled_from(["quote", "base"]),
+)
+def test_what_an_error_names_as_enough_is_enough(
+    ladder: tuple[list[float], list[float]], market: tuple[Market, Decimal], budget: Decimal, sizing: Any
 ) -> None:
-    rules, entry = MARKETS[market]
+    rules, entry = market
+    refused = refusal_of(*ladder, sizing, rules, budget, entry)
+    depths, volumes = ladder
+    for kind, text in re.findall(r"(\w+)(?: of| of at most|=) ?([\d.]+)", refused.remedy if refused else ""):
+        orders = int(text) if kind == "num_orders" else len(depths)
+        deepest = float(text) if kind == "overlap" else depths[-1]
+        if kind in {"overlap", "num_orders", "min_indent_step_pct"}:
+            depths, volumes = np.linspace(0.0, deepest, orders).tolist(), volumes[:orders]
+        assert kind != "min_indent_step_pct" or deepest >= float(text) * (orders - 1)
+        money, price = (
+            D(text) if kind == name else usual for name, usual in {"budget": budget, "price": entry}.items()
+        )
+        again = refusal_of(depths, volumes, sizing, rules, money, price)
+        assert again is None or again.rule not in {refused and refused.rule, *(LEAST if kind == "budget" else ())}
+
+
+LEAST = ("least_money", "least_quantity")
+
+
+def refusal_of(*ladder: Any) -> PlacementError | None:
     try:
-        place(*ladder, "quote", rules, budget, entry)
+        place(*ladder)
     except PlacementError as error:
-        if error.rule in {"least_money", "least_quantity"}:
-            enough = D(error.remedy.removeprefix("a budget of ").split(" ")[0])
-            place(*ladder, "quote", rules, enough, entry)
+        return error
+    return None
 
 
 def test_orders_of_four_markets_by_hand() -> None:
@@ -164,7 +213,7 @@ def test_order_1_leaves_a_margin_for_the_average_price() -> None:
         ("coarse", ([0.0, 0.2, 10.0], [1.0, 1.0, 1.0]), "500", "tick: order 2 would be at 100 like the one before it"),
         ("coarse", ([0.0, 0.2, 10.0], [1.0, 1.0, 1.0]), "500", "ladder.limits.min_indent_step_pct=0.5 or more"),
         ("ETH", ([0.0, 85.0], [1.0, 1.0]), "500", "lowest_share: order 2 at 466.67 is below 0.2 of the entry price"),
-        ("ETH", ([0.0, 85.0], [1.0, 1.0]), "500", "an overlap of at most 80 % would do"),
+        ("ETH", ([0.0, 85.0], [1.0, 1.0]), "500", "an overlap of at most 79.9997 % would do"),
     ],
 )  # fmt: skip
 def test_a_rule_that_cannot_be_kept_is_named_with_what_would_do(

@@ -77,7 +77,7 @@ def search(
     """
     given = {"overlap_pct": overlap_pct, "num_orders": num_orders, "score": score, "limits": limits}
     judged = _config(config, {name: value for name, value in given.items() if value is not None} | fields)
-    configs.check_prices(judged, "search")
+    configs.check_start(judged, "search")
     workers = whole_of("search", "workers", workers, 1, MAX_WORKERS)
     if state is not None:
         kept = folder("search", state)

@@ -19,7 +19,7 @@ from mlab.cli.export import DECIMAL, OUTPUT, write
 from mlab.config import Config, from_tree
 from mlab.config.market import MarketRules
 from mlab.core.errors import ConfigError, EvaluationError
-from mlab.core.records import Candidate, Experiment
+from mlab.core.records import Candidate, Experiment, Json
 from mlab.market.files import UNNAMED, same
 from mlab.model.front import at_fills, on_path
 from mlab.model.objective import Objective
@@ -80,7 +80,9 @@ def place_ladder(  # noqa: PLR0913 - its options
         raise ConfigError("command line", "--decimal", "may be a comma only with --format csv", mark)
     if form == "table":
         text = io.StringIO()
-        _show(terminal.console(sys.stdout if str(output) == "-" else text), ladder, placement, profit, fee)
+        sentences = placed.sentences(placement, profit, fee, config.ladder.limits)
+        rows = placed.rows(placement, profit, fee)
+        _show(terminal.console(sys.stdout if str(output) == "-" else text), ladder, placement.market, sentences, rows)
         write(output, text.getvalue())
     elif form == "csv":
         write(output, summary.as_csv(placed.rows(placement, profit, fee), mark))
@@ -134,13 +136,13 @@ def _rules(told: MarketRules, symbol: str | None) -> market.Market:
     return market.read(Path(told.file), symbol)
 
 
-def _show(out: Console, ladder: Candidate, placement: Placement, take_profit: Decimal, fee: Decimal) -> None:
+def _show(out: Console, ladder: Candidate, rules: market.Market, sentences: list[str], rows: list[Json]) -> None:
     terminal.line(out, f"{ladder.cell.label}  {ladder.candidate_id}".rstrip())
-    terminal.prose(out, placed.origin(placement.market))
-    spends, *others = placed.sentences(placement, take_profit, fee)
+    terminal.prose(out, placed.origin(rules))
+    spends, *others = sentences
     terminal.prose(out, spends)
     out.print()
-    terminal.table(out, placed.COLUMNS, placed.rows(placement, take_profit, fee))
+    terminal.table(out, placed.COLUMNS, rows)
     out.print()
     for sentence in others:
         terminal.prose(out, sentence)
@@ -151,10 +153,13 @@ def _settings(ladder: Candidate, placement: Placement, take_profit: Decimal, for
     bot = placed.bot(placement, f"{ladder.cell.label} {placement.market.symbol}", take_profit)
     if form not in geometric.FAMILIES:
         return bots.write(bot, form)
-    limits = placement.orders.grid.limits_of_typed(config.ladder.limits)
+    wanted = config.ladder.limits
+    limits = placement.orders.grid.limits_of_typed(wanted)
     try:
         member = geometric.best(bot, form, Objective(config.score, limits, "quote"))
     except EvaluationError as error:
+        if limits.first_volume_min_pct == wanted.first_volume_min_pct:
+            raise EvaluationError(f"{error} of the run, whatever the budget; fewer orders may do") from None
         least = f"order 1 is at least {limits.first_volume_min_pct:.4g} % of the budget"
         raise EvaluationError(f"{error}; {least}: a larger budget or fewer orders may do") from None
     needs = [f"{need(one):.2f}" for need in (at_fills, on_path) for one in (member.typed, member.free)]

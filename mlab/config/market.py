@@ -11,26 +11,28 @@ from pydantic import Field, model_validator
 
 from mlab.core.decimals import exact, plain
 from mlab.core.errors import ConfigError
-from mlab.core.records import Cell
 from mlab.core.section import Section, rule
-from mlab.model.limits import ROOM, Limits, conflict, possible_shares_pct
+from mlab.model.limits import Limits, conflict
 
 if TYPE_CHECKING:
+    from mlab.config.models import Ladder
     from mlab.market import Market
-    from mlab.placing import Grid
 
 Rule: TypeAlias = Annotated[float, Field(ge=0, le=1e18)]
 
 NUMBERS = ("tick", "step", "least_quantity", "least_money", "most_quantity", "lowest_share", "contract_size")
 NAMES = ("symbol", "base", "quote", "most_orders", "inverse")
 
+SHALLOWEST_PCT = Decimal("0.01")
+"""The smallest overlap that may be searched."""
+
 
 class MarketRules(Section):
     """The rules of the symbol that is traded, from a file or as numbers, and the money for it.
 
-    They raise `ladder.limits` as far as it takes for every ladder to be placed: `first_volume_min_pct` to the least
-    order of the exchange, `min_indent_step_pct` to one tick. A number of 0 means that there is no such rule. What is
-    not given is read from `file` when a run begins, and stored with it.
+    They move `ladder.limits` as far as it takes for every ladder to be placed: `first_volume_min_pct` to the least
+    order of the exchange, `tail_cap_pct` to the largest, `min_indent_step_pct` to one tick. A number of 0 means that
+    there is no such rule. What is not given is read from `file` when a run begins, and stored with it.
     """
 
     budget: float = Field(gt=0, le=1e12, description="The most that all orders cost, in quote currency.")
@@ -114,33 +116,37 @@ class MarketRules(Section):
         as_of = datetime.fromisoformat(self.as_of) if self.as_of else None
         return Market(**given | decimals, as_of=as_of and as_of.replace(tzinfo=as_of.tzinfo or UTC))
 
-    def grid(self, base_price: float) -> Grid:
-        """The rules in whole numbers, for the budget and the entry price."""
+    def limits(self, ladder: Ladder) -> Limits:
+        """Limits moved as far as the rules ask, so that every ladder can be placed."""
         from mlab.placing import Grid  # noqa: PLC0415
 
-        return Grid.of(self.market(), Decimal(repr(self.budget)), Decimal(repr(self.price or base_price)))
+        grid = Grid.of(*self._terms(ladder))
+        return grid.limits(ladder.limits, grid.ticks_at(_depth_pct(ladder)), ladder.sizing)
 
-    def limits(self, wanted: Limits, base_price: float) -> Limits:
-        """Limits raised as far as the rules ask."""
-        return self.grid(base_price).limits(wanted)
+    def conflict(self, ladder: Ladder) -> str | None:
+        """Why no ladder of some cell can be placed, and what would do for all cells; None where some can of each."""
+        from mlab.placing import Grid, Searched, refusal  # noqa: PLC0415
 
-    def conflict(self, cell: Cell, wanted: Limits, base_price: float) -> str | None:
-        """Why no ladder of a cell can be placed, and what would do; None where some can."""
-        rules = self.market()
-        if 0 < rules.most_orders < cell.num_orders:
-            return f"num_orders {cell.num_orders} is more than market.most_orders {rules.most_orders}"
-        deepest = 100 * (1 - rules.lowest_share)
-        if cell.overlap_pct > deepest:
-            rule_is = f"market.lowest_share {plain(rules.lowest_share)}"
-            return f"overlap_pct {exact(cell.overlap_pct)} is below {rule_is}, at most {plain(deepest)} would do"
-        limits = self.limits(wanted, base_price)
-        first, _ = possible_shares_pct(cell.num_orders, limits.martingale_pct[0])
-        if limits.first_volume_min_pct > first * (1.0 - ROOM):
-            from mlab.placing.grid import UP  # noqa: PLC0415
-
-            least = Decimal(repr(self.budget)) * self.grid(base_price).least_share_pct / 100
-            needed = plain(UP.plus(100 * least / Decimal(repr(first * (1.0 - 2.0 * ROOM)))))
-            why = f"order 1 of {cell.num_orders} gets at most {first:.4g} %, and must be {plain(UP.plus(least))}"
-            return f"market.budget {exact(self.budget)} is too small, {needed} would do: {why} {rules.quote}"
-        reason = conflict(cell, limits)
+        rules, grid, depth_pct = self.market(), Grid.of(*self._terms(ladder)), _depth_pct(ladder)
+        counts, lowest = [cell.num_orders for cell in ladder.cells()], grid.ticks_at(depth_pct)
+        if 0 < rules.most_orders < max(counts):
+            return f"num_orders {max(counts)} is more than market.most_orders {rules.most_orders}"
+        if lowest < grid.lowest:
+            least = f"market.lowest_share {plain(rules.lowest_share)}" if rules.lowest_share else "one tick"
+            most = f"at most {plain(grid.deepest_pct)}" if grid.deepest_pct >= SHALLOWEST_PCT else "no other"
+            return f"overlap_pct {exact(depth_pct)} is below {least}, {most} would do"
+        searched = Searched(lowest, (min(counts), max(counts)), ladder.limits.martingale_pct[0], ladder.sizing)
+        if reason := refusal(*self._terms(ladder), searched):
+            return f"market.{reason}"
+        limits = self.limits(ladder)
+        reason = next(filter(None, (conflict(cell, limits) for cell in ladder.cells())), None)
         return f"with one tick of market.tick {plain(rules.tick)} between orders {reason}" if reason else None
+
+    def _terms(self, ladder: Ladder) -> tuple[Market, Decimal, Decimal]:
+        """The rules, the budget, and the entry price."""
+        return self.market(), Decimal(repr(self.budget)), Decimal(repr(self.price or ladder.base_price))
+
+
+def _depth_pct(ladder: Ladder) -> float:
+    """Of the deepest cell."""
+    return max(cell.overlap_pct for cell in ladder.cells())

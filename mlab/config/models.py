@@ -192,14 +192,6 @@ class Config(Section):
         clean: str = redacted(notes)
         return clean[:MAX_NOTES]
 
-    @model_validator(mode="after")
-    def _placeable(self) -> Config:
-        if self.market is not None:
-            for cell in self.cells():
-                if reason := self.market.conflict(cell, self.ladder.limits, self.ladder.base_price):
-                    raise rule(reason)
-        return self
-
     @property
     def base_price(self) -> float:
         """Entry price that indents count from."""
@@ -208,8 +200,7 @@ class Config(Section):
     @property
     def limits(self) -> Limits:
         """Those that every ladder keeps: of the trader, and of the market."""
-        wanted = self.ladder.limits
-        return wanted if self.market is None else self.market.limits(wanted, self.ladder.base_price)
+        return self.ladder.limits if self.market is None else self.market.limits(self.ladder)
 
     @property
     def objective(self) -> Objective:

@@ -37,16 +37,18 @@ def load(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     for field, value in replaced:
         _replace(tree, field, value)
     config = _judged(tree, origin, [short(field) for field, _ in replaced])
-    check_prices(config, origin, [short(field) for field, _ in replaced])
+    check_start(config, origin, [short(field) for field, _ in replaced])
     return config
 
 
-def check_prices(config: Config, origin: str, replaced: Sequence[str] = ()) -> None:
-    """See that the winners of a run that is about to begin can be replayed, if they are to be.
+def check_start(config: Config, origin: str, replaced: Sequence[str] = ()) -> None:
+    """See that the ladders of a run that is about to begin can be placed and replayed, if they are to be.
 
     Raises:
         ConfigError: as for :func:`load`.
     """
+    if config.market is not None and (reason := config.market.conflict(config.ladder)):
+        raise ConfigError(_blamed(origin, "", replaced), "", reason)
     if config.replay is not None and (fault := config.replay.fault()):
         field, must = fault
         raise ConfigError(_blamed(origin, field, replaced), field, must)

@@ -11,6 +11,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
 from fractions import Fraction
 from math import ceil
 
+from mlab.core.records import Sizing
 from mlab.market import Market
 from mlab.model.limits import Limits
 
@@ -45,7 +46,7 @@ class Grid:
         entry: the entry price in ticks, not rounded: dividend and divisor.
         budget: the most that all orders cost, in units.
         least_quantity: the least of an order in steps.
-        lowest: the least price of a buy in ticks.
+        lowest: the least price of a buy in ticks, 1 or more.
         least_money: the least of an order in units; the second is that of an order at the market.
     """
 
@@ -74,7 +75,7 @@ class Grid:
                 unit=unit,
                 entry=(entry.numerator, entry.denominator),
                 budget=int(budget // unit),
-                lowest=ceil(market.lowest_share * price / tick),
+                lowest=max(1, ceil(market.lowest_share * price / tick)),
                 least_quantity=max(1, ceil(market.least_quantity / step)),
                 least_money=(ceil(market.least_money / unit), ceil(market.least_money * AT_MARKET / unit)),
             )
@@ -84,6 +85,10 @@ class Grid:
         dividend, divisor = self.entry
         return nearest((PARTS - depth) * dividend, PARTS * divisor)
 
+    def ticks_at(self, depth_pct: float) -> int:
+        """The same of a depth in percent."""
+        return self.ticks(*parts([depth_pct], 100.0))
+
     def weight(self, ticks: int) -> int:
         """Money, in units, of one step at a price."""
         return 1 if self.market.inverse else ticks
@@ -92,30 +97,67 @@ class Grid:
         """The least quantity that the exchange takes: enough coins, and enough money."""
         return max(self.least_quantity, -(-self.least_money[at_market] // weight))
 
-    @property
-    def least_share_pct(self) -> Decimal:
-        """The least that order 1, and so any order of a ladder that grows, may be: a share of the budget in percent."""
-        weight = self.weight(self.ticks(0))
-        with localcontext(EXACT):
-            return Decimal(100 * self.least_steps(weight, at_market=True) * weight) / self.budget
+    def dearest(self, lowest: int) -> int:
+        """Money, in units, of the dearest least order between the entry and a price in ticks.
 
-    def limits(self, wanted: Limits) -> Limits:
-        """Limits raised as far as the rules ask: order 1 to the least order, gaps to one tick."""
-        return self._raised(wanted, self.least_share_pct)
+        Below the entry that is one just under a price at which a step more is needed.
+        """
+        weight, least = self.weight(self.ticks(0)), self.least_money[0] - 1
+        first = self.least_steps(weight, at_market=True) * weight
+        edge = least // self.least_steps(weight, at_market=False)
+        return max(first, least + edge if edge >= self.weight(lowest) else 0)
+
+    def least_first(self, lowest: int, sizing: Sizing, growth_pct: float = 0.0) -> int:
+        """Money of order 1, in units, with which no order of a ladder down to a price in ticks is below the least.
+
+        Args:
+            lowest: the price.
+            sizing: what grows from order to order: money, or coins, whose money falls with the price.
+            growth_pct: by how much at least.
+        """
+        entry, weight = self.ticks(0), self.weight(self.ticks(0))
+        first, later = self.least_steps(weight, at_market=True) * weight, Fraction(self.dearest(lowest))
+        if sizing == "base":
+            low = self.weight(lowest)
+            later = Fraction(self.least_steps(low, at_market=False) * low * entry, lowest)
+        return max(first, ceil(later / (1 + Fraction(growth_pct) / 100)))
+
+    def most_last(self, lowest: int) -> int:
+        """Money, in units, of the largest order at a price in ticks; 0 where any may be placed."""
+        return int(self.market.most_quantity // self.step) * self.weight(lowest)
+
+    def limits(self, wanted: Limits, lowest: int, sizing: Sizing) -> Limits:
+        """Limits moved as far as the rules ask of every ladder down to a price in ticks.
+
+        Order 1 is as large as keeps all from the least, the last as small as keeps all from the most, gaps are one
+        tick at least.
+        """
+        raised = self._raised(wanted, self.least_first(lowest, sizing, wanted.martingale_pct[0]), self.budget)
+        most = self.most_last(lowest)
+        with localcontext(EXACT):
+            cap = float(DOWN.plus(Decimal(100 * most) / self.budget)) if most else wanted.tail_cap_pct
+        return raised.model_copy(update={"tail_cap_pct": min(wanted.tail_cap_pct, cap)})
 
     def limits_of_typed(self, wanted: Limits) -> Limits:
         """As :meth:`limits`, where sizes are typed as money into a bot, which rounds quantities down at any depth."""
         weight = self.weight(self.ticks(0))
         rounded_down = self.least_money[1] + weight if self.market.least_money else 0
-        with localcontext(EXACT):
-            least = max(self.least_quantity * weight, rounded_down) / (self.budget * TYPED_BUDGET)
-            return self._raised(wanted, 100 * least)
+        return self._raised(wanted, max(self.least_quantity * weight, rounded_down), self.budget * TYPED_BUDGET)
 
-    def _raised(self, wanted: Limits, least_share_pct: Decimal) -> Limits:
-        least = {"first_volume_min_pct": least_share_pct}
+    def _raised(self, wanted: Limits, first: int, budget: int | Decimal) -> Limits:
+        """Limits with so much money in order 1, and gaps of a tick."""
+        with localcontext(EXACT):
+            least = {"first_volume_min_pct": Decimal(100 * first) / budget}
         least |= {"min_indent_step_pct": self.tick_pct} if self.market.tick else {}
         raised = {name: max(getattr(wanted, name), float(UP.plus(value))) for name, value in least.items()}
         return wanted.model_copy(update=raised)
+
+    @property
+    def deepest_pct(self) -> Decimal:
+        """Depth to which orders may go, in percent of the entry price; not above 0 where there is none."""
+        dividend, divisor = self.entry
+        with localcontext(EXACT):
+            return DOWN.plus(100 - Decimal(100 * self.lowest * divisor) / dividend)
 
     @property
     def tick_pct(self) -> Decimal:

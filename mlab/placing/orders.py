@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
+from fractions import Fraction
 from itertools import pairwise
 from operator import mul
 
 from mlab.core.decimals import plain
 from mlab.core.errors import LabError
 from mlab.model.ladder import Sizing
-from mlab.placing.grid import DOWN, EXACT, UP, Grid, nearest, parts
+from mlab.placing.grid import DOWN, EXACT, PARTS, UP, Grid, nearest, parts
 
 
 class PlacementError(LabError, ValueError):
@@ -79,11 +80,11 @@ def make(indent_pct: Sequence[float], volume: Sequence[float], sizing: Sizing, g
 
 def _made(depths: Sequence[int], shares: Sequence[int], sizing: Sizing, grid: Grid) -> Orders:
     ticks = [grid.ticks(depth) for depth in depths]
-    _check_prices(ticks, grid)
+    _check_prices(ticks, depths, grid)
     weights = [grid.weight(at) for at in ticks]
     least = [grid.least_steps(weight, at_market=not k) for k, weight in enumerate(weights)]
     floors = list(map(mul, least, weights))
-    _check_budget(floors, weights, grid)
+    _check_budget(floors, weights, grid.dearest(ticks[-1]), grid)
     worth = shares if sizing == "quote" else list(map(mul, shares, ticks))
     rest, whole, low = _lifted(worth, floors, grid.budget)
     steps = list(least)
@@ -91,7 +92,7 @@ def _made(depths: Sequence[int], shares: Sequence[int], sizing: Sizing, grid: Gr
         if k not in low:
             steps[k] = max(steps[k], nearest(worth[k] * rest, whole * weight))
     _take_back(steps, weights, least, grid.budget)
-    _check_sizes(steps, grid)
+    _check_sizes(steps, weights, worth, floors, grid)
     return Orders(grid, tuple(ticks), tuple(steps), frozenset(low))
 
 
@@ -117,43 +118,61 @@ def _take_back(steps: list[int], weights: Sequence[int], least: Sequence[int], b
         spent -= weights[largest]
 
 
-def _check_prices(ticks: Sequence[int], grid: Grid) -> None:
+def _check_prices(ticks: Sequence[int], depths: Sequence[int], grid: Grid) -> None:
     market, tick = grid.market, plain(grid.tick)
     if 0 < market.most_orders < len(ticks):
         reason = f"is one more than the {market.most_orders} open orders that {market.symbol} takes"
         raise PlacementError("most_orders", market.most_orders + 1, reason, f"num_orders={market.most_orders} would do")
     for number, (above, below) in enumerate(pairwise(ticks), start=2):
         if below <= 0:
-            reason = f"would be at 0, for a tick is {tick}"
-            raise PlacementError("tick", number, reason, "search with a smaller overlap")
+            raise PlacementError("tick", number, f"would be at 0, for a tick is {tick}", _apart(depths, grid))
         if below >= above:
             reason = f"would be at {plain(above * grid.tick)} like the one before it, for a tick is {tick}"
-            remedy = f"search with ladder.limits.min_indent_step_pct={plain(UP.plus(grid.tick_pct))} or more"
-            raise PlacementError("tick", number, reason, remedy)
+            raise PlacementError("tick", number, reason, _apart(depths, grid))
     for number, at in enumerate(ticks, start=1):
         if at < grid.lowest:
             reason = f"at {plain(at * grid.tick)} is below {plain(market.lowest_share)} of the entry price"
-            most = plain(DOWN.plus(100 * (1 - market.lowest_share)))
-            raise PlacementError("lowest_share", number, reason, f"an overlap of at most {most} % would do")
+            most = f"an overlap of at most {plain(grid.deepest_pct)} %" if grid.deepest_pct > 0 else "no overlap"
+            raise PlacementError("lowest_share", number, reason, f"{most} would do")
 
 
-def _check_budget(floors: Sequence[int], weights: Sequence[int], grid: Grid) -> None:
+def _apart(depths: Sequence[int], grid: Grid) -> str:
+    """What keeps orders a tick apart: larger gaps where as many fit into the depth, else a higher price."""
+    least = UP.plus(grid.tick_pct)
+    if PARTS * least * len(depths) <= 100 * depths[-1] and grid.ticks(depths[-1]) >= grid.lowest:
+        return f"search with ladder.limits.min_indent_step_pct={plain(least)} or more"
+    narrowest = min(PARTS - depths[-1], *(below - above for above, below in pairwise(depths)))
+    if narrowest <= 0:
+        return "no price would do"
+    return f"a price of {plain(UP.plus(grid.tick * PARTS / narrowest))} would do"
+
+
+def _check_budget(floors: Sequence[int], weights: Sequence[int], least: int, grid: Grid) -> None:
     needed = sum(floors)
     if needed <= grid.budget:
         return
     dearest = max(range(len(floors)), key=floors.__getitem__)
     rule = "least_money" if floors[dearest] > grid.least_quantity * weights[dearest] else "least_quantity"
-    fewer = grid.budget // floors[dearest]
+    fewer = grid.budget // least
     remedy = f"a budget of {plain(UP.plus(needed * grid.unit))} would do"
     remedy += f", or num_orders={fewer}" if fewer > 1 else ""
-    least = UP.plus(floors[dearest] * grid.unit)
-    raise PlacementError(rule, dearest + 1, f"must be at least {plain(least)} {grid.market.quote}", remedy)
+    reason = f"must be at least {plain(UP.plus(floors[dearest] * grid.unit))} {grid.market.quote}"
+    raise PlacementError(rule, dearest + 1, reason, remedy)
 
 
-def _check_sizes(steps: Sequence[int], grid: Grid) -> None:
+def _check_sizes(
+    steps: Sequence[int], weights: Sequence[int], worth: Sequence[int], floors: Sequence[int], grid: Grid
+) -> None:
     most = int(grid.market.most_quantity // grid.step)
     largest = max(range(len(steps)), key=steps.__getitem__)
-    if 0 < most < steps[largest]:
-        reason = f"would be {plain(steps[largest] * grid.step)}, the most is {plain(most * grid.step)}"
-        budget = DOWN.plus(grid.budget * grid.unit * most / steps[largest])
-        raise PlacementError("most_quantity", largest + 1, reason, f"a budget of {plain(budget)} would do")
+    if not 0 < most < steps[largest]:
+        return
+    reason = f"would be {plain(steps[largest] * grid.step)}, the most is {plain(most * grid.step)}"
+    remedy = "no budget would do"
+    if all(floor <= most * weight for floor, weight in zip(floors, weights, strict=True)):
+        first = max(range(len(steps)), key=lambda k: Fraction(worth[k], weights[k]))  # to have the most
+        full = most * weights[first]
+        money = sum(max(floor, full * part // worth[first]) for floor, part in zip(floors, worth, strict=True))
+        budget = max(DOWN.plus(money * grid.unit), sum(floors) * grid.unit)
+        remedy = f"a budget of {plain(budget)} would do"
+    raise PlacementError("most_quantity", largest + 1, reason, remedy)

@@ -26,6 +26,7 @@ class Placement:
         orders: what is placed.
         budget: the most that all of it may cost, in quote currency.
         entry: the price that depths count from.
+        sizing: what the volumes of the ladder count.
         wanted: the ladder before it was rounded, all of the budget spent.
         placed: the orders as they are.
     """
@@ -33,6 +34,7 @@ class Placement:
     orders: Orders
     budget: Decimal
     entry: Decimal
+    sizing: Sizing
     wanted: Figures
     placed: Figures
 
@@ -114,7 +116,7 @@ def place(
     amount = np.array([volume], dtype=np.float64).T
     worth = amount if sizing == "quote" else amount * column
     wanted = Figures.of(column, worth / worth.sum() * float(budget) / column)
-    return Placement(orders, budget, price, wanted, figures_of([orders]))
+    return Placement(orders, budget, price, sizing, wanted, figures_of([orders]))
 
 
 def figures_of(placed: Sequence[Orders]) -> Figures:

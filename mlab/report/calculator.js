@@ -66,7 +66,7 @@ function grid_of(market, budget, price) {
   return {
     market, tick, step, unit, entry: over(price, tick),
     budget: down(over(budget, unit)),
-    lowest: up(over(times(market.lowest_share, price), tick)),
+    lowest: larger(1n, up(over(times(market.lowest_share, price), tick))),
     least_quantity: larger(1n, up(over(market.least_quantity, step))),
     least_money: up(least), least_at_market: up(times(least, AT_MARKET)),
   };
@@ -75,6 +75,13 @@ function grid_of(market, budget, price) {
 // mlab.placing.grid.Grid.least_steps
 function least_steps(grid, weight, at_market) {
   return larger(grid.least_quantity, up(fraction(at_market ? grid.least_at_market : grid.least_money, weight)));
+}
+
+// mlab.placing.grid.Grid.dearest
+function dearest(entry, lowest, grid) {
+  const weigh = at => grid.market.inverse ? 1n : at, weight = weigh(entry), least = grid.least_money - 1n;
+  const first = least_steps(grid, weight, true) * weight, edge = least / least_steps(grid, weight, false);
+  return larger(first, least >= 0n && edge >= weigh(lowest) ? least + edge : 0n);
 }
 
 // mlab.placing.orders.PlacementError
@@ -89,17 +96,17 @@ const largest_of = (values, may = () => true) => // the first of them, as max() 
 // mlab.placing.orders.make
 function make(ladder, grid) {
   const ticks = ladder.depths.map(depth => nearest(times(fraction(PARTS - depth, PARTS), grid.entry)));
-  check_prices(ticks, grid);
+  check_prices(ticks, ladder.depths, grid);
   const weights = ticks.map(at => grid.market.inverse ? 1n : at);
   const least = weights.map((weight, k) => least_steps(grid, weight, k === 0));
   const floors = least.map((count, k) => count * weights[k]);
-  check_budget(floors, weights, grid);
+  check_budget(floors, weights, dearest(ticks[0], ticks.at(-1), grid), grid);
   const worth = ladder.shares.map((share, k) => ladder.sizing === "quote" ? share : share * ticks[k]);
   const {rest, whole, low} = lifted(worth, floors, grid.budget);
   const wanted = k => nearest(fraction(worth[k] * rest, whole * weights[k]));
   const steps = least.map((count, k) => low.has(k) ? count : larger(count, wanted(k)));
   take_back(steps, weights, least, grid.budget);
-  check_sizes(steps, grid);
+  check_sizes(steps, weights, worth, floors, grid);
   const orders = ticks.map((at, k) => {
     const price = times(fraction(at), grid.tick), quantity = times(fraction(steps[k]), grid.step);
     return {price, quantity, money: money(grid.market, quantity, price), coins: coins(grid.market, quantity, price)};
@@ -132,48 +139,60 @@ function take_back(steps, weights, least, budget) {
 }
 
 // mlab.placing.orders._check_prices
-function check_prices(ticks, {market, tick, entry, lowest}) {
-  const price = at => plain(times(fraction(at), tick)), most = Number(market.most_orders);
+function check_prices(ticks, depths, grid) {
+  const {market, tick, entry, lowest} = grid, most = Number(market.most_orders);
+  const price = at => plain(times(fraction(at), tick)), coarse = `for a tick is ${plain(tick)}`;
   if (0 < most && most < ticks.length) {
     const reason = `is one more than the ${most} open orders that ${market.symbol} takes`;
     throw new PlacementError("most_orders", most + 1, reason, `num_orders=${most} would do`);
   }
-  const coarse = `for a tick is ${plain(tick)}`;
   ticks.slice(1).forEach((below, k) => {
-    if (below <= 0n)
-      throw new PlacementError("tick", k + 2, `would be at 0, ${coarse}`, "search with a smaller overlap");
-    if (below >= ticks[k]) {
-      const reason = `would be at ${price(ticks[k])} like the one before it, ${coarse}`;
-      const remedy = `search with ladder.limits.min_indent_step_pct=${UP(over(fraction(100n), entry))} or more`;
-      throw new PlacementError("tick", k + 2, reason, remedy);
-    }
+    if (below > 0n && below < ticks[k]) return;
+    const where = below <= 0n ? "0" : `${price(ticks[k])} like the one before it`;
+    throw new PlacementError("tick", k + 2, `would be at ${where}, ${coarse}`, apart(depths, grid));
   });
   ticks.forEach((at, k) => {
     if (at >= lowest) return;
     const reason = `at ${price(at)} is below ${plain(market.lowest_share)} of the entry price`;
-    const deepest = DOWN(over(minus(ONE, market.lowest_share), PERCENT));
-    throw new PlacementError("lowest_share", k + 1, reason, `an overlap of at most ${deepest} % would do`);
+    const deepest = minus(ONE, over(fraction(lowest), entry));
+    const most = deepest.n > 0n ? `an overlap of at most ${DOWN(over(deepest, PERCENT))} %` : "no overlap";
+    throw new PlacementError("lowest_share", k + 1, reason, `${most} would do`);
   });
 }
 
+// mlab.placing.orders._apart
+function apart(depths, {tick, entry, lowest}) {
+  const least = digits(over(fraction(100n), entry), 6, up), last = depths.at(-1);
+  const fit = !less(over(fraction(last, PARTS), PERCENT), times(least, fraction(BigInt(depths.length))));
+  if (fit && nearest(times(fraction(PARTS - last, PARTS), entry)) >= lowest)
+    return `search with ladder.limits.min_indent_step_pct=${plain(least)} or more`;
+  const gaps = depths.slice(1).map((depth, k) => depth - depths[k]);
+  const narrowest = gaps.reduce((a, b) => a < b ? a : b, PARTS - last);
+  return narrowest <= 0n ? "no price would do" : `a price of ${UP(times(tick, fraction(PARTS, narrowest)))} would do`;
+}
+
 // mlab.placing.orders._check_budget
-function check_budget(floors, weights, {market, unit, budget, least_quantity}) {
+function check_budget(floors, weights, least, {market, unit, budget, least_quantity}) {
   const needed = sum(floors), worth = count => UP(times(fraction(count), unit));
   if (needed <= budget) return;
-  const dearest = largest_of(floors), fewer = budget / floors[dearest];
+  const dearest = largest_of(floors), fewer = budget / least;
   const rule = floors[dearest] > least_quantity * weights[dearest] ? "least_money" : "least_quantity";
   const remedy = `a budget of ${worth(needed)} would do${fewer > 1n ? `, or num_orders=${fewer}` : ""}`;
   throw new PlacementError(rule, dearest + 1, `must be at least ${worth(floors[dearest])} ${market.quote}`, remedy);
 }
 
 // mlab.placing.orders._check_sizes
-function check_sizes(steps, {market, step, unit, budget}) {
+function check_sizes(steps, weights, worth, floors, {market, step, unit}) {
   const most = down(over(market.most_quantity, step)), largest = largest_of(steps);
   if (most === 0n || steps[largest] <= most) return;
-  const quantity = count => plain(times(fraction(count), step));
+  const quantity = count => plain(times(fraction(count), step)), keys = [...steps.keys()];
   const reason = `would be ${quantity(steps[largest])}, the most is ${quantity(most)}`;
-  const enough = DOWN(times(fraction(budget * most, steps[largest]), unit));
-  throw new PlacementError("most_quantity", largest + 1, reason, `a budget of ${enough} would do`);
+  const first = keys.reduce((best, k) => worth[best] * weights[k] < worth[k] * weights[best] ? k : best);
+  const money = sum(keys.map(k => larger(floors[k], most * weights[first] * worth[k] / worth[first])));
+  const enough = digits(times(fraction(money), unit), 6, down), least = times(fraction(sum(floors)), unit);
+  const may = keys.every(k => floors[k] <= most * weights[k]);
+  const budget = may ? `a budget of ${plain(less(enough, least) ? least : enough)}` : "no budget";
+  throw new PlacementError("most_quantity", largest + 1, reason, `${budget} would do`);
 }
 
 // mlab.report.placed.rows, all as texts

@@ -14,7 +14,8 @@ from mlab.core.decimals import exact, plain
 from mlab.core.records import Candidate, Experiment, Json
 from mlab.market import Market
 from mlab.model.ladder import Sizing
-from mlab.placing import Order, Placement, PlacementError
+from mlab.model.limits import Limits
+from mlab.placing import Order, Placement, PlacementError, Searched, refusal
 from mlab.placing.grid import EXACT
 from mlab.report.columns import PERCENT, by_key
 
@@ -98,15 +99,15 @@ def told(run: Experiment) -> str:
 
 
 def terms(config: Config) -> str:
-    """The money of a run that was told of its market, and the limits that this has raised."""
+    """The money of a run that was told of its market, and the limits that this has moved."""
     assert config.market is not None  # noqa: S101 - there are none without
     wanted, kept = config.ladder.limits, config.limits
-    raised = [
+    moved = [
         f"{name} {exact(getattr(wanted, name))} -> {exact(getattr(kept, name))}"
-        for name in ("first_volume_min_pct", "min_indent_step_pct")
+        for name in ("first_volume_min_pct", "tail_cap_pct", "min_indent_step_pct")
         if getattr(kept, name) != getattr(wanted, name)
     ]
-    limits = f"; limits raised for it: {', '.join(raised)}" if raised else ""
+    limits = f"; limits moved for it: {', '.join(moved)}" if moved else ""
     return f"{exact(config.market.budget)} {config.market.market().quote} from {exact(config.base_price)} down{limits}"
 
 
@@ -140,8 +141,13 @@ def origin(market: Market) -> str:
     return f"{whose(market)}, {days} day{'' if days == 1 else 's'} ago"
 
 
-def sentences(placement: Placement, take_profit_pct: Decimal, fee_pct: Decimal) -> list[str]:
-    """What the orders come to, what rounding has changed, and the rules; arguments as of :func:`rows`."""
+def sentences(
+    placement: Placement, take_profit_pct: Decimal, fee_pct: Decimal, limits: Limits | None = None
+) -> list[str]:
+    """What the orders come to, what rounding has changed, and the rules.
+
+    Arguments are as of :func:`rows`; ``limits`` are those of another search, where they are not the usual.
+    """
     market, changed, money = placement.market, placement.changed, placement.market.quote
     depth, loss = (changed[name]["placed"] for name in ("depth_pct", "loss_at_last_order_pct"))
     lines = [
@@ -151,11 +157,8 @@ def sentences(placement: Placement, take_profit_pct: Decimal, fee_pct: Decimal) 
         f"depth {_pair(changed['depth_pct'])}.",
     ]
     if lifted := changed["lifted"]:
-        share = plain(NINE.plus(round(placement.orders.grid.least_share_pct, 4)))
-        lines.append(
-            f"Lifted to the least order of the exchange: {', '.join(lifted)}; the others pay for it. A search with "
-            f"ladder.limits.first_volume_min_pct={share}, or with the market in its config, needs no lifting."
-        )
+        paid = f"Lifted to the least order of the exchange: {', '.join(lifted)}; the others pay for it."
+        lines.append(f"{paid} {_without_lifting(placement, limits or Limits())}")
     kept = ", ".join(f"{rule['rule']} {rule['limit']}".strip().replace("_", " ") for rule in placement.rules)
     lines.append(f"Every order keeps: {kept}. Deviations count from the first order.")
     fees = f"with {plain(fee_pct)} % of fees on each side" if fee_pct else "without fees"
@@ -163,6 +166,19 @@ def sentences(placement: Placement, take_profit_pct: Decimal, fee_pct: Decimal) 
     if market.contract_size != 1 or market.inverse:
         lines.append("Liquidation is not judged: it depends on leverage and on the exchange's margins.")
     return lines
+
+
+def _without_lifting(placement: Placement, limits: Limits) -> str:
+    """How a search finds a ladder of as many orders to the same depth that needs no lifting."""
+    orders, growth_pct = placement.orders, limits.martingale_pct[0]
+    searched = Searched(orders.ticks[-1], (len(orders.ticks),) * 2, growth_pct, placement.sizing)
+    if reason := refusal(placement.market, placement.budget, placement.entry, searched):
+        return f"No search finds one that needs none: {reason}."
+    share = orders.grid.limits(limits, searched.lowest, searched.sizing).first_volume_min_pct
+    return (
+        f"A search with ladder.limits.first_volume_min_pct={exact(share)}, or with the market in its config, "
+        "needs no lifting."
+    )
 
 
 def _short(text: str) -> str:
