@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from signal import SIGINT, SIGTERM, Signals, raise_signal
+from signal import SIGINT, SIGTERM, Signals, default_int_handler, raise_signal
+from signal import signal as handle
 from typing import Any
 
 import pytest
@@ -193,7 +194,15 @@ def test_none_within_growth_0_is_said_in_words(mlab: Command) -> None:
     assert json.loads(mlab(shown.OKX, "--search", "--json"))["none"].startswith("None within growth >= 0")
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """Interrupts arrive, also where a shell has the tests in the background."""
+    before = handle(SIGINT, default_int_handler)
+    yield
+    handle(SIGINT, before)
+
+
+@pytest.mark.usefixtures("quick", "heeded")
 @pytest.mark.parametrize(("signal", "status"), [(SIGINT, 130), (SIGTERM, 143)])
 def test_a_search_that_is_stopped_ends_the_command(
     signal: Signals, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
