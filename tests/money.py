@@ -17,13 +17,13 @@ class Money:
     taker_pct: float = 0.0
     stop_pct: float | None = None
     compounding: bool = False
-    cash: float = 0.0
+    cash: float = 1.0  # what there is, not what was won: of 1e-9 budgets no digit is lost then
     coins: float = 0.0
     spent: float = 0.0
     budget: float = 1.0
     filled: int = 0
     entry: float = 0.0
-    peak: float = 0.0
+    peak: float = 1.0
     drawdown: float = 0.0
     worst: float = 0.0
     depths: list[int] = field(default_factory=list)
@@ -42,8 +42,8 @@ class Money:
                 self._move(price)
             self.deployed.append(self.spent / self.budget)
             self.full += self.filled == len(self.share)
-        self.realised = self.before
-        self.total = self.cash + self.coins * points[-1]
+        self.realised = self.before - 1.0
+        self.total = self.cash + self.coins * points[-1] - 1.0
         self.spans_all = [*self.spans, number + 1 - self.since]
         return self
 
@@ -71,7 +71,7 @@ class Money:
     def _open(self, price: float) -> None:
         self.before, self.since = self.cash, self.candle
         if self.compounding:
-            self.budget = 1.0 + self.cash
+            self.budget = self.cash
         self.entry, self.filled, self.coins, self.spent = price, 0, 0.0, 0.0
         self._buy(price, self.taker_pct)
         self._see(price)
@@ -91,6 +91,6 @@ class Money:
 
     def _see(self, price: float) -> None:
         equity = self.cash + self.coins * price
-        reached = 1.0 + self.peak if self.compounding else 1.0
+        reached = self.peak if self.compounding else 1.0
         self.drawdown = max(self.drawdown, (self.peak - equity) / reached)
         self.worst = min(self.worst, (equity - self.before) / self.budget)

@@ -275,7 +275,7 @@ def test_money_counted_deal_by_deal_is_money_counted_by_depth(
         assert outcome.realised_pct[one] == pytest.approx(money.realised * 100, abs=1e-9)
         assert outcome.total_pct[one] == pytest.approx(money.total * 100, abs=1e-9)
         assert outcome.max_drawdown_pct[one] == pytest.approx(money.drawdown * 100, abs=1e-9)
-        assert outcome.worst_deal_pct[one] == pytest.approx(money.worst * 100, abs=1e-6)  # of what little may be left
+        assert outcome.worst_deal_pct[one] == pytest.approx(money.worst * 100, abs=1e-9)
         assert outcome.deployed_share[one] == pytest.approx(np.mean(money.deployed))
         assert outcome.all_filled_share[one] == money.full / len(path)
         assert outcome.longest_deal_candles[one] == max(money.spans_all)
