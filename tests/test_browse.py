@@ -149,12 +149,9 @@ def test_a_market_is_compared_field_by_field_as_it_is_typed(
 
 
 def test_scores_that_are_made_in_different_ways_are_not_compared(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    state: State, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    state = State(tmp_path)
-    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path))
-    with Store.open(state.database) as store:
-        one, other = (runs.searched(state, store, f"score.need={need}") for need in ("fill", "path"))
+    one, other = (runs.searched(state, store, f"score.need={need}") for need in ("fill", "path"))
     out = mlab(capsys, "compare", one, other)
     assert "do not compare; needs do" in out
     assert "better" not in out
@@ -162,12 +159,9 @@ def test_scores_that_are_made_in_different_ways_are_not_compared(
 
 
 def test_scores_compare_whatever_take_profit_chances_are_told_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    state: State, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    state = State(tmp_path)
-    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path))
-    with Store.open(state.database) as store:
-        one, other = (runs.searched(state, store, f"score.take_profit_pct={target}") for target in (1, 3))
+    one, other = (runs.searched(state, store, f"score.take_profit_pct={target}") for target in (1, 3))
     out = mlab(capsys, "compare", one, other)
     assert "score.take_profit_pct" in out
     assert "the same" in out
@@ -227,13 +221,10 @@ def test_numbers_are_exported_with_a_comma_where_spreadsheets_read_one(
 
 
 def test_a_table_without_rows_has_its_head_and_a_line_that_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    state: State, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    state = State(tmp_path)
-    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path))
-    with Store.open(state.database) as store:
-        full = runs.searched(state, store, "replay.prices=made", "replay.bootstrap=0")
-        none = runs.opened(state, store)[0].run_id
+    full = runs.searched(state, store, "replay.prices=made", "replay.bootstrap=0")
+    none = runs.opened(state, store)[0].run_id
 
     def exported(*arguments: str) -> tuple[str, str]:
         capsys.readouterr()
@@ -285,11 +276,8 @@ def test_a_run_is_deleted_restored_and_purged(
 
 
 def test_a_run_that_is_being_executed_is_not_deleted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    state: State, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    state = State(tmp_path)
-    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path))
-    with Store.open(state.database) as store:
-        experiment, _ = runs.opened(state, store)
-        store.claim(experiment.run_id)
-        assert "is being executed by process" in mlab(capsys, "delete", "latest", status=3)
+    experiment, _ = runs.opened(state, store)
+    store.claim(experiment.run_id)
+    assert "is being executed by process" in mlab(capsys, "delete", "latest", status=3)

@@ -51,8 +51,10 @@ def export(run: str, form: str, what: str, decimal: str, output: Path) -> None:
     with reading(run) as (_, store, experiment):
         exp_id = experiment.exp_id
         rows = _rows(store, exp_id, what)
-        like = [] if rows else _made_up(what)
-        write(output, summary.as_csv(rows, decimal, like) if form == "csv" else summary.as_json(rows))
+        if form == "csv":
+            write(output, summary.as_csv(rows, decimal, like=rows or _made_up(what)))
+        else:
+            write(output, summary.as_json(rows))
         if not rows:
             click.echo(f"run {experiment.run_id} has no {what}", err=True)
         emit("UI.EXPORT", f"{len(rows)} {what} exported as {form}", rows=len(rows), to=str(output))

@@ -18,6 +18,7 @@ from mlab.cli.choice import PRICE, Number, is_candidate, kept, reading, run_of
 from mlab.cli.export import DECIMAL, OUTPUT, write
 from mlab.config import Config, from_tree
 from mlab.config.market import MarketRules
+from mlab.core.decimals import MOST_MONEY
 from mlab.core.errors import ConfigError, EvaluationError
 from mlab.core.records import Candidate, Experiment, Json
 from mlab.market.files import UNNAMED, same
@@ -35,7 +36,7 @@ NAMELESS = ("", UNNAMED)
 
 FORMATS = ["table", "csv", "json", *(name for name in bots.FORMATS if name != "csv")]
 
-NUMBER = Number("above 0, at most 1e12", lambda number: 0 < number <= 10**12)
+NUMBER = Number("above 0, at most 1e12", lambda number: 0 < number <= MOST_MONEY)
 FEE = Number("from 0 to 10", lambda number: 0 <= number <= 10)
 
 

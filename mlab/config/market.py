@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import Field, model_validator
 
-from mlab.core.decimals import exact, plain
+from mlab.core.decimals import MOST_MONEY, MOST_PRICE, exact, plain
 from mlab.core.errors import ConfigError
 from mlab.core.section import Section, rule
 from mlab.model.limits import Limits, conflict
@@ -35,8 +35,8 @@ class MarketRules(Section):
     there is no such rule. What is not given is read from `file` when a run begins, and stored with it.
     """
 
-    budget: float = Field(gt=0, le=1e12, description="The most that all orders cost, in quote currency.")
-    price: Annotated[float, Field(gt=0, le=1e12)] | None = Field(
+    budget: float = Field(gt=0, le=float(MOST_MONEY), description="The most that all orders cost, in quote currency.")
+    price: Annotated[float, Field(gt=0, le=float(MOST_PRICE))] | None = Field(
         default=None, description="Entry price, in the place of ladder.base_price; null = that one."
     )
     file: str | None = Field(

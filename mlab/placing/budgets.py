@@ -7,14 +7,11 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 from math import ceil
 
-from mlab.core.decimals import plain
+from mlab.core.decimals import MOST_MONEY, plain
 from mlab.core.records import Sizing
 from mlab.market import Market
 from mlab.model.limits import possible_shares_pct
 from mlab.placing.grid import DOWN, EXACT, UP, Grid
-
-MOST = Decimal(10**12)
-"""The largest budget."""
 
 ROUNDED = Fraction(99_998, 100_000)
 """Share of the possible up to which a limit may go that is rounded to six digits, and must be clear of it then."""
@@ -84,4 +81,4 @@ def _bounds(grid: Grid, searched: Searched) -> tuple[Decimal, Decimal]:
     with localcontext(EXACT):
         least = UP.plus(ceil(100 * first / first_pct / ROUNDED) * grid.unit)
         most = DOWN.plus(int(100 * last / last_pct * ROUNDED) * grid.unit)
-    return least, min(most, MOST) if last else MOST
+    return least, min(most, MOST_MONEY) if last else MOST_MONEY

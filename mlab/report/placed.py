@@ -10,7 +10,7 @@ from functools import partial
 from mlab import placing
 from mlab.bots import Bot, BotOrder
 from mlab.config import Config, from_tree
-from mlab.core.decimals import exact, plain
+from mlab.core.decimals import counted, exact, plain
 from mlab.core.records import Candidate, Experiment, Json
 from mlab.market import Market
 from mlab.model.ladder import Sizing
@@ -138,7 +138,7 @@ def origin(market: Market) -> str:
     if market.as_of is None:
         return whose(market)
     days = (datetime.now(UTC) - market.as_of).days
-    return f"{whose(market)}, {days} day{'' if days == 1 else 's'} ago"
+    return f"{whose(market)}, {counted(days, 'day')} ago"
 
 
 def sentences(

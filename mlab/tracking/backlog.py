@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from mlab.core.decimals import counted
 from mlab.core.records import Experiment
 from mlab.tracking.mode import keeps_files
 
@@ -31,7 +32,7 @@ class Backlog:
 
     def __str__(self) -> str:
         """``44 numbers and the ending with its artifacts``."""
-        numbers = f"{self.numbers} number{'s' * (self.numbers != 1)}" if self.numbers else ""
+        numbers = counted(self.numbers, "number") if self.numbers else ""
         return " and ".join(part for part in (numbers, "the ending with its artifacts" * self.ending) if part)
 
 
