@@ -17,7 +17,7 @@ from mlab.config import Config, dump, from_tree, load
 from mlab.config.wording import fields
 from mlab.core.errors import ConfigError
 from mlab.core.records import Cell
-from mlab.model.limits import Limits, broken_limits, conflict, possible_shares_pct
+from mlab.model.limits import ROOM, Limits, broken_limits, conflict, possible_shares_pct
 from mlab.model.objective import Objective
 from mlab.model.space import Space
 from tests.test_market import SPOT, saved
@@ -280,6 +280,25 @@ def test_what_is_accepted_has_a_ladder_and_it_keeps_its_limits_as_stored(
         "martingale_pct": [0.0, *((volume[1:, 0] / volume[:-1, 0] - 1.0) * 100.0).tolist()],
     }
     assert broken_limits(schedule, limits) == []
+
+
+@given(orders=st.integers(2, 60), growth=st.floats(0, 30), overlap=st.floats(0.01, 95))
+def test_what_a_refused_limit_must_be_is_enough(orders: int, growth: float, overlap: float) -> None:
+    cell, widest = Cell(0, overlap, orders), {"martingale_pct": (growth, 1000.0), "max_gap_ratio": None}
+    least = {"first_volume_min_pct": 1e-9, "tail_cap_pct": 100.0, "min_indent_step_pct": 0.0}
+    for limit, wrong, moved in (
+        ("first_volume_min_pct", 100.0, -1),
+        ("tail_cap_pct", 1e-9, 1),
+        ("min_indent_step_pct", 95.0, -1),
+    ):
+        reason = conflict(cell, Limits(**widest | least | {limit: wrong}))
+        assert reason
+        number = float(reason.split()[-2])
+        if limit == "min_indent_step_pct":  # it names what the gaps need, more than the overlap is
+            assert number >= (orders - 1) * wrong > overlap
+            continue
+        enough = min(100.0, number * (1.0 + moved * 2.0 * ROOM))
+        assert conflict(cell, Limits(**widest | least | {limit: enough})) is None
 
 
 # --- round trips ------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from numbers import Integral, Real
 
 NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)(E[-+]?\d{1,2})?\Z", re.ASCII | re.IGNORECASE)
@@ -52,6 +52,17 @@ def counted(count: int, noun: str) -> str:
         ('1 cell', '2,000 cells')
     """
     return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def digits(value: float, count: int, *, up: bool) -> str:
+    """So many digits of a number, which are never less than it, or never more.
+
+    Example:
+        >>> digits(33.66558, 4, up=True), digits(33.66558, 4, up=False), digits(0.1, 4, up=True)
+        ('33.67', '33.66', '0.1')
+    """
+    rounding = ROUND_CEILING if up else ROUND_FLOOR
+    return plain(Context(prec=count, rounding=rounding).create_decimal(repr(value)))
 
 
 def exact(value: float) -> str:

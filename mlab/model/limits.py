@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from pydantic import Field, field_validator
 
-from mlab.core.decimals import exact
+from mlab.core.decimals import digits, exact
 from mlab.core.records import Cell, Json
 from mlab.core.section import Section, rule
 
@@ -133,12 +133,12 @@ def conflict(cell: Cell, limits: Limits) -> str | None:
     shortest = (orders - 1) * limits.min_indent_step_pct
     cells, at = f"num_orders {orders}", f"at limits.martingale_pct {exact(growth_min_pct)}"
     if limits.first_volume_min_pct > first * (1.0 - ROOM):
-        limit, why = "first_volume_min_pct", f"{at} order 1 must stay below {first:.4g} %"
+        limit, why = "first_volume_min_pct", f"{at} order 1 must stay below {digits(first, 4, up=False)} %"
     elif limits.tail_cap_pct < last * (1.0 + ROOM):
-        limit, why = "tail_cap_pct", f"{at} the last order must exceed {last:.4g} %"
+        limit, why = "tail_cap_pct", f"{at} the last order must exceed {digits(last, 4, up=True)} %"
     elif shortest > cell.overlap_pct * (1.0 - ROOM):
         cells = f"overlap_pct {exact(cell.overlap_pct)} and {cells}"
-        limit, why = "min_indent_step_pct", f"its {orders - 1} gaps need more than {shortest:.4g} %"
+        limit, why = "min_indent_step_pct", f"its {orders - 1} gaps need more than {digits(shortest, 4, up=True)} %"
     else:
         return None
     return f"no ladder with {cells} keeps limits.{limit} {exact(getattr(limits, limit))}: {why}"

@@ -7,7 +7,7 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 from math import ceil
 
-from mlab.core.decimals import MOST_MONEY, plain
+from mlab.core.decimals import MOST_MONEY, digits, plain
 from mlab.core.records import Sizing
 from mlab.market import Market
 from mlab.model.limits import possible_shares_pct
@@ -53,10 +53,12 @@ def refusal(market: Market, budget: Decimal, price: Decimal, searched: Searched)
     with localcontext(EXACT):
         if budget < least:
             money = UP.plus(grid.least_first(searched.lowest, searched.sizing, searched.growth_pct) * grid.unit)
-            size, why = "small", f"order 1 of {orders} gets at most {first_pct:.4g} %, and must be"
+            share = digits(first_pct, 4, up=True)
+            size, why = "small", f"order 1 of {orders} gets at most {share} %, and must be"
         else:
             money = DOWN.plus(grid.most_last(searched.lowest) * grid.unit)
-            size, why = "large", f"order {fewest} of {fewest} gets at least {last_pct:.4g} %, and must be at most"
+            share = digits(last_pct, 4, up=False)
+            size, why = "large", f"order {fewest} of {fewest} gets at least {share} %, and must be at most"
     enough = _nearest(market, budget, price, searched)
     remedy = f"{plain(enough)} would do" if enough else "no other would do"
     return f"budget {plain(budget)} is too {size}, {remedy}: {why} {plain(money)} {market.quote}"
