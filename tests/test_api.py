@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import pytest
 import mlab
 from mlab.core.errors import ConfigError, EvaluationError
 from mlab.core.state import State
+from mlab.market import Market
 from mlab.model import annealing
 from tests import bot_settings, runs
 from tests.pace import SMALLER
@@ -256,6 +258,18 @@ def test_a_bot_is_a_ladder_of_its_money(here: Path) -> None:
         mlab.read_bot("bot.csv", form="kucoin")
     with pytest.raises(ConfigError, match="deviation: must say what its distances count from"):
         mlab.read_bot("bot.csv")
+
+
+def test_a_symbol_names_a_market_that_has_none_and_must_be_that_of_one_that_has() -> None:
+    ladder = mlab.Ladder([0, 10], [1, 2], base_price=100)
+    nameless, own = Market(tick=Decimal("0.1")), Market(symbol="BTCUSDT", tick=Decimal("0.1"))
+    symbols = [
+        ladder.place(*given, 100, symbol=symbol).placement.market.symbol
+        for *given, symbol in ((nameless, None), (nameless, "ETHUSDT"), (own, None), (own, "btc-usdt"))
+    ]
+    assert symbols == ["", "ETHUSDT", "BTCUSDT", "BTCUSDT"]
+    with pytest.raises(ConfigError, match="place: symbol: must be BTCUSDT, that of the market, was 'ETHUSDT'"):
+        ladder.place(own, 100, symbol="ETHUSDT")
 
 
 # the page ------------------------------------------------------------------------------------------------

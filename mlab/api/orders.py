@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from html import escape
 from typing import Any, TypeAlias, get_args
@@ -15,7 +15,7 @@ from mlab.core.decimals import decimal, plain
 from mlab.core.errors import ConfigError
 from mlab.core.records import Json
 from mlab.market import Market, read
-from mlab.market.files import yours
+from mlab.market.files import UNNAMED, same, yours
 from mlab.model.ladder import Sizing
 from mlab.placing import Placement, place
 from mlab.report import placed
@@ -101,10 +101,14 @@ def _above_0(name: str, value: object) -> Decimal:
 
 def market_of(rules: Rules, symbol: str | None) -> Market:
     """The market that is meant: itself, its rules, or a file of them."""
-    if isinstance(rules, Market):
-        return rules
     if symbol is not None:
         check_text("place", "symbol", symbol)
+    if isinstance(rules, Market):
+        if symbol is not None and rules.symbol in {"", UNNAMED}:
+            return replace(rules, symbol=symbol)
+        if symbol is not None and not same(symbol, rules.symbol):
+            raise ConfigError("place", "symbol", f"must be {rules.symbol}, that of the market", symbol)
+        return rules
     if isinstance(rules, Mapping):
         return yours(rules, "place", symbol)
     return read(path_of("place", "market", rules), symbol)
