@@ -38,7 +38,7 @@ soak: $(READY) ## faults by the hundred: kills, locks, full disks; takes half an
 
 compiled: $(READY) ## install numba, and run the tests of the loops that it compiles
 	@$(PIP) install --no-build-isolation --constraint requirements.lock --editable '.[compiled]'
-	@$(BIN)/python -m pytest tests/test_compiled.py tests/test_bound_compiled.py tests/test_replay.py $(ARGS)
+	@$(BIN)/python -m pytest tests/test_compiled.py tests/test_ladder_loops.py tests/test_bound_compiled.py tests/test_replay.py $(ARGS)
 
 check: $(READY) ## linters, types and the direction of imports
 	@$(BIN)/python -m ruff check

@@ -27,13 +27,13 @@ from benchmarks.cells import Target, searched, targets
 from benchmarks.record import save, show
 from benchmarks.replay import COMPILE, least
 from mlab.config import load
-from mlab.model.bound import Prover, needs, programme
-from mlab.model.bound.compiled import loops
+from mlab.model.bound import Prover
 from mlab.model.bound.grid import Grid, grid
 from mlab.model.bound.lagrangian import NU, TAU, Box, Lagrangian, Tangent, start
 from mlab.model.bound.needs import Cost
 from mlab.model.bound.programme import backward, drops
 from mlab.model.bound.terms import Terms, narrowed
+from mlab.model.compiled import BOUNDS, ready
 
 KERNEL = Path(__file__).with_name("bound_kernel.c")
 MARKS = (1.0, 0.1)  # percent
@@ -98,13 +98,13 @@ def against_c(target: Target, run: Callable[[Lagrangian, Grid], float]) -> dict[
     arrays = only_arrays()(passes)
     slow, fast, c = least(arrays, passes, lambda: [run(lagrangian, nodes) for _ in range(PASSES)], rounds=3)
     row = {"cell": target.label, "ms in C": c / PASSES * 1e3, "ms": slow / PASSES * 1e3, "times C": slow / c}
-    return row | ({"ms with numba": fast / PASSES * 1e3, "times C with numba": fast / c} if loops() else {})
+    return row | ({"ms with numba": fast / PASSES * 1e3, "times C with numba": fast / c} if ready() else {})
 
 
 @contextmanager
 def only_arrays() -> Iterator[None]:
     """As where numba is not installed."""
-    with patch.object(needs, "loops", return_value=None), patch.object(programme, "loops", return_value=None):
+    with patch.object(BOUNDS, "after", return_value=None):
         yield
 
 
@@ -173,11 +173,11 @@ def main() -> None:
     for target in chosen:
         rows.append(proved(target, most_s))
         print(*rows[-1].values(), flush=True)
-    show(f"Proved in {most_s:g} s at most, {'with' if loops() else 'without'} numba", rows)
+    show(f"Proved in {most_s:g} s at most, {'with' if ready() else 'without'} numba", rows)
     near = sum(row["within %"] <= min(MARKS) for row in rows)
     print(f"{near} of {len(rows)} cells proved within {min(MARKS):g} %")
     name = "bound" if asked.cells == "known" else f"bound_{asked.cells}"
-    save(name, {"most_s": most_s, "numba": bool(loops()), "passes": passes, "proved": rows})
+    save(name, {"most_s": most_s, "numba": bool(ready()), "passes": passes, "proved": rows})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Speed of the evaluator against the scalar route, in one process, and against the floor of its log and sort.
 
-``python -m benchmarks.evaluator``
+``python -m benchmarks.evaluator``; where numba is installed also of the score that it compiles.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from collections.abc import Callable
 from statistics import median
 from time import perf_counter
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
 from benchmarks.record import save, show
+from mlab.model.compiled import LADDERS
 from mlab.model.ladder import Array
 from mlab.model.scoring import CHUNK, evaluate, scores
 from mlab.search import malloc
@@ -56,6 +58,12 @@ def floor(volume: Array) -> None:
         ordered.sort(axis=1)
 
 
+def only_arrays(indent: Array, volume: Array) -> Array:
+    """The score as where numba is not installed."""
+    with patch.object(LADDERS, "loaded", None):
+        return scores(indent, volume)
+
+
 def measured(count: int, *, growing: bool) -> dict[str, Any]:
     """One row of the table: batches of ``count`` ladders."""
     indent, volume = ladders(count, growing=growing)
@@ -66,29 +74,34 @@ def measured(count: int, *, growing: bool) -> dict[str, Any]:
         (
             seconds(lambda: [scalar.contract(i, v, settings) for i, v in pairs]) / len(pairs),
             seconds(lambda: evaluate(indent, volume)) / count,
+            seconds(lambda: only_arrays(indent, volume)) / count,
             seconds(lambda: scores(indent, volume)) / count,
             seconds(lambda: floor(volume)) / count,
         )
         for _ in range(ROUNDS)
     ]
-    plain, full, score, bare = (median(times) for times in zip(*rounds, strict=True))
-    return {
+    plain, full, score, compiled, bare = (median(times) for times in zip(*rounds, strict=True))
+    share = median(c / s for _, _, s, c, _ in rounds)
+    row = {
         "volumes": "growing" if growing else "unsorted",
         "batch": count,
         "scalar, ns a ladder": plain * 1e9,
         "evaluate()": full * 1e9,
         "scores()": score * 1e9,
         "floor: log and sort": bare * 1e9,
-        "evaluate(): times scalar": median(p / f for p, f, _, _ in rounds),
-        "scores(): times scalar": median(p / s for p, _, s, _ in rounds),
-        "floor: times scalar": median(p / b for p, _, _, b in rounds),
-        "share of the floor": f"{median(b / f for _, f, _, b in rounds):.0%}",
+        "evaluate(): times scalar": median(p / f for p, f, *_ in rounds),
+        "scores(): times scalar": median(p / s for p, _, s, *_ in rounds),
+        "floor: times scalar": median(p / b for p, *_, b in rounds),
+        "share of the floor": f"{median(b / f for _, f, *_, b in rounds):.0%}",
     }
+    numba = {"with numba": compiled * 1e9, "share of the score": f"{share:.0%}"}
+    return row | (numba if LADDERS.loaded else {})
 
 
 def main() -> None:
     """Measure, print and save."""
     malloc.keep()
+    LADDERS.after(10**12)  # loads them, where they can be had
     rows = [measured(count, growing=growing) for growing in (True, False) for count in (64, 4096)]
     show(f"Evaluator, {ORDERS} orders, median of {ROUNDS} rounds", rows)
     save("evaluator", {"orders": ORDERS, "rows": rows})

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 from benchmarks.quality import SIZES, proved_within_pct
 from benchmarks.record import saved
@@ -90,6 +91,8 @@ def evaluator() -> list[str]:
             f"{row['evaluate(): times scalar']:.0f} x",
             _number(row["scores()"]),
             f"{row['scores(): times scalar']:.0f} x",
+            _number(row.get("with numba")),
+            row.get("share of the score", "-"),
             _number(row["floor: log and sort"]),
             row["share of the floor"],
         )
@@ -102,10 +105,40 @@ def evaluator() -> list[str]:
         "",
         "score alone, ns",
         "",
+        "with numba, ns",
+        "share",
         "bare log and sort, ns",
         "share",
     )
     return _table(heads, rows)
+
+
+def compiled() -> list[str]:
+    """What numba brings a search."""
+    rows = [
+        (
+            row["orders"],
+            row["needs"],
+            *(_number(row[key]) for key in ("arrays, ns", "with numba, ns")),
+            f"{row['times']:.1f} x",
+        )
+        for row in saved("compiled")["batches"]
+    ]
+    return _table(("orders", "needs", "CPU of a ladder, ns", "with numba", ""), rows)
+
+
+def compiled_runs() -> list[str]:
+    """What it brings whole runs."""
+    stored = saved("compiled")
+    cells, times = stored["rows"][0]["cells"], stored["times"]
+    seconds = {mode: [row for row in stored["rows"] if row["mode"] == mode] for mode in ("arrays", "numba")}
+    spent, took = (
+        [_number(median(row[key] for row in seconds[mode])) for mode in seconds] for key in ("CPU s", "command s")
+    )
+    return [
+        f"A whole run of {cells} cells, loading included, takes {spent[1]} CPU s in the place of {spent[0]}, "
+        f"{times['CPU s']:.1f} times less, and {took[1]} s in the place of {took[0]}."
+    ]
 
 
 def _placing(name: str) -> list[str]:
@@ -178,6 +211,8 @@ BLOCKS: dict[str, Callable[[], list[str]]] = {
     "variants": variants,
     "methods": methods,
     "evaluator": evaluator,
+    "compiled": compiled,
+    "compiled runs": compiled_runs,
     "rounding": partial(_placing, "rounding"),
     "small orders": partial(_placing, "small_orders"),
     "placing time": partial(_placing, "time"),

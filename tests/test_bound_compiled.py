@@ -29,8 +29,7 @@ needs_numba = pytest.mark.skipif(not compiled.ready(), reason="needs numba: pip 
 def both(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType | None]:
     """With arrays, then with loops: compiled where numba is installed, else as they stand."""
     for module in (None, loops):
-        for user in ("needs", "programme"):
-            monkeypatch.setattr(f"mlab.model.bound.{user}.loops", lambda module=module: module)
+        monkeypatch.setattr(compiled.BOUNDS, "after", lambda _, module=module: module)
         yield module
 
 

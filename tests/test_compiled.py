@@ -9,38 +9,38 @@ from typing import Any
 
 import pytest
 
-from mlab import replay
-from mlab.model import bound, compiled
+from mlab.model import compiled
+from mlab.model.compiled import Loops
+from mlab.replay.compiled import REPLAYS
 
 needs_numba = pytest.mark.skipif(not compiled.ready(), reason="needs numba: pip install 'martingale-lab[compiled]'")
-
-
-def forget() -> None:
-    """Have it asked anew whether there is a numba."""
-    for asked in (compiled.ready, bound.compiled.loops, replay.compiled.asked):
-        asked.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def _anew() -> Iterator[None]:
     """No test goes by what another was told of numba."""
-    forget()
+    compiled.ready.cache_clear()
     yield
-    forget()
+    compiled.ready.cache_clear()
 
 
 @needs_numba
 def test_numba_is_used_where_it_is_installed_unless_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert hasattr(bound.compiled.loops().filled, "py_func")  # type: ignore[union-attr]
+    assert hasattr(Loops("mlab.model.bound.loops").after(1).filled, "py_func")  # type: ignore[union-attr]
     monkeypatch.setattr("numba.config.DISABLE_JIT", 1)
-    forget()
-    assert bound.compiled.loops() is None
+    compiled.ready.cache_clear()
+    assert Loops("mlab.model.bound.loops").after(1) is None
+
+
+@needs_numba
+@pytest.mark.parametrize("loops", [compiled.BOUNDS, compiled.LADDERS, REPLAYS], ids=["bounds", "ladders", "replays"])
+def test_each_of_the_loops_is_there(loops: Loops) -> None:
+    assert loops.after(10**12) is not None
 
 
 def test_without_numba_arrays_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numba", None)  # as if it were not installed
-    assert bound.compiled.loops() is None
-    assert replay.compiled.loops(replay.compiled.WORTH) is None
+    assert Loops("mlab.model.loops").after(10**12) is None
 
 
 @pytest.mark.parametrize("fault", [ImportError, OSError, AttributeError, SystemError])
@@ -50,15 +50,15 @@ def test_a_numba_that_does_not_load_is_as_none(monkeypatch: pytest.MonkeyPatch, 
             raise fault(name)
 
     monkeypatch.setitem(sys.modules, "numba", Broken("numba"))
-    assert bound.compiled.loops() is None
-    assert replay.compiled.loops(replay.compiled.WORTH) is None
+    assert Loops("mlab.model.loops").after(10**12) is None
 
 
 @needs_numba
-def test_numba_is_loaded_for_large_replays_and_then_serves_small_ones() -> None:
-    assert replay.compiled.loops(1) is None
-    assert hasattr(replay.compiled.loops(replay.compiled.WORTH).walk, "py_func")  # type: ignore[union-attr]
-    assert replay.compiled.loops(1) is replay.compiled.loops(replay.compiled.WORTH)
+def test_numba_is_loaded_once_the_work_pays_it_and_then_serves_small_work_too() -> None:
+    loops = Loops("mlab.replay.loops", worth=1_000)
+    assert (loops.after(999), loops.loaded) == (None, None)
+    assert hasattr(loops.after(1).walk, "py_func")  # type: ignore[union-attr]
+    assert loops.after(0) is loops.loaded is not None
 
 
 @needs_numba

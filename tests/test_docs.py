@@ -86,7 +86,8 @@ def test_the_formula_of_a_penalty_that_is_added_has_the_next_free_number() -> No
 
 
 def test_every_formula_has_its_number_on_the_line_that_computes_it() -> None:
-    lines = [line for source in SOURCES for line in source.read_text(encoding="utf-8").splitlines()]
+    arrays = [source for source in SOURCES if "loops" not in source.parts]  # loops stand in for what is numbered there
+    lines = [line for source in arrays for line in source.read_text(encoding="utf-8").splitlines()]
     numbered = {number for line in lines for number in cited(line.partition("  # ")[2])}
     assert numbered == {number for page in FORMULAS for number in cited(text(page))}
 

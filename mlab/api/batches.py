@@ -10,6 +10,7 @@ from mlab.api.arguments import LIMITS, SCORE, check_volumes, ladders_of, numbers
 from mlab.core.errors import ConfigError, EvaluationError
 from mlab.model import limits as limit
 from mlab.model import objective, scoring
+from mlab.model.compiled import LADDERS
 from mlab.model.ladder import Array, Sizing
 from mlab.model.pricing import Pricing
 
@@ -44,6 +45,7 @@ def scores(
     """
     indent, amount = ladders_of("scores", indent_pct, volume, 2)
     judged_by = objective_of("scores", score, limits, sizing)
+    LADDERS.after(indent.size // 10)  # to score an order takes a tenth of what to price and score it does
     return scoring.scores(np.ascontiguousarray(indent.T), np.ascontiguousarray(amount.T), judged_by)
 
 

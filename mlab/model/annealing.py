@@ -60,7 +60,7 @@ class Ladders:
 
     def of(self, ladders: NDArray[np.int64]) -> Ladders:
         """Some of them, in that order."""
-        return Ladders(self.growth[:, ladders], self.score[ladders], self.needs.of(ladders))
+        return Ladders(np.take(self.growth, ladders, axis=1), self.score[ladders], self.needs.of(ladders))
 
     def put(self, ladders: NDArray[np.int64], other: Ladders) -> None:
         """Replace some of them."""

@@ -1,16 +1,75 @@
 """Loops that numba compiles, where it is installed: they stand in for arrays, and find the same to the last bit.
 
-They stand in modules ``loops``, which are loaded where :func:`ready` says so and not before.
+They stand in modules ``loops``, each of which is loaded by one :class:`Loops` alone, once it pays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
+from types import ModuleType
 from typing import ParamSpec, TypeVar
 
 Given = ParamSpec("Given")
 Returned = TypeVar("Returned")
+
+
+class Loops:
+    """A module of compiled loops, loaded once there is enough for it to do.
+
+    Where the module has a function ``agree``, it is used only if that says that arrays find the same.
+
+    Example:
+        Nothing is loaded for work that takes arrays less time than the loading would:
+
+        >>> loops = Loops("mlab.model.loops", worth=1_000)
+        >>> loops.after(400) is None, loops.ahead(500) is None, loops.loaded is None
+        (True, True, True)
+
+    Attributes:
+        loaded: the module; None where it is not worth it yet, or nothing can compile it, or it finds something else.
+        refused: why it is not used though there is a numba; empty where it is, or has not been tried.
+    """
+
+    def __init__(self, module: str, worth: int = 0) -> None:
+        self._module, self._left, self._tried = module, worth, False
+        self.loaded: ModuleType | None = None
+        self.refused = ""
+
+    def count(self, work: int) -> None:
+        """Count work that was done without."""
+        self._left -= work
+
+    def after(self, work: int) -> ModuleType | None:
+        """The module, if so much work, which is counted, and all before it are worth loading it."""
+        self.count(work)
+        return self.ahead(0)
+
+    def ahead(self, work: int) -> ModuleType | None:
+        """The same for work that is counted when it is done."""
+        if self._left <= work and not self._tried and ready():
+            self._tried = True
+            try:
+                module = import_module(self._module)
+                if hasattr(module, "agree") and not module.agree():
+                    self.refused = "what it compiles finds other numbers on this machine"
+                else:
+                    self.loaded = module
+            except Exception as error:  # noqa: BLE001 - where nothing can be kept, or a numba does not fit
+                self.refused = f"{type(error).__name__}: {error}"
+        return self.loaded
+
+
+BOUNDS = Loops("mlab.model.bound.loops")  # few processes prove, and those for long
+
+LADDERS = Loops("mlab.model.loops", worth=60_000_000)
+"""The search's loops; work is orders priced and scored, so many of which take arrays some four seconds."""
+
+
+def ladder_loops(ladders: int) -> ModuleType | None:
+    """The search's loops, where they are loaded and for several ladders: one alone numpy adds up in another order."""
+    return LADDERS.loaded if ladders > 1 else None
 
 
 @cache

@@ -15,10 +15,12 @@ slope    (K, B)   -d ln P_M / d c_k: how much depth a little more need of order 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlab.model.compiled import ladder_loops
 from mlab.model.ladder import Array, Need, Sizing, accumulate, average_entry, compound, count_by_column
 from mlab.model.limits import Gaps
 from mlab.model.objective import Objective
@@ -42,7 +44,7 @@ class Needs:
 
     def of(self, ladders: NDArray[np.int64]) -> Needs:
         """Those of some ladders, in that order."""
-        return Needs(self.need[:, ladders], self.top[ladders], self.base[ladders], self.pull[ladders])
+        return Needs(np.take(self.need, ladders, axis=1), self.top[ladders], self.base[ladders], self.pull[ladders])
 
     def put(self, ladders: NDArray[np.int64], other: Needs) -> None:
         """Replace those of some ladders."""
@@ -71,6 +73,11 @@ class Pricing:
     def _floor(self) -> float:
         """Price of the last order over the base price."""
         return 1.0 - self.overlap / 100.0
+
+    @property
+    def _kind(self) -> tuple[bool, bool]:
+        """As compiled loops have it: whether volumes are money, and whether the needs that count are those at fills."""
+        return self.sizing == "quote", self.need == "fill"
 
     def indents(self, volume: Array) -> tuple[Array, Needs]:
         """Indents in percent (M, B), the first 0, the last ``overlap``, and the needs that they follow from.
@@ -171,12 +178,16 @@ class Pricing:
         return price, average
 
     def _prices(self, need: Array, ratio: Array) -> Array:
+        if loops := ladder_loops(need.shape[1]):
+            return np.asarray(loops.pricing.prices(self._kind, self._floor, need, ratio))
         price, _ = self._prices_and_averages(need, self._chain(need, ratio)[0])
         price[-1] = self._floor  # where it belongs
         return price
 
     def _step(self, needs: Needs, ratio: Array, cap: Array, *, tight: bool) -> Needs:
         """One Newton step towards the needs whose score is least. F7."""
+        if loops := ladder_loops(ratio.shape[1]):
+            return self._compiled_step(loops, needs, ratio, tight=tight)
         factor, slope = self._chain(needs.need, ratio)
         bound = tight or self.gaps.most is not None
         limits = self._limits(needs.need, factor, ratio, tight=tight) if bound else None
@@ -193,6 +204,13 @@ class Pricing:
         if tight:
             need = needs.need + TIGHT_SHARE * (need - needs.need)
         return Needs(np.maximum(need, 0.0, out=need), top, base, pull)
+
+    def _compiled_step(self, loops: ModuleType, needs: Needs, ratio: Array, *, tight: bool) -> Needs:
+        factor, slope, left = loops.pricing.chain(self._kind, self._floor, needs.need, ratio)
+        widest, share = np.inf if self.gaps.most is None else self.gaps.most, TIGHT_SHARE if tight else 0.0
+        rule, rows = (self._floor, self.gaps.least, widest, self.weight, share), (needs.need, ratio, factor, slope)
+        line = needs.top, needs.base, needs.pull
+        return Needs(*loops.pricing.step(self._kind, rule, rows, line, np.log(left)))
 
     def _line(
         self, needs: Needs, slope: Array, depth: Array, limits: tuple[Array, Array] | None

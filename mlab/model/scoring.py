@@ -7,13 +7,16 @@ ladder a column, (B,) a number a ladder.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cache
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlab.core.errors import EvaluationError
+from mlab.model.compiled import ladder_loops
 from mlab.model.ladder import Array, Need, need_at_fill, need_before_fill, variance
-from mlab.model.objective import Objective, Score
+from mlab.model.objective import Objective, Score, Wave
 from mlab.model.penalties import Position, penalties, sign_flips, tail, weight_centre
 
 CHUNK = 81_920  # orders scored at a time, 4,096 ladders of 20: calls cost little then, and all fits the cache
@@ -125,9 +128,33 @@ def _check_shapes(indent: Array, volume: Array) -> None:
 
 
 def _scored(indent: Array, volume: Array, objective: Objective) -> Array:
+    if loops := ladder_loops(indent.shape[1]):
+        compiled = compiled_score(loops, indent, volume, objective)
+        if compiled is not None:
+            return compiled
     position = Position.of(indent, volume, objective.sizing)
     penalty = penalties(position, objective.score.wave, objective.limits.tail_cap_pct)
     return _score(position, _worst(position, objective.score.need), penalty, objective.score)
+
+
+def compiled_score(loops: ModuleType, indent: Array, volume: Array, objective: Objective) -> Array | None:
+    """The same by compiled loops; None where they lack a penalty, or volumes fall or are wrong."""
+    score, (orders, ladders) = objective.score, indent.shape
+    if _penalty_names() != loops.scoring.PENALTIES:
+        return None
+    indent, volume, logs = np.ascontiguousarray(indent), np.ascontiguousarray(volume), np.empty((orders + 1, ladders))
+    if not loops.scoring.totalled(indent, volume, logs):
+        return None
+    kind, wave = (objective.sizing == "quote", score.need == "fill"), score.wave
+    rule, cap = (wave.enabled, wave.strong_pct, wave.weak_pct), objective.limits.tail_cap_pct / 100.0
+    weights = score.alpha, score.beta, score.gamma, score.lambda_penalty, cap
+    return _finite(loops.scoring.score(kind, weights, rule, np.log(orders), indent, volume, np.log(logs, out=logs)))
+
+
+@cache
+def _penalty_names() -> set[str]:
+    """What the penalties are called: somebody may have added one."""
+    return set(penalties(Position.of(np.zeros((2, 1)), np.ones((2, 1)), "quote"), Wave(), tail_cap_pct=100.0))
 
 
 def _worst(position: Position, need: Need) -> tuple[Array, Array]:
@@ -141,6 +168,10 @@ def _score(position: Position, worst: tuple[Array, Array], penalty: dict[str, Ar
     """J of F9."""
     total: Array = score.alpha * worst[0] + score.beta * worst[1] + score.gamma * tail(position)  # F9
     total += score.lambda_penalty * sum(penalty.values())
+    return _finite(total)
+
+
+def _finite(total: Array) -> Array:
     if not np.isfinite(total).all():
         raise EvaluationError("the score is not a finite number: volumes or indents are out of all proportion")
     return total

@@ -7,11 +7,13 @@ from the volumes (:class:`mlab.model.pricing.Pricing`), so growths are all that 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlab.core.records import Cell
+from mlab.model.compiled import ladder_loops
 from mlab.model.ladder import Array, accumulate, compound
 from mlab.model.limits import GUARD, Gaps, least_rest, least_spread
 from mlab.model.objective import Objective, Wave
@@ -103,6 +105,8 @@ class Space:
 
     def _kept(self, growth: Array) -> tuple[Array, Array, Array]:
         """Growths (K, B) within the limits, their volumes and the sums of these so far, both (M, B), the first at 1."""
+        if loops := ladder_loops(growth.shape[1]):
+            return self._compiled_kept(loops, growth)
         kept = np.clip(growth, self.growth_min, self.growth_max)
         volume, held = np.empty((2, len(growth) + 1, growth.shape[1]))
         volume[0] = held[0] = 1.0
@@ -113,6 +117,11 @@ class Space:
             np.minimum(row, np.maximum(bound, self.growth_min, out=bound), out=row)
             np.multiply(volume[k - 1], row, out=volume[k])
             np.add(held[k - 1], volume[k], out=held[k])
+        return kept, volume, held
+
+    def _compiled_kept(self, loops: ModuleType, growth: Array) -> tuple[Array, Array, Array]:
+        bounds = self.growth_min, self.growth_max, self.total_max
+        kept, volume, held = loops.space.kept(np.ascontiguousarray(growth), bounds, self.spread_min, self.rest)
         return kept, volume, held
 
     def absorb(self, growth: Array, step: NDArray[np.int64], change: NDArray[np.bool_]) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mlab.replay.compiled import loops
+from mlab.replay.compiled import REPLAYS
 from mlab.replay.events import Events, Open
 from mlab.replay.exits import Levels
 from mlab.replay.path import Path
@@ -59,7 +59,7 @@ def deals(path: Path, levels: Levels, ladder: int = 0) -> list[Deal]:
         >>> first.fills, first.low, first.end, round(first.exit, 3), second.end
         ([0, 0], 90.0, 1, 95.684, None)
     """
-    faster = loops(len(path))
+    faster = REPLAYS.after(len(path))
     return noted(faster, path, levels, ladder) if faster else walked(path, levels, ladder)
 
 

@@ -3,7 +3,7 @@
 Prices are compared, multiplied and divided as in :mod:`mlab.replay.deal`, and what deals come to is counted as in
 :mod:`mlab.replay.outcome`, in the same order: all of it is the same to the last bit. Everything stands in long
 functions, as arrays that are handed on cost more than what is done with them. Import this by
-:mod:`mlab.replay.compiled` alone.
+:data:`mlab.replay.compiled.REPLAYS` alone.
 """
 
 from __future__ import annotations

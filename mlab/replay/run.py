@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlab.model.exits import Fees
 from mlab.replay.batch import Walk
-from mlab.replay.compiled import loops
+from mlab.replay.compiled import REPLAYS
 from mlab.replay.deal import events, walked
 from mlab.replay.events import Open
 from mlab.replay.exits import Levels
@@ -38,7 +38,7 @@ def replay(path: Path, levels: Levels, fees: Fees | None = None, *, compounding:
         (32, 10)
     """
     tally = Tally(path, levels, fees or Fees(), compounding=compounding)
-    if faster := loops(len(path) * tally.ladders):
+    if faster := REPLAYS.after(len(path) * tally.ladders):
         return tally.outcome(tally.replay(faster))
     return tally.outcome(one_by_one(tally) if tally.ladders <= FEW else together(tally))
 

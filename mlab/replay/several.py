@@ -13,7 +13,7 @@ from mlab.model.exits import ExitRule, Fees
 from mlab.model.ladder import Array, Sizing, prices
 from mlab.prices.candles import Candles
 from mlab.replay.bootstrap import interval, other_paths
-from mlab.replay.compiled import loops
+from mlab.replay.compiled import REPLAYS
 from mlab.replay.equity import Curve
 from mlab.replay.exits import Levels
 from mlab.replay.outcome import Outcome
@@ -97,7 +97,7 @@ def replay_all(
     batches = [
         (numbers, levels_of([tasks[number][0] for number in numbers], rule)) for (_, rule), numbers in alike.items()
     ]
-    loops(len(candles) * len(tasks) * (1 + histories))  # loads them if all of it together is worth it
+    REPLAYS.ahead(len(candles) * len(tasks) * (1 + histories))  # now, if all of it together pays that
     outcomes: list[list[Outcome]] = [[] for _ in batches]
     steps = (1 + histories) * len(batches)
     for path in chain([Path(candles)], other_paths(candles, histories)):

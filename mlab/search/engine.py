@@ -19,6 +19,7 @@ from mlab.core.errors import ConfigError, EvaluationError, LabError, RunBusy, St
 from mlab.core.events import emit
 from mlab.core.records import Batch, Candidate, Cell, CellResult, Experiment, Json, Status, Trial
 from mlab.core.state import State, new_run_id, span_id
+from mlab.model.compiled import LADDERS
 from mlab.model.ranking import rank_key
 from mlab.search import machine, malloc
 from mlab.search.batch import Problem, failed_batch, search_batch
@@ -139,6 +140,7 @@ class Execution:
             enough = searched_enough(patience, Evidence.of(trials), search.miss_chance)
             if enough or proving.follow(trials) or (index and time.monotonic() >= deadline):
                 return True
+            machine.use_numba()  # what it compiles for the first time takes seconds, and no batch may have to wait
             with events.bound(span_id=span_id(index), batch_idx=index):
                 emit("ORCH.BATCH", f"{cell.label}, batch {index}", score=patience.best)
                 batch = self._batch(problem, study, index, leader)
@@ -150,7 +152,9 @@ class Execution:
                 study.tell(batch.trials)
             trials = [*trials, *batch.trials]
             patience = patience.after(_best_score(batch.trials))
-            watcher.batch(cell, index, patience.best, sum(trial.evaluations for trial in batch.trials))
+            evaluations = sum(trial.evaluations for trial in batch.trials)
+            watcher.batch(cell, index, patience.best, evaluations)
+            LADDERS.count(evaluations * cell.num_orders)
         return False
 
     def _study(self, cell: Cell, stored: Sequence[Trial]) -> Study:

@@ -12,6 +12,7 @@ from importlib.metadata import version
 import numpy as np
 
 from mlab.core.events import emit
+from mlab.model.compiled import LADDERS
 from mlab.store import Store
 
 
@@ -34,3 +35,11 @@ def note(store: Store, exp_id: int) -> None:
             f"began on {others[0]} and goes on with {here}: what it finds is not bit for bit what either finds alone"
         )
         emit("ORCH.START", words, level="warning", machine=here)
+
+
+def use_numba() -> None:
+    """Have ladders priced and scored by what numba compiles, where it is installed and there were enough to pay it."""
+    before = LADDERS.refused
+    LADDERS.ahead(0)
+    if LADDERS.refused != before:
+        emit("EVAL.ERROR", f"goes on without numba: {LADDERS.refused}", level="warning")

@@ -2,7 +2,7 @@
 
 They do what arrays do in :mod:`mlab.model.bound.needs` and :mod:`mlab.model.bound.programme`, on the same numbers in
 the same order, so that bounds are the same to the last bit. Logarithms stay with numpy: another library may round their
-last bit otherwise. Import this by :func:`mlab.model.bound.compiled.loops` alone.
+last bit otherwise. Import this by :data:`mlab.model.compiled.BOUNDS` alone.
 """
 
 from __future__ import annotations

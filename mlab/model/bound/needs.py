@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlab.model.bound.compiled import loops
 from mlab.model.bound.factors import Factor, average_slopes, log_slopes, price_slopes
 from mlab.model.bound.lagrangian import THIRD, Lagrangian
+from mlab.model.compiled import BOUNDS
 from mlab.model.ladder import Array
 
 NEWTON = 12  # steps at most
@@ -117,7 +117,7 @@ def _convex(cost: Cost, most: Array, low: Array) -> tuple[Array, Array]:
     A slope d that is left takes d^2 / (2 low) off: no cost so convex goes below that. B12.
     """
     box, over = cost.lagrangian.box, cost.weights[-1]
-    kink, close, faster = box.largest[0], CLOSE * cost.lagrangian.scale, loops()
+    kink, close, faster = box.largest[0], CLOSE * cost.lagrangian.scale, BOUNDS.after(1)
     if faster:
         kind, share, ratio = cost.factor
         setting = kink, box.middle, cost.spread, close

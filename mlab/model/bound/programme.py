@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlab.model.bound.compiled import loops
 from mlab.model.bound.grid import FAR, Grid
 from mlab.model.bound.lagrangian import NU, TAU, Lagrangian
 from mlab.model.bound.needs import least
+from mlab.model.compiled import BOUNDS
 from mlab.model.ladder import Array
 
 ROUNDING = 1e-12  # of the scale, for each order: what rounding may have added. B19
@@ -74,7 +74,7 @@ def _bend_of_needs(lagrangian: Lagrangian, least_u: Array) -> Array:
 def _filled(costs: Array, own: Array, drop: Array, wave: Array, grid: Grid) -> float:
     """Fills the costs (K, N, C, G) from the last order to the second; what the first of them comes to."""
     last = grid.cost[-1][:, None] + (1.0 - grid.share[-1])[:, None] * grid.g[-1]  # B2
-    reach, chord, faster = grid.reach, grid.chord, loops()
+    reach, chord, faster = grid.reach, grid.chord, BOUNDS.after(1)
     if faster:
         ways = reach.left, reach.low, reach.high, reach.between, grid.closed, np.array(reach.levels)
         return float(faster.filled(costs, own, last, drop, wave, ways, (chord.left, chord.part)))
