@@ -21,6 +21,8 @@ import pytest
 from mlab import tracking
 from mlab.cli import doctor
 from mlab.core.state import State
+from mlab.model import loops
+from mlab.model.compiled import Loops
 from mlab.store import Store
 from mlab.tracking.publisher import follow
 from tests import runs
@@ -189,7 +191,25 @@ def test_the_doctor_ends_with_1_where_something_is_wrong(
 ) -> None:
     fill_disk(state, monkeypatch)
     status, out, _ = mlab(capsys, "doctor")
-    assert (status, out.splitlines()[-1]) == (1, "1 of 7 checks need attention.")
+    assert status == 1
+    assert out.splitlines()[-1] in {"1 of 7 checks need attention.", "1 of 8 checks need attention."}  # one with numba
+
+
+def test_a_numba_that_is_installed_and_not_used_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.metadata, "version", lambda name: {"numba": "0.64.0"}[name])
+    fresh = Loops("mlab.model.loops")
+    monkeypatch.setattr(doctor, "LADDERS", fresh)
+    monkeypatch.setattr(doctor, "ready", lambda: False)
+    (broken,) = doctor._numba()
+    monkeypatch.setattr(doctor, "ready", lambda: True)
+    monkeypatch.setattr(fresh, "_tried", True)
+    monkeypatch.setattr(fresh, "refused", "OSError: no room")
+    (refused,) = doctor._numba()
+    monkeypatch.setattr(fresh, "loaded", loops)
+    (used,) = doctor._numba()
+    assert broken.found.startswith("0.64.0 does not load")
+    assert refused.found == "0.64.0 is not used: OSError: no room"
+    assert [bool(one.remedy) for one in (broken, refused, used)] == [True, True, False]
 
 
 def test_a_state_folder_that_cannot_be_written_is_found(tmp_path: Path) -> None:

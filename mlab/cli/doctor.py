@@ -8,6 +8,7 @@ import tempfile
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
@@ -23,6 +24,7 @@ from mlab.core.errors import ConfigError, StoreError, reason
 from mlab.core.probe import fetch
 from mlab.core.redaction import redacted
 from mlab.core.state import State
+from mlab.model.compiled import LADDERS, ready
 from mlab.report import terminal
 from mlab.report.columns import texts
 from mlab.store import Store
@@ -69,6 +71,7 @@ def examine(state: State) -> Iterator[Finding]:
     """All checks, each independent of the others."""
     mlflow = list(_mlflow(state))
     yield _versions()
+    yield from _numba()
     yield _folder(state)
     yield _disk(state)
     yield from _database(state, delivers=not any(one.remedy for one in mlflow))
@@ -97,6 +100,18 @@ def _wrong(required: Requirement) -> str:
     if required.specifier.contains(version, prereleases=True):
         return ""
     return f"{required.name} is {version}, must be {required.specifier}"
+
+
+def _numba() -> Iterator[Finding]:
+    """Whether numba is used, where it is installed; to ask compiles, which takes seconds the first time."""
+    with suppress(metadata.PackageNotFoundError):
+        version, without = metadata.version("numba"), "nothing needs it; or install another version of it"
+        if not ready():
+            yield Finding("numba", f"{version} does not load, or NUMBA_DISABLE_JIT is set", without)
+        elif LADDERS.ahead(sys.maxsize) is None:
+            yield Finding("numba", f"{version} is not used: {LADDERS.refused}", without)
+        else:
+            yield Finding("numba", f"{version}, used by long searches, proofs and replays")
 
 
 def _folder(state: State) -> Finding:
