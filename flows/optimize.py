@@ -41,7 +41,7 @@ from mlab.core.probe import answers
 from mlab.core.redaction import redacted
 from mlab.core.state import State
 from mlab.report import summary
-from mlab.search.run import Order, Outcome, run
+from mlab.search.run import Ending, Order, run
 from mlab.search.watcher import Publishing, Watcher, Watchers
 from mlab.store import Store
 
@@ -75,7 +75,7 @@ class Request:
         publishing: starts the delivery to MLflow.
         orphans: flow runs whose processes are gone.
         run_id: the run, once it is open.
-        outcome: how it went, None where the flow did not get that far.
+        ending: how it went, None where the flow did not get that far.
         error: what the search raised.
         untold: why Prefect does not know all of the run, empty where it does.
     """
@@ -86,7 +86,7 @@ class Request:
     publishing: Publishing
     orphans: Sequence[str]
     run_id: str | None = None
-    outcome: Outcome | None = None
+    ending: Ending | None = None
     error: Exception | None = None
     untold: str = ""
 
@@ -128,11 +128,11 @@ def optimize(
         orphans = [name for orphan in store.reconcile() if (name := orphan.flow_run_id) and name != own]
         order = Order(config, resume or store.run_of_flow(own), workers)
         request = Request(order, store, Watcher(), lambda run_id: tracking.Sidecar(state, run_id), orphans)
-        ending = _search(state, request, cancels=False)
+        answer = _search(state, request, cancels=False)
     threading.Thread(target=_end_behind, args=(get_current_settings().api.url or "",), daemon=True).start()
-    if request.outcome is not None and request.outcome.exit_status:
+    if request.ending is not None and request.ending.exit_status:
         _leave_ending_to_worker(own)
-    return ending
+    return answer
 
 
 def _of_command() -> Request | None:
@@ -146,14 +146,14 @@ def _search(state: State, request: Request, *, cancels: bool) -> Any:
     mirror = Mirror(state, request.store, request.orphans, cancels=cancels)
     try:
         watchers = Watchers(request.watcher, mirror)
-        request.outcome = run(state, request.store, request.order, steps, watchers, request.publishing)
+        request.ending = run(state, request.store, request.order, steps, watchers, request.publishing)
     except Exception as error:  # noqa: BLE001 - the search's own: it is in the database, and becomes the flow run's state
         request.error = error
     request.run_id, request.untold = mirror.run_id, worded(steps.fault) or mirror.untold
-    return _ending(request)
+    return _answer(request)
 
 
-def _ending(request: Request) -> Any:
+def _answer(request: Request) -> Any:
     """The answer of a run that is completed; the state that says how any other ended."""
     experiment = request.store.experiment(request.run_id) if request.run_id else None
     if experiment is None:
@@ -197,7 +197,7 @@ def in_process(
         signal.signal(signal.SIGALRM, before)
     if request.error is not None:
         raise request.error
-    if request.outcome is None:
+    if request.ending is None:
         request.untold = request.untold or "it did not begin the flow run"
     return request
 

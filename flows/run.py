@@ -31,7 +31,7 @@ from mlab.core.state import LATEST, RUN_ID, State
 
 if TYPE_CHECKING:
     from flows.terminal import Terminal
-    from mlab.search.run import Order, Outcome
+    from mlab.search.run import Ending, Order
     from mlab.store import Store
 
 DEFAULT = Path("configs/default.yaml")
@@ -117,10 +117,10 @@ def run(
         say(f"Martingale Lab: {what}.")
         emit("APP.START", "martingale lab", config=str(path or DEFAULT), resume=resume)
         with Terminal(state, store, as_json=as_json) as terminal:
-            outcome = _searched(state, store, Order(config, resume, workers), api, orphans, terminal)
+            ending = _searched(state, store, Order(config, resume, workers), api, orphans, terminal)
         terminal.answer()
-        emit("APP.STOP", f"exit status {outcome.exit_status}", run_id=outcome.run_id, status=outcome.exit_status)
-    context.exit(outcome.exit_status)
+        emit("APP.STOP", f"exit status {ending.exit_status}", run_id=ending.run_id, status=ending.exit_status)
+    context.exit(ending.exit_status)
 
 
 def _prefect_api(state: State) -> str | None:
@@ -156,7 +156,7 @@ def _check_resumable(state: State, store: Store, run_id: str) -> None:
 
 def _searched(
     state: State, store: Store, order: Order, api: str | None, orphans: Sequence[str], terminal: Terminal
-) -> Outcome:
+) -> Ending:
     """Search what is ordered: as a flow of Prefect's where that answers, otherwise, or when it fails, without."""
     from flows.terminal import say
     from mlab.search import run as road
@@ -170,8 +170,8 @@ def _searched(
         request = optimize.in_process(state, store, order, terminal, terminal.publishing, orphans)
         if request.untold:
             say(f"{NOT_TOLD}: {request.untold}")
-        if request.outcome is not None:
-            return request.outcome
+        if request.ending is not None:
+            return request.ending
         order = replace(order, resume=request.run_id or order.resume)
     else:
         say(f"{NOT_TOLD}: {redacted(api)} does not answer")

@@ -38,7 +38,7 @@ def test_a_prefect_that_hangs_at_the_start_is_given_up(state: State, monkeypatch
         request = flow(state, store)
 
         assert time.monotonic() - began < 50
-        assert (request.outcome, request.untold) == (None, "it does not answer")
+        assert (request.ending, request.untold) == (None, "it does not answer")
         assert store.experiments() == [], "the command begins the run, without Prefect"
     assert signal.getsignal(signal.SIGALRM) is before
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
@@ -66,13 +66,13 @@ def test_what_prefect_does_behind_a_search_costs_no_more_than_its_seconds(
         request = optimize._of_command()
         assert request is not None
         with optimize._not_kept_waiting():
-            request.outcome = optimize.run(state, request.store, request.order)
+            request.ending = optimize.run(state, request.store, request.order)
         time.sleep(60)
 
     monkeypatch.setattr(optimize, "run_flow", run_flow)
     with Store.open(state.database) as store:
         request = flow(state, store)
 
-        assert request.outcome is not None
+        assert request.ending is not None
         assert request.untold == "it does not answer"
-        assert runs.stored(store, request.outcome.run_id).status == "COMPLETED"
+        assert runs.stored(store, request.ending.run_id).status == "COMPLETED"

@@ -118,12 +118,12 @@ def _searched(state: State, config: Config, workers: int, *, kept: bool) -> Run:
         store.reconcile()
         order = road.Order(config, workers=workers)
         try:
-            outcome = road.run(state, store, order, road.Plain(workers), watcher, publishing)
+            ending = road.run(state, store, order, road.Plain(workers), watcher, publishing)
         finally:
             events.recorder.close()
-        if outcome.exit_status:
-            raise KeyboardInterrupt if outcome.exit_status == KEYBOARD else SystemExit(outcome.exit_status)
-        run = store.experiment(outcome.run_id)
+        if ending.exit_status:
+            raise KeyboardInterrupt if ending.exit_status == KEYBOARD else SystemExit(ending.exit_status)
+        run = store.experiment(ending.run_id)
         assert run is not None  # noqa: S101 - it has just ended
         if started and (line := tracking.undelivered(store, run, started[0].answer)):
             warnings.warn(line, stacklevel=3)

@@ -78,9 +78,9 @@ def sync(context: click.Context) -> None:
         print(f"Delivering {counted(pending, 'run')} to MLflow, which takes some seconds to start.", flush=True)
         from mlab.tracking.publisher import publish_pending  # noqa: PLC0415 - late, for it loads MLflow
 
-        for outcome in publish_pending(state, store):
-            print(outcome, flush=True)
-            failed |= bool(outcome.left)
+        for attempt in publish_pending(state, store):
+            print(attempt, flush=True)
+            failed |= bool(attempt.left)
     context.exit(1 if failed else 0)
 
 

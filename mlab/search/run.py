@@ -36,7 +36,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Ending:
     """How a run went: 0, or the exit status of one that a signal stopped."""
 
     run_id: str
@@ -84,7 +84,7 @@ def run(
     steps: Steps = Plain(),
     watcher: Watcher = Watcher(),  # noqa: B008 - watches nothing
     publishing: Publishing = lambda _: Publisher(),
-) -> Outcome:
+) -> Ending:
     """Search what is ordered, from its config to its results.
 
     Args:
@@ -117,7 +117,7 @@ def run(
             if isinstance(stop, Exception):
                 raise
             status = exit_status_of(stop)
-    return Outcome(experiment.run_id, status)
+    return Ending(experiment.run_id, status)
 
 
 def build_config(store: Store, order: Order) -> Config:

@@ -39,8 +39,8 @@ def main(run_ids: Sequence[str]) -> None:
             caller.answer(follow(state, run_id, caller.gone))
         os.nice(10)  # nobody waits for the rest
         with Store.open(state.database) as store:
-            for outcome in publish_pending(state, store):
-                (faults.say_once if outcome.left else say)(str(outcome))
+            for attempt in publish_pending(state, store):
+                (faults.say_once if attempt.left else say)(str(attempt))
     except LabError as error:
         say(str(error))
 

@@ -37,8 +37,8 @@ class Backlog:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """One run of which something was pending: what, what still is, and why."""
+class Attempt:
+    """To deliver what was pending of one run: what that was, what still is, and why."""
 
     run_id: str
     before: Backlog

@@ -17,7 +17,7 @@ from mlab.core.probe import wait_until
 from mlab.core.records import Experiment, Status
 from mlab.core.state import State
 from mlab.store import Store
-from mlab.tracking.backlog import Backlog, Outcome
+from mlab.tracking.backlog import Attempt, Backlog
 from mlab.tracking.client import Client
 from mlab.tracking.delivery import Delivery, stored_run
 from mlab.tracking.faults import Faults, worded
@@ -102,7 +102,7 @@ class Follower:
         return stored_run(self._store, self._run_id).status != "RUNNING"
 
 
-def publish_pending(state: State, store: Store) -> Iterator[Outcome]:
+def publish_pending(state: State, store: Store) -> Iterator[Attempt]:
     """Deliver what is pending of runs that have ended, the oldest first, one at a time.
 
     A run whose delivery fails does not keep the next from its own. Where MLflow is out of reach, none is tried.
@@ -120,7 +120,7 @@ def publish_pending(state: State, store: Store) -> Iterator[Outcome]:
             continue  # another process was faster
         if client is not None:
             why = _publish(state, store, client, run)
-        yield Outcome(run.run_id, before, Backlog.of(store, run), why)
+        yield Attempt(run.run_id, before, Backlog.of(store, run), why)
 
 
 def _publish(state: State, store: Store, client: Client, run: Experiment) -> str:
