@@ -18,7 +18,7 @@ from mlab.config import Config, load
 from mlab.core.records import CellResult, Json
 from mlab.core.state import State
 from mlab.model.space import Space
-from mlab.search import engine, run
+from mlab.search import experiments, run
 from mlab.search.watcher import Watcher
 from mlab.store import Store
 
@@ -83,7 +83,7 @@ def searched(settings: Config, watcher: Watcher | None = None) -> CellResult:
     with tempfile.TemporaryDirectory() as folder:
         state = State(Path(folder))
         with Store.open(state.database) as store:
-            experiment = engine.open_experiment(state, store, settings)
+            experiment = experiments.create(state, store, settings)
             run.execute(state, store, experiment, settings, watcher=watcher or Watcher())
             return store.cells(experiment.exp_id)[0]
 

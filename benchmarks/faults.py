@@ -32,7 +32,7 @@ from mlab.core.events import recorder
 from mlab.core.probe import answers
 from mlab.core.records import Json
 from mlab.core.state import State
-from mlab.search import engine
+from mlab.search import experiments
 from mlab.search import run as search
 from mlab.search.watcher import Watcher
 from mlab.store import Store
@@ -163,7 +163,7 @@ def measured(trouble: Trouble) -> Json:
         Client.open(state)
         with Store.open(state.database) as store, trouble(state) as happens:
             config = load(None, SEARCH)
-            run = engine.open_experiment(state, store, config)
+            run = experiments.create(state, store, config)
             beside = Sidecar(state, run.run_id)
             beside.skip_wait()
             with beside:

@@ -18,7 +18,7 @@ from mlab.core.state import State
 from mlab.model.front import at_fills, on_path
 from mlab.report import markdown, plots, terminal
 from mlab.report.columns import Column
-from mlab.search import engine, run
+from mlab.search import experiments, run
 from mlab.store import Store
 
 IMAGES = Path(__file__).parent / "images"
@@ -40,7 +40,7 @@ def searched(*overrides: str) -> tuple[Experiment, list[CellResult]]:
         state = State(Path(folder))
         settings = config.load(Path("configs/default.yaml"), overrides)
         with Store.open(state.database) as store:
-            experiment = engine.open_experiment(state, store, settings)
+            experiment = experiments.create(state, store, settings)
             run.execute(state, store, experiment, settings)
             return store.experiment(experiment.run_id) or experiment, store.cells(experiment.exp_id)
 

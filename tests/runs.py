@@ -24,7 +24,7 @@ from mlab.core.events import recorder
 from mlab.core.probe import answers
 from mlab.core.records import Experiment
 from mlab.core.state import State
-from mlab.search import engine, run
+from mlab.search import experiments, run
 from mlab.search.watcher import Watcher
 from mlab.store import Store
 
@@ -62,7 +62,7 @@ def tiny(*overrides: str) -> Config:
 def opened(state: State, store: Store, *overrides: str) -> tuple[Experiment, Config]:
     """A new tiny run, PENDING."""
     config = tiny(*overrides)
-    return engine.open_experiment(state, store, config), config
+    return experiments.create(state, store, config), config
 
 
 def searched(state: State, store: Store, *overrides: str, watch: Watcher = WATCHER) -> str:
@@ -95,8 +95,8 @@ def execute(
 
 def resumed(state: State, store: Store, run_id: str, watcher: Watcher = WATCHER) -> int:
     """Search what is left of a run."""
-    experiment = engine.find_experiment(store, run_id)
-    return execute(state, store, experiment, engine.stored_config(experiment), watcher)
+    experiment = experiments.find(store, run_id)
+    return execute(state, store, experiment, experiments.config_of(experiment), watcher)
 
 
 def stored(store: Store, run_id: str) -> Experiment:

@@ -21,7 +21,7 @@ import mlab
 from mlab import cli
 from mlab.core.errors import LabError, StoreError
 from mlab.core.state import State
-from mlab.search import engine
+from mlab.search import engine, experiments
 from mlab.store import Store, database
 from mlab.store.database import Database
 from mlab.tracking.artifacts import winner_metrics
@@ -49,8 +49,8 @@ def reported(path: Path, run_id: str) -> object:
     """What a person is shown of a run, as ``--resume`` reads it."""
     state = State(path.parent)
     with Store.open(state.database) as store:
-        experiment = engine.find_experiment(store, run_id)
-        config = engine.stored_config(experiment)
+        experiment = experiments.find(store, run_id)
+        config = experiments.config_of(experiment)
         with engine.execution(state, store, experiment, config) as run:
             assert run.experiment.status == "COMPLETED"
             return [store.cells(experiment.exp_id), run.experiment.best_score, run.experiment.eval_count]

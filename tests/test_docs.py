@@ -32,7 +32,7 @@ from mlab.core.events import NAMES
 from mlab.core.state import State
 from mlab.report import terminal
 from mlab.report.progress import Progress
-from mlab.search import engine
+from mlab.search import engine, experiments
 from mlab.search.watcher import Watcher
 from mlab.store import Store
 
@@ -179,7 +179,7 @@ def test_what_the_pages_show_of_the_default_run_is_what_it_shows(tmp_path: Path)
     """They show how its cell 20 % x 10 goes, and the ladder found there."""
     state, config, screen, progress = State(tmp_path), load(ROOT / "configs/default.yaml"), io.StringIO(), io.StringIO()
     with Store.open(state.database) as store:
-        experiment = engine.open_experiment(state, store, config)
+        experiment = experiments.create(state, store, config)
         with engine.execution(state, store, experiment, config) as run:
             result = run.search(config.cells()[4], Watcher())
     assert result.best is not None

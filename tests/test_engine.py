@@ -23,7 +23,7 @@ from mlab.core.errors import EvaluationError, RunBusy, StoreError
 from mlab.core.records import Cell, CellResult, Experiment
 from mlab.core.state import State
 from mlab.model.scoring import Evaluation
-from mlab.search import batch, engine, machine, run
+from mlab.search import batch, engine, experiments, machine, run
 from mlab.search.stopping import Evidence
 from mlab.search.watcher import Watcher
 from mlab.store import Store
@@ -66,15 +66,15 @@ def config(*overrides: str) -> Config:
 def execute(state: State, settings: Config, follower: Follower | None = None) -> Experiment:
     """Run a config to its end and return the stored row."""
     with Store.open(state.database) as store:
-        experiment = engine.open_experiment(state, store, settings)
+        experiment = experiments.create(state, store, settings)
         assert run.execute(state, store, experiment, settings, watcher=follower or Follower()) == 0
     return stored(state, experiment.run_id)
 
 
 def resume(state: State, run_id: str, follower: Follower | None = None) -> None:
     with Store.open(state.database) as store:
-        experiment = engine.find_experiment(store, run_id)
-        settings = engine.stored_config(experiment)
+        experiment = experiments.find(store, run_id)
+        settings = experiments.config_of(experiment)
         assert run.execute(state, store, experiment, settings, watcher=follower or Follower()) == 0
 
 
@@ -184,7 +184,7 @@ def test_a_run_cut_anywhere_ends_as_one_that_was_not(state: State, sampler: str,
     whole = execute(state, settings)
 
     with Store.open(state.database) as store:
-        experiment = engine.open_experiment(state, store, settings)
+        experiment = experiments.create(state, store, settings)
         for cut in (1, 3):
             assert run.execute(state, store, experiment, settings, watcher=Follower(stop_after=cut)) == 130
             assert stored(state, experiment.run_id).status == "STOPPED"
@@ -262,7 +262,7 @@ def test_a_failed_evaluation_ends_the_run_with_a_snapshot(
 ) -> None:
     broken(monkeypatch, error)
     with Store.open(state.database) as store:
-        experiment = engine.open_experiment(state, store, config())
+        experiment = experiments.create(state, store, config())
         with pytest.raises(EvaluationError):
             run.execute(state, store, experiment, config())
 
@@ -344,7 +344,7 @@ def test_more_failures_than_the_config_allows_end_the_run(
     monkeypatch.setattr(batch.Refinement, "generation", always)
     settings = config("search.on_error=skip", f"search.max_failed_share={share}", "ladder.overlap_pct=10")
     with Store.open(state.database) as store:
-        experiment = engine.open_experiment(state, store, settings)
+        experiment = experiments.create(state, store, settings)
         with pytest.raises(EvaluationError, match="max_failed_share") if status == "FAILED" else nullcontext():
             run.execute(state, store, experiment, settings)
         assert len(store.trials(experiment.exp_id, 0)) == 4 * batches
@@ -362,7 +362,7 @@ def test_a_run_that_skipped_failures_resumes_to_the_same_end(
     whole = execute(state, settings)
     broken(monkeypatch, ValueError("boom"))
     with Store.open(state.database) as store:
-        experiment = engine.open_experiment(state, store, settings)
+        experiment = experiments.create(state, store, settings)
         assert run.execute(state, store, experiment, settings, watcher=Follower(stop_after=3)) == 130
     resume(state, experiment.run_id)
     assert fingerprint(state, experiment.run_id) == fingerprint(state, whole.run_id)
@@ -377,7 +377,7 @@ def test_a_ladder_that_breaks_a_limit_is_an_error_not_a_result(state: State, mon
 
 def test_a_running_run_cannot_be_executed_twice(state: State) -> None:
     with Store.open(state.database) as store:
-        experiment = engine.open_experiment(state, store, config())
+        experiment = experiments.create(state, store, config())
         with engine.execution(state, store, experiment, config()), pytest.raises(RunBusy, match=experiment.run_id):
             resume(state, experiment.run_id)
 
@@ -386,7 +386,7 @@ def test_a_storage_failure_is_not_hidden_by_the_attempt_to_record_it(
     state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Store.open(state.database) as store:
-        experiment = engine.open_experiment(state, store, config())
+        experiment = experiments.create(state, store, config())
 
         def full(*_: object, **__: object) -> None:
             raise StoreError("the disk is full")

@@ -1,4 +1,4 @@
-"""The engine: opens an experiment, searches its cells, and sees to it that every ending is recorded.
+"""The engine: executes an experiment, searches its cells, and sees to it that every ending is recorded.
 
 It knows no orchestrator. The experiments database is the truth about a run; all results are read from it.
 """
@@ -12,13 +12,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlab.config import Config, from_tree
+from mlab.config import Config
 from mlab.core import crash, events
 from mlab.core.decimals import counted
-from mlab.core.errors import ConfigError, EvaluationError, LabError, RunBusy, StoreError
+from mlab.core.errors import EvaluationError, LabError, RunBusy, StoreError
 from mlab.core.events import emit
 from mlab.core.records import Batch, Candidate, Cell, CellResult, Experiment, Json, Status, Trial
-from mlab.core.state import State, new_run_id, span_id
+from mlab.core.state import State, span_id
 from mlab.model.compiled import LADDERS
 from mlab.model.ranking import rank_key
 from mlab.search import machine, malloc
@@ -28,47 +28,6 @@ from mlab.search.stopping import Evidence, Patience, searched_enough
 from mlab.search.study import Study
 from mlab.search.watcher import Watcher
 from mlab.store import Store
-
-ADAPTER = "annealing"
-"""How candidates are made and judged; stored with the experiment."""
-
-
-def open_experiment(state: State, store: Store, config: Config) -> Experiment:
-    """Give the config an identity and a row in the database. Its status is PENDING until it is executed."""
-    run_id = new_run_id()
-    snapshot_of_config = config.model_dump(mode="json")
-    cells = config.cells()
-    events.recorder.open(state.events(run_id))
-    with events.bound(run_id=run_id):
-        emit(
-            "ORCH.START",
-            f"run {run_id}, config {config.name}, {counted(len(cells), 'cell')}",
-            config=snapshot_of_config,
-        )
-        experiment = store.create_experiment(run_id, ADAPTER, snapshot_of_config, config.notes, cells)
-        emit("BUILD.CONFIG", f"experiment {experiment.exp_id} created", exp_id=experiment.exp_id, adapter=ADAPTER)
-    return experiment
-
-
-def find_experiment(store: Store, run_id: str) -> Experiment:
-    """A stored run.
-
-    Raises:
-        ConfigError: no run has that id.
-    """
-    experiment = store.experiment(run_id)
-    if experiment is None:
-        raise ConfigError("stored runs", "resume", "must be the id of one", run_id)
-    return experiment
-
-
-def stored_config(run: Experiment) -> Config:
-    """The config with which a stored run began.
-
-    Raises:
-        ConfigError: it is none that this version understands.
-    """
-    return from_tree(run.config, f"run {run.run_id}")
 
 
 @dataclass(frozen=True, slots=True)

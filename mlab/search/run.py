@@ -14,7 +14,7 @@ from typing import ParamSpec, Protocol, TypeVar
 from mlab.config import Config
 from mlab.core.records import Experiment
 from mlab.core.state import State
-from mlab.search import engine
+from mlab.search import engine, experiments
 from mlab.search.engine import Execution
 from mlab.search.watcher import Publisher, Publishing, Watcher
 from mlab.store import Store
@@ -122,14 +122,14 @@ def run(
 
 def build_config(store: Store, order: Order) -> Config:
     """The config of a run: the one that is ordered, or that with which a stored run began."""
-    return order.config if order.resume is None else engine.stored_config(engine.find_experiment(store, order.resume))
+    return order.config if order.resume is None else experiments.config_of(experiments.find(store, order.resume))
 
 
 def open_experiment(state: State, store: Store, order: Order, config: Config) -> Experiment:
     """A new experiment for a config, or the stored one that is to be resumed."""
     if order.resume is None:
-        return engine.open_experiment(state, store, config)
-    return engine.find_experiment(store, order.resume)
+        return experiments.create(state, store, config)
+    return experiments.find(store, order.resume)
 
 
 def execute(

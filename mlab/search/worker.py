@@ -18,7 +18,7 @@ from mlab.core import events
 from mlab.core.records import Cell
 from mlab.core.redaction import redacted
 from mlab.core.state import State
-from mlab.search import engine, machine
+from mlab.search import experiments, machine
 from mlab.search.engine import Execution
 from mlab.search.watcher import Watcher
 from mlab.store import Holder, Store
@@ -61,8 +61,8 @@ def search_cell(task: Assignment) -> None:
     try:
         events.recorder.open(state.events(task.run_id))
         with events.bound(run_id=task.run_id, worker=name), Store.open(state.database, task.holder) as store:
-            experiment = engine.find_experiment(store, task.run_id)
-            config = engine.stored_config(experiment)
+            experiment = experiments.find(store, task.run_id)
+            config = experiments.config_of(experiment)
             began = time.monotonic() - (time.time() - task.began - experiment.elapsed_s)
             run = Execution(state, store, experiment, config, began)
             with events.bound(exp_id=experiment.exp_id):
