@@ -175,7 +175,7 @@ def test_targets_of_make_exist(page: Path) -> None:
     assert set(re.findall(r"(?:`|^ *|; )make ([a-z-]+)", text(page), re.MULTILINE)) <= targets
 
 
-def test_what_the_pages_show_of_the_default_run_is_what_it_shows(tmp_path: Path) -> None:
+def test_pages_show_what_the_default_run_shows_of_its_best_known(tmp_path: Path) -> None:
     """They show how its cell 20 % x 10 goes, and the ladder found there."""
     state, config, screen, progress = State(tmp_path), load(ROOT / "configs/default.yaml"), io.StringIO(), io.StringIO()
     with Store.open(state.database) as store:
