@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from mlab.model import compiled
+from mlab.model import loops as ladder_loops
 from mlab.model.compiled import Loops
 from mlab.replay.compiled import REPLAYS
 
@@ -61,6 +64,38 @@ def test_numba_is_loaded_once_the_work_pays_it_and_then_serves_small_work_too() 
     assert (loops.after(999), loops.loaded) == (None, None)
     assert hasattr(loops.after(1).walk, "py_func")  # type: ignore[union-attr]
     assert loops.after(0) is loops.loaded is not None
+
+
+def test_a_signal_ends_the_waiting_for_what_numba_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    stopped, long = threading.Event(), 600.0
+    monkeypatch.setattr(compiled, "ready", lambda: True)
+    monkeypatch.setattr(ladder_loops, "agree", lambda: stopped.wait(long))
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(KeyboardInterrupt):
+            Loops("mlab.model.loops").after(1)
+        assert not stopped.is_set()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+        stopped.set()
+
+
+def test_loops_are_loaded_once_however_many_threads_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[None] = []
+    monkeypatch.setattr(compiled, "ready", lambda: True)
+    monkeypatch.setattr(ladder_loops, "agree", lambda: asked.append(None) is None)
+    loops = Loops("mlab.model.loops")
+    threads = [threading.Thread(target=loops.after, args=(1,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(asked), loops.loaded) == (1, ladder_loops)
 
 
 @needs_numba

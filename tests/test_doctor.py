@@ -196,20 +196,20 @@ def test_the_doctor_ends_with_1_where_something_is_wrong(
 
 
 def test_a_numba_that_is_installed_and_not_used_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "installed", lambda: True)
     monkeypatch.setattr(doctor.metadata, "version", lambda name: {"numba": "0.64.0"}[name])
-    fresh = Loops("mlab.model.loops")
-    monkeypatch.setattr(doctor, "LADDERS", fresh)
-    monkeypatch.setattr(doctor, "ready", lambda: False)
-    (broken,) = doctor._numba()
-    monkeypatch.setattr(doctor, "ready", lambda: True)
-    monkeypatch.setattr(fresh, "_tried", True)
-    monkeypatch.setattr(fresh, "refused", "OSError: no room")
-    (refused,) = doctor._numba()
-    monkeypatch.setattr(fresh, "loaded", loops)
+    for name in ("LADDERS", "BOUNDS", "REPLAYS"):
+        fresh = Loops("mlab.model.loops")
+        monkeypatch.setattr(doctor, name, fresh)
+        monkeypatch.setattr(fresh, "_tried", True)
+        monkeypatch.setattr(fresh, "loaded", loops)
     (used,) = doctor._numba()
-    assert broken.found.startswith("0.64.0 does not load")
-    assert refused.found == "0.64.0 is not used: OSError: no room"
-    assert [bool(one.remedy) for one in (broken, refused, used)] == [True, True, False]
+    monkeypatch.setattr(doctor.BOUNDS, "loaded", None)
+    monkeypatch.setattr(doctor.BOUNDS, "refused", "OSError: no room")
+    (refused,) = doctor._numba()
+    assert (used.found, used.remedy) == ("0.64.0, used by long searches, proofs and replays", "")
+    assert refused.found == "0.64.0 is not used, proofs: OSError: no room"
+    assert refused.remedy.startswith("nothing needs it")
 
 
 def test_a_state_folder_that_cannot_be_written_is_found(tmp_path: Path) -> None:

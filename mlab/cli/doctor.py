@@ -8,7 +8,6 @@ import tempfile
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
@@ -24,7 +23,8 @@ from mlab.core.errors import ConfigError, StoreError, reason
 from mlab.core.probe import fetch
 from mlab.core.redaction import redacted
 from mlab.core.state import State
-from mlab.model.compiled import LADDERS, ready
+from mlab.model.compiled import BOUNDS, LADDERS, installed
+from mlab.replay.compiled import REPLAYS
 from mlab.report import terminal
 from mlab.report.columns import texts
 from mlab.store import Store
@@ -104,12 +104,14 @@ def _wrong(required: Requirement) -> str:
 
 def _numba() -> Iterator[Finding]:
     """Whether numba is used, where it is installed; to ask compiles, which takes seconds the first time."""
-    with suppress(metadata.PackageNotFoundError):
-        version, without = metadata.version("numba"), "nothing needs it; or install another version of it"
-        if not ready():
-            yield Finding("numba", f"{version} does not load, or NUMBA_DISABLE_JIT is set", without)
-        elif LADDERS.ahead(sys.maxsize) is None:
-            yield Finding("numba", f"{version} is not used: {LADDERS.refused}", without)
+    if installed():
+        version, parts = metadata.version("numba"), {"searches": LADDERS, "proofs": BOUNDS, "replays": REPLAYS}
+        without = [f"{name}: {loops.refused}" for name, loops in parts.items() if loops.ahead(sys.maxsize) is None]
+        if without:
+            remedy = (
+                "nothing needs it; empty its cache (NUMBA_CACHE_DIR, __pycache__ in mlab) or install another version"
+            )
+            yield Finding("numba", f"{version} is not used, {'; '.join(without)}", remedy)
         else:
             yield Finding("numba", f"{version}, used by long searches, proofs and replays")
 

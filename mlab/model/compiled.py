@@ -5,11 +5,14 @@ They stand in modules ``loops``, each of which is loaded by one :class:`Loops` a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
-from importlib import import_module
+from importlib import import_module, metadata
 from types import ModuleType
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, cast
 
 Given = ParamSpec("Given")
 Returned = TypeVar("Returned")
@@ -18,7 +21,7 @@ Returned = TypeVar("Returned")
 class Loops:
     """A module of compiled loops, loaded once there is enough for it to do.
 
-    Where the module has a function ``agree``, it is used only if that says that arrays find the same.
+    It is used only if its function ``agree`` says that arrays find the same; that compiles it, too.
 
     Example:
         Nothing is loaded for work that takes arrays less time than the loading would:
@@ -34,6 +37,7 @@ class Loops:
 
     def __init__(self, module: str, worth: int = 0) -> None:
         self._module, self._left, self._tried = module, worth, False
+        self._lock, self._trial = threading.Lock(), threading.local()
         self.loaded: ModuleType | None = None
         self.refused = ""
 
@@ -48,23 +52,45 @@ class Loops:
 
     def ahead(self, work: int) -> ModuleType | None:
         """The same for work that is counted when it is done."""
-        if self._left <= work and not self._tried and ready():
-            self._tried = True
-            try:
-                module = import_module(self._module)
-                if hasattr(module, "agree") and not module.agree():
-                    self.refused = "what it compiles finds other numbers on this machine"
-                else:
-                    self.loaded = module
-            except Exception as error:  # noqa: BLE001 - where nothing can be kept, or a numba does not fit
-                self.refused = f"{type(error).__name__}: {error}"
+        if hasattr(self._trial, "module"):
+            return cast("ModuleType | None", self._trial.module)
+        if self._left <= work and not self._tried:
+            with self._lock:
+                first, self._tried = not self._tried, True
+            if first:
+                # Beside this thread, for what a signal raises within the compiler is lost; here it ends the waiting.
+                loading = threading.Thread(target=self._load, daemon=True)
+                loading.start()
+                loading.join()
         return self.loaded
+
+    @contextmanager
+    def trying(self, module: ModuleType | None) -> Iterator[None]:
+        """Have this thread use a module that is not proved yet, or arrays."""
+        self._trial.module = module
+        try:
+            yield
+        finally:
+            del self._trial.module
+
+    def _load(self) -> None:
+        try:
+            if not ready():
+                self.refused = "it does not load" if installed() else ""
+                return
+            module = import_module(self._module)
+            if module.agree():
+                self.loaded = module
+            else:
+                self.refused = "what it compiles finds other numbers on this machine"
+        except Exception as error:  # noqa: BLE001 - where nothing can be kept, or a numba does not fit
+            self.refused = f"{type(error).__name__}: {error}".partition("\n")[0]
 
 
 BOUNDS = Loops("mlab.model.bound.loops")  # few processes prove, and those for long
 
 LADDERS = Loops("mlab.model.loops", worth=60_000_000)
-"""The search's loops; work is orders priced and scored, so many of which take arrays some four seconds."""
+"""The search's loops; work is orders priced and scored, so many of which take arrays four to ten seconds."""
 
 
 def ladder_loops(ladders: int) -> ModuleType | None:
@@ -72,14 +98,21 @@ def ladder_loops(ladders: int) -> ModuleType | None:
     return LADDERS.loaded if ladders > 1 else None
 
 
+def installed() -> bool:
+    """Whether there is a numba that is not switched off."""
+    with suppress(metadata.PackageNotFoundError):
+        return bool(metadata.version("numba")) and os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
+    return False
+
+
 @cache
 def ready() -> bool:
     """Whether numba is installed, loads, and is not switched off; asked late, for loading it takes half a second."""
-    try:
+    with suppress(Exception):  # one that is broken or does not fit fails in its own way, and is not needed
         from numba import config  # noqa: PLC0415 - as above
-    except Exception:  # noqa: BLE001 - one that is broken or does not fit fails in its own way, and is not needed
-        return False
-    return not config.DISABLE_JIT
+
+        return not config.DISABLE_JIT
+    return False
 
 
 def jit(loop: Callable[Given, Returned]) -> Callable[Given, Returned]:

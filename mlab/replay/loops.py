@@ -8,13 +8,22 @@ functions, as arrays that are handed on cost more than what is done with them. I
 
 from __future__ import annotations
 
+import sys
+from dataclasses import fields
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlab.model.compiled import jit
+from mlab.model.exits import ExitRule, Fees
 from mlab.model.ladder import Array
+from mlab.prices import made
+from mlab.replay.deal import noted, walked
+from mlab.replay.exits import Levels
+from mlab.replay.outcome import Tally
+from mlab.replay.path import Path
+from mlab.replay.run import one_by_one
 
 Numbers: TypeAlias = NDArray[np.int64]
 Prices: TypeAlias = tuple[Array, Array, Array, Array, Array, Array, Array]  # as a path has them in portions
@@ -26,6 +35,22 @@ Money: TypeAlias = tuple[Array, Array, Array, Array]  # coins and money held, fe
 Account: TypeAlias = tuple[Array, Array, Array]  # equity, its peak, drawdown
 
 ROOM = 512  # deals and fills that there is room for at first
+
+
+def agree() -> bool:
+    """Whether they find what ladders did one by one on this machine; with that they are compiled, too."""
+    module, path = sys.modules[__name__], Path(made(2_000, seed=1))
+    indent, money = np.outer(np.arange(6.0), [0.5, 1.0, 3.0]), np.array([1.0, 1.2, 1.5, 1.9, 2.4, 3.0])[:, None]
+    levels = Levels.of(indent, np.repeat(money, 3, axis=1), ExitRule(take_profit_pct=1, stop_pct=20))
+    for compounding in (False, True):
+        arrays, loops = (Tally(path, levels, Fees(), compounding=compounding) for _ in range(2))
+        one, other = arrays.outcome(one_by_one(arrays)), loops.outcome(loops.replay(module))
+        names = [field.name for field in fields(one)]
+        if any(
+            np.asarray(getattr(one, name)).tobytes() != np.asarray(getattr(other, name)).tobytes() for name in names
+        ):
+            return False
+    return all(noted(module, path, levels, ladder) == walked(path, levels, ladder) for ladder in range(3))
 
 
 @jit

@@ -6,6 +6,7 @@ numpy chooses its loops by what the processor can do; with AVX-512 some exponent
 from __future__ import annotations
 
 import platform
+import time
 from functools import cache
 from importlib.metadata import version
 
@@ -14,6 +15,8 @@ import numpy as np
 from mlab.core.events import emit
 from mlab.model.compiled import LADDERS
 from mlab.store import Store
+
+_told: set[str] = set()  # runs that have been told why there is no numba
 
 
 @cache
@@ -37,9 +40,15 @@ def note(store: Store, exp_id: int) -> None:
         emit("ORCH.START", words, level="warning", machine=here)
 
 
-def use_numba() -> None:
-    """Have ladders priced and scored by what numba compiles, where it is installed and there were enough to pay it."""
-    before = LADDERS.refused
+def use_numba(run_id: str) -> float:
+    """Have ladders priced and scored by what numba compiles, where it is installed and there were enough to pay it.
+
+    That it cannot be used is said once in a run. The answer is how many seconds it took, which are no search: some ten
+    where it compiles for the first time.
+    """
+    began = time.monotonic()
     LADDERS.ahead(0)
-    if LADDERS.refused != before:
+    if LADDERS.refused and run_id not in _told:
+        _told.add(run_id)
         emit("EVAL.ERROR", f"goes on without numba: {LADDERS.refused}", level="warning")
+    return time.monotonic() - began

@@ -7,14 +7,20 @@ last bit otherwise. Import this by :data:`mlab.model.compiled.BOUNDS` alone.
 
 from __future__ import annotations
 
+import sys
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlab.core.records import Cell, Need, Sizing
 from mlab.model.bound.factors import average_slopes, log_slopes, price_slopes
-from mlab.model.compiled import jit
+from mlab.model.bound.prover import Prover
+from mlab.model.compiled import BOUNDS, jit
 from mlab.model.ladder import Array
+from mlab.model.limits import Limits
+from mlab.model.objective import Objective, Score
+from mlab.model.space import Space
 
 FAR = 1e100  # as in the grid
 FORMULAS = (
@@ -24,6 +30,23 @@ FORMULAS = (
 Cells: TypeAlias = NDArray[np.int64]
 Weights: TypeAlias = tuple[float, float, float, float, float]  # of ln f, ln(1 + c), price and average; and the ratio
 Ways: TypeAlias = tuple[Cells, Array, Array, Cells, Array, Cells]  # of a grid: its reach, what is closed, and levels
+
+
+def agree() -> bool:
+    """Whether they bound as arrays do on this machine, in short proofs; with that they are compiled, too."""
+    found = []
+    for module in (None, sys.modules[__name__]):
+        with BOUNDS.trying(module):
+            found.append([_proved(*kind) for kind in (("fill", "quote", 2.5), ("path", "base", None))])
+    return found[0] == found[1]
+
+
+def _proved(need: Need, sizing: Sizing, widest: float | None) -> tuple[float, bytes]:
+    """What a few boxes prove of one kind of cell."""
+    space = Space.of(Cell(0, 20.0, 6), Objective(Score(need=need), Limits(max_gap_ratio=widest), sizing))
+    prover = Prover(space)
+    prover.advance(1e3, boxes=3)
+    return prover.lower, np.asarray(prover.ladder).tobytes()
 
 
 of_log, of_price, of_average = jit(log_slopes), jit(price_slopes), jit(average_slopes)
