@@ -26,11 +26,11 @@ each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "-".join(map
 needs_numba = pytest.mark.skipif(not compiled.ready(), reason="needs numba: pip install 'martingale-lab[compiled]'")
 
 
-def both(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType | None]:
+def both() -> Iterator[ModuleType | None]:
     """With arrays, then with loops: compiled where numba is installed, else as they stand."""
     for module in (None, loops):
-        monkeypatch.setattr(compiled.BOUNDS, "after", lambda _, module=module: module)
-        yield module
+        with compiled.BOUNDS.trying(module):
+            yield module
 
 
 def same(first: Array, second: Array) -> None:
@@ -53,34 +53,32 @@ def lagrangians(kind: tuple[Any, ...], count: int) -> Iterator[tuple[Lagrangian,
 
 
 @each_kind
-def test_loops_find_the_bound_of_arrays_and_all_its_costs(
-    kind: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_loops_find_the_bound_of_arrays_and_all_its_costs(kind: tuple[Any, ...]) -> None:
     for lagrangian, windows in lagrangians(kind, 3):
         nodes = grid(lagrangian.terms, windows, 0.15)
-        first, second = (backward(lagrangian, nodes) for _ in both(monkeypatch))
+        first, second = (backward(lagrangian, nodes) for _ in both())
         assert first.bound == second.bound
         same(first.costs, second.costs)
         assert (np.abs(first.costs) < FAR / 2).any()
 
 
 @each_kind
-def test_loops_find_the_needs_of_arrays(kind: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loops_find_the_needs_of_arrays(kind: tuple[Any, ...]) -> None:
     random = np.random.default_rng(32)
     for lagrangian, _ in lagrangians(kind, 4):
         for columns in (0, 1, 7):
             u = 0.5 + 10.0 * random.random((lagrangian.terms.steps, columns)) ** 2
             most = np.where(random.random(u.shape) < 0.5, np.inf, lagrangian.box.largest[1] * random.random(u.shape))
-            first, second = (least(lagrangian, u, most) for _ in both(monkeypatch))
+            first, second = (least(lagrangian, u, most) for _ in both())
             same(first[0], second[0])
             same(first[1], second[1])
 
 
 @needs_numba
 @pytest.mark.parametrize("kind", [("quote", "fill", 2.5, True), ("base", "path", None, False)], ids=str)
-def test_a_proof_is_the_same_with_numba_and_without(kind: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proof_is_the_same_with_numba_and_without(kind: tuple[Any, ...]) -> None:
     proofs = []
-    for _ in both(monkeypatch):
+    for _ in both():
         prover = Prover(space_of(20.0, 8, kind))
         prover.advance(6.0, boxes=20)
         proofs.append((prover.lower, prover.boxes, prover.ladder_score, np.asarray(prover.ladder).tobytes()))

@@ -38,7 +38,7 @@ def test_numba_is_used_where_it_is_installed_unless_switched_off(monkeypatch: py
 @needs_numba
 @pytest.mark.parametrize("loops", [compiled.BOUNDS, compiled.LADDERS, REPLAYS], ids=["bounds", "ladders", "replays"])
 def test_each_of_the_loops_is_there(loops: Loops, monkeypatch: pytest.MonkeyPatch) -> None:
-    for attribute, value in (("loaded", None), ("_tried", False), ("_left", 0)):  # and afterwards as before
+    for attribute, value in (("_found", None), ("_tried", False), ("_left", 0)):  # and afterwards as before
         monkeypatch.setattr(loops, attribute, value)
     assert loops.ahead(0) is not None
 

@@ -59,11 +59,10 @@ def by_both(work: Callable[[], Found]) -> tuple[Found, Found]:
         if not compiled.ready():  # what is compiled has the width in it; what is not is slow
             for module in (loops.pricing, loops.scoring):
                 patched.setattr(module, "WIDTH", 4)
-        patched.setattr(LADDERS, "_tried", True)
-        patched.setattr(LADDERS, "loaded", None)
-        arrays = work()
-        patched.setattr(LADDERS, "loaded", loops)
-        return arrays, work()
+        with LADDERS.trying(None):
+            arrays = work()
+        with LADDERS.trying(loops):
+            return arrays, work()
 
 
 def same(arrays: tuple[Array, ...], others: tuple[Array, ...]) -> None:
@@ -197,7 +196,6 @@ def test_scores_of_ones_own_count_as_well(monkeypatch: pytest.MonkeyPatch) -> No
 
 @needs_numba
 def test_loops_that_find_something_else_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LADDERS, "loaded", None)  # another test may have had them loaded, which would be compared then
     assert loops.agree()
     for module, name in (
         (loops.space, "kept"),

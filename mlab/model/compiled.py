@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module, metadata
 from types import ModuleType
-from typing import ParamSpec, TypeVar, cast
+from typing import ParamSpec, TypeVar
 
 Given = ParamSpec("Given")
 Returned = TypeVar("Returned")
@@ -31,15 +31,19 @@ class Loops:
         (True, True, True)
 
     Attributes:
-        loaded: the module; None where it is not worth it yet, or nothing can compile it, or it finds something else.
         refused: why it is not used though there is a numba; empty where it is, or has not been tried.
     """
 
     def __init__(self, module: str, worth: int = 0) -> None:
         self._module, self._left, self._tried = module, worth, False
         self._lock, self._trial = threading.Lock(), threading.local()
-        self.loaded: ModuleType | None = None
+        self._found: ModuleType | None = None
         self.refused = ""
+
+    @property
+    def loaded(self) -> ModuleType | None:
+        """The module; None where it is not worth it yet, or nothing can compile it, or it finds something else."""
+        return getattr(self._trial, "module", self._found)
 
     def count(self, work: int) -> None:
         """Count work that was done without."""
@@ -52,8 +56,6 @@ class Loops:
 
     def ahead(self, work: int) -> ModuleType | None:
         """The same for work that is counted when it is done."""
-        if hasattr(self._trial, "module"):
-            return cast("ModuleType | None", self._trial.module)
         if self._left <= work and not self._tried:
             with self._lock:
                 first, self._tried = not self._tried, True
@@ -66,7 +68,7 @@ class Loops:
 
     @contextmanager
     def trying(self, module: ModuleType | None) -> Iterator[None]:
-        """Have this thread use a module that is not proved yet, or arrays."""
+        """Have this thread use a module that has not been found to agree yet, or arrays."""
         self._trial.module = module
         try:
             yield
@@ -80,7 +82,7 @@ class Loops:
                 return
             module = import_module(self._module)
             if module.agree():
-                self.loaded = module
+                self._found = module
             else:
                 self.refused = "what it compiles finds other numbers on this machine"
         except Exception as error:  # noqa: BLE001 - where nothing can be kept, or a numba does not fit

@@ -99,9 +99,9 @@ class Execution:
             enough = searched_enough(patience, Evidence.of(trials), search.miss_chance)
             if enough or proving.follow(trials) or (index and time.monotonic() >= deadline):
                 return True
-            compiling = machine.use_numba(self.experiment.run_id)  # here, for no batch may have to wait for it
-            self.aside.append(compiling)
-            deadline += compiling
+            if loading := machine.use_numba(self.experiment.run_id):  # here, for no batch may have to wait for it
+                self.aside.append(loading)
+                deadline += loading
             with events.bound(span_id=span_id(index), batch_idx=index):
                 emit("ORCH.BATCH", f"{cell.label}, batch {index}", score=patience.best)
                 batch = self._batch(problem, study, index, leader)

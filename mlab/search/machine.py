@@ -43,12 +43,12 @@ def note(store: Store, exp_id: int) -> None:
 def use_numba(run_id: str) -> float:
     """Have ladders priced and scored by what numba compiles, where it is installed and there were enough to pay it.
 
-    That it cannot be used is said once in a run. The answer is how many seconds it took, which are no search: some ten
-    where it compiles for the first time.
+    That it cannot be used is said once in a run. The answer is how many seconds the loading took, which are no search:
+    some ten where it compiles for the first time, none where there was nothing to load.
     """
-    began = time.monotonic()
+    before, began = (LADDERS.loaded, LADDERS.refused), time.monotonic()
     LADDERS.ahead(0)
     if LADDERS.refused and run_id not in _told:
         _told.add(run_id)
         emit("EVAL.ERROR", f"goes on without numba: {LADDERS.refused}", level="warning")
-    return time.monotonic() - began
+    return time.monotonic() - began if (LADDERS.loaded, LADDERS.refused) != before else 0.0
