@@ -16,12 +16,15 @@ from uuid import UUID, uuid4
 import httpx
 
 from benchmarks.workers import fingerprint
+from flows.mirror import STOPPED_PATIENCE_S
+from flows.optimize import DRAIN_S, END_S
 from mlab.config import from_tree
 from mlab.core import pidfiles
 from mlab.core.records import Experiment
 from mlab.core.state import State
 from mlab.core.urls import Pages
 from mlab.store import Store
+from mlab.tracking.sidecar import STOPPED_WAIT_S
 from tests import runs
 
 LONGER: dict[str, Any] = {
@@ -38,6 +41,12 @@ SOONER = {
     "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
 }
 """Prefect tries again, and plans, every few seconds; otherwise it does so every half minute, and every minute."""
+
+STOPPING_S = 2 * STOPPED_PATIENCE_S + STOPPED_WAIT_S + END_S + 3 * DRAIN_S
+"""Longest that the end of a run of the command line that was stopped waits for servers, however busy they are."""
+
+KILLED_S = 30.0
+"""How long a worker of Prefect's leaves what it cancels to end by itself: whoever is STOPPED by then was not killed."""
 
 ENDINGS = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 """Types of states of which nothing more becomes by itself."""

@@ -20,7 +20,7 @@ from mlab.core.state import State
 from mlab.core.urls import Pages
 from tests import runs
 from tests.runs import command_line
-from tests.served import Prefect, told
+from tests.served import STOPPING_S, Prefect, told
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quick")]
 
@@ -275,7 +275,7 @@ def test_a_cut_run_keeps_what_it_found_and_resumes_to_the_same_results(
         *command_line("--json", overrides=CONFIG), state=state.root, pace="slow", PREFECT_API_URL=prefect_url
     ) as process:
         runs.wait_until(lambda: process.poll() is not None or saved(state) >= 1)
-        with runs.within(5.0):
+        with runs.within(STOPPING_S):
             process.send_signal(cut)
             out, err = process.communicate(timeout=runs.SECONDS)
 

@@ -19,6 +19,7 @@ from mlab.core.state import State
 from mlab.store import Store
 from tests import runs
 from tests.runs import command_line
+from tests.served import STOPPING_S
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quick")]
 
@@ -121,7 +122,7 @@ def test_however_a_run_is_cut_it_ends_at_once_and_goes_on_with_any_number_of_wor
 ) -> None:
     with run.command(workers=2) as process:
         workers = run.until_searching(process)
-        with runs.within(5.0):
+        with runs.within(STOPPING_S):
             process.terminate()
             status, answer = run.ended(process)
     assert (status, answer["status"]) == (143, "STOPPED"), run.err
