@@ -227,6 +227,18 @@ def test_what_a_bot_of_few_numbers_orders_is_taken_by_the_exchange(mlab: Shell, 
         assert all(round(size, 2) == size for size in (bot.orders[0].size, bot.orders[1].size))
 
 
+@pytest.mark.parametrize("form", geometric.FAMILIES)
+def test_no_order_of_a_bot_of_few_numbers_is_above_the_most(mlab: Shell, form: str, tmp_path: Path) -> None:
+    rules = tmp_path / "market.yaml"
+    rules.write_text(Path(COARSE).read_text().replace("}", ", most_quantity: 1.2}"))
+    market = ("--market", str(rules), "--price", "100", "--cell", "10x5")
+    budget = mlab(*market, "--budget", "1000", status=1)[1].split()[-3]  # the largest that places the ladder itself
+
+    bot = bots.parse(mlab(*market, "--budget", budget, "--format", form)[0], "typed", form)
+
+    assert max(order.size / (100 - order.deviation_pct) for order in bot.orders) <= Decimal("1.2")
+
+
 def test_a_bot_of_few_numbers_that_no_budget_is_enough_for_is_refused(mlab: Shell) -> None:
     error = mlab("--market", COARSE, "--budget", "28.2", "--price", "100", "--format", "okx", status=1)[1]
     assert re.search(r"keeps the limits; order 1 is at least [\d.]+ % of the budget: a larger budget or fewer", error)

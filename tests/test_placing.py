@@ -208,7 +208,7 @@ def test_order_1_leaves_a_margin_for_the_average_price() -> None:
     ("market", "ladder", "budget", "line"),
     [
         ("BTC", LADDER, "12", "least_money: order 2 must be at least 5.5575 USDT; a budget of 21.2225 would do"),
-        ("BTC", LADDER, "12", "or num_orders=2"),
+        ("BTC", LADDER, "12", "or at most 2 orders"),
         ("contracts", LADDER, "500", "least_quantity: order 1 must be at least 650.005 USDT; a budget of 2372.52"),
         ("coarse", ([0.0, 0.2, 10.0], [1.0, 1.0, 1.0]), "500", "tick: order 2 would be at 100 like the one before it"),
         ("coarse", ([0.0, 0.2, 10.0], [1.0, 1.0, 1.0]), "500", "ladder.limits.min_indent_step_pct=0.5 or more"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from mlab import bots, market
+from mlab import bots, market, placing
 from mlab.bots import geometric
 from mlab.cli.browse import cell_of
 from mlab.cli.choice import PRICE, Number, is_candidate, kept, reading, run_of
@@ -155,7 +155,8 @@ def _settings(ladder: Candidate, placement: Placement, take_profit: Decimal, for
     if form not in geometric.FAMILIES:
         return bots.write(bot, form)
     wanted = config.ladder.limits
-    limits = placement.orders.grid.limits_of_typed(wanted)
+    orders = placement.orders
+    limits = orders.grid.limits_of_typed(wanted, orders.ticks[-1])
     try:
         member = geometric.best(bot, form, Objective(config.score, limits, "quote"))
     except EvaluationError as error:
@@ -163,6 +164,9 @@ def _settings(ladder: Candidate, placement: Placement, take_profit: Decimal, for
             raise EvaluationError(f"{error} of the run, whatever the budget; fewer orders may do") from None
         least = f"order 1 is at least {limits.first_volume_min_pct:.4g} % of the budget"
         raise EvaluationError(f"{error}; {least}: a larger budget or fewer orders may do") from None
+    indent, volume = (column[:, 0].tolist() for column in (member.bot.indent(), member.bot.volume()))
+    # What the exchange would refuse is refused here.
+    placing.place(indent, volume, "quote", placement.market, member.bot.budget, placement.entry)
     needs = [f"{need(one):.2f}" for need in (at_fills, on_path) for one in (member.typed, member.free)]
     told = "{} holds ladders of a few numbers only: need {} % at fills rather than {}, {} % on the path rather than {}"
     click.echo(told.format(bots.FORMATS[form].maker, *needs), err=True)

@@ -132,25 +132,23 @@ class Grid:
         Order 1 is as large as keeps all from the least, the last as small as keeps all from the most, gaps are one
         tick at least.
         """
-        raised = self._raised(wanted, self.least_first(lowest, sizing, wanted.martingale_pct[0]), self.budget)
-        most = self.most_last(lowest)
-        with localcontext(EXACT):
-            cap = float(DOWN.plus(Decimal(100 * most) / self.budget)) if most else wanted.tail_cap_pct
-        return raised.model_copy(update={"tail_cap_pct": min(wanted.tail_cap_pct, cap)})
+        return self._moved(wanted, self.least_first(lowest, sizing, wanted.martingale_pct[0]), self.budget, lowest)
 
-    def limits_of_typed(self, wanted: Limits) -> Limits:
+    def limits_of_typed(self, wanted: Limits, lowest: int) -> Limits:
         """As :meth:`limits`, where sizes are typed as money into a bot, which rounds quantities down at any depth."""
         weight = self.weight(self.ticks(0))
         rounded_down = self.least_money[1] + weight if self.market.least_money else 0
-        return self._raised(wanted, max(self.least_quantity * weight, rounded_down), self.budget * TYPED_BUDGET)
+        return self._moved(wanted, max(self.least_quantity * weight, rounded_down), self.budget * TYPED_BUDGET, lowest)
 
-    def _raised(self, wanted: Limits, first: int, budget: int | Decimal) -> Limits:
-        """Limits with so much money in order 1, and gaps of a tick."""
+    def _moved(self, wanted: Limits, first: int, spent: int | Decimal, lowest: int) -> Limits:
+        """Limits with so much of what is spent in order 1, gaps of a tick, and no last order above the most."""
+        most = self.most_last(lowest)
         with localcontext(EXACT):
-            least = {"first_volume_min_pct": Decimal(100 * first) / budget}
+            least = {"first_volume_min_pct": Decimal(100 * first) / spent}
+            cap = float(DOWN.plus(Decimal(100 * most) / self.budget)) if most else wanted.tail_cap_pct
         least |= {"min_indent_step_pct": self.tick_pct} if self.market.tick else {}
-        raised = {name: max(getattr(wanted, name), float(UP.plus(value))) for name, value in least.items()}
-        return wanted.model_copy(update=raised)
+        moved = {name: max(getattr(wanted, name), float(UP.plus(value))) for name, value in least.items()}
+        return wanted.model_copy(update=moved | {"tail_cap_pct": min(wanted.tail_cap_pct, cap)})
 
     @property
     def deepest_pct(self) -> Decimal:

@@ -122,7 +122,9 @@ def _check_prices(ticks: Sequence[int], depths: Sequence[int], grid: Grid) -> No
     market, tick = grid.market, plain(grid.tick)
     if 0 < market.most_orders < len(ticks):
         reason = f"is one more than the {market.most_orders} open orders that {market.symbol} takes"
-        raise PlacementError("most_orders", market.most_orders + 1, reason, f"num_orders={market.most_orders} would do")
+        raise PlacementError(
+            "most_orders", market.most_orders + 1, reason, f"at most {market.most_orders} orders would do"
+        )
     for number, (above, below) in enumerate(pairwise(ticks), start=2):
         if below <= 0:
             raise PlacementError("tick", number, f"would be at 0, for a tick is {tick}", _apart(depths, grid))
@@ -155,7 +157,7 @@ def _check_budget(floors: Sequence[int], weights: Sequence[int], least: int, gri
     rule = "least_money" if floors[dearest] > grid.least_quantity * weights[dearest] else "least_quantity"
     fewer = grid.budget // least
     remedy = f"a budget of {plain(UP.plus(needed * grid.unit))} would do"
-    remedy += f", or num_orders={fewer}" if fewer > 1 else ""
+    remedy += f", or at most {fewer} orders" if fewer > 1 else ""
     reason = f"must be at least {plain(UP.plus(floors[dearest] * grid.unit))} {grid.market.quote}"
     raise PlacementError(rule, dearest + 1, reason, remedy)
 

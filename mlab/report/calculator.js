@@ -144,7 +144,7 @@ function check_prices(ticks, depths, grid) {
   const price = at => plain(times(fraction(at), tick)), coarse = `for a tick is ${plain(tick)}`;
   if (0 < most && most < ticks.length) {
     const reason = `is one more than the ${most} open orders that ${market.symbol} takes`;
-    throw new PlacementError("most_orders", most + 1, reason, `num_orders=${most} would do`);
+    throw new PlacementError("most_orders", most + 1, reason, `at most ${most} orders would do`);
   }
   ticks.slice(1).forEach((below, k) => {
     if (below > 0n && below < ticks[k]) return;
@@ -177,7 +177,7 @@ function check_budget(floors, weights, least, {market, unit, budget, least_quant
   if (needed <= budget) return;
   const dearest = largest_of(floors), fewer = budget / least;
   const rule = floors[dearest] > least_quantity * weights[dearest] ? "least_money" : "least_quantity";
-  const remedy = `a budget of ${worth(needed)} would do${fewer > 1n ? `, or num_orders=${fewer}` : ""}`;
+  const remedy = `a budget of ${worth(needed)} would do${fewer > 1n ? `, or at most ${fewer} orders` : ""}`;
   throw new PlacementError(rule, dearest + 1, `must be at least ${worth(floors[dearest])} ${market.quote}`, remedy);
 }
 
