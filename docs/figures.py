@@ -16,7 +16,7 @@ from mlab import config
 from mlab.core.records import Candidate, CellResult, Experiment
 from mlab.core.state import State
 from mlab.model.front import at_fills, on_path
-from mlab.report import markdown, plots, terminal
+from mlab.report import markdown, plots, terminal, words
 from mlab.report.columns import Column
 from mlab.search import experiments, run
 from mlab.store import Store
@@ -86,8 +86,7 @@ def comparison(kinds: dict[str, Candidate]) -> str:
 
 def _half_at(ladder: Candidate) -> float:
     """Depth in % at which half of the position is bought."""
-    shares = ladder.risk["capital_deployed_pct"]
-    return float(next(at for at, share in zip(_list(ladder, "indent_pct"), shares, strict=True) if share >= 50.0))
+    return _list(ladder, "indent_pct")[words.half_bought(ladder)]
 
 
 def _average(ladder: Candidate) -> float:

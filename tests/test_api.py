@@ -126,8 +126,8 @@ def test_a_notebook_shows_all_of_it() -> None:
 def test_wrong_ladders_are_refused_in_one_line() -> None:
     for indent, volume, line in [
         ([0, 5], [1, 2, 3], "volume: must have the shape of indent_pct, (2,), was (3,)"),
-        ([0], [1], "indent_pct: must have the shape (orders,), of 2 to 200 orders, was (1,)"),
-        ([[0, 5]], [[1, 2]], "indent_pct: must have the shape (orders,), of 2 to 200 orders, was (1, 2)"),
+        ([0], [1], "indent_pct: must have the shape (orders,), of 2 to 201 orders, was (1,)"),
+        ([[0, 5]], [[1, 2]], "indent_pct: must have the shape (orders,), of 2 to 201 orders, was (1, 2)"),
         ([0, [5]], [1, 2], "indent_pct: must have the shape (orders,), was [0, [5]]"),
         (["0", "5"], [1, 2], "indent_pct: must be numbers of the shape (orders,), was ['0', '5']"),
         ([0, float("nan")], [1, 2], "indent_pct[1]: must be at least 0 and below 100 %, was nan"),
@@ -142,7 +142,7 @@ def test_wrong_ladders_are_refused_in_one_line() -> None:
 
 
 def test_wrong_arguments_are_refused_in_one_line() -> None:
-    rows = "(ladders, orders), of 2 to 200 orders"
+    rows = "(ladders, orders), of 2 to 201 orders"
     refused(lambda: mlab.scores([0, 5], [1, 2]), f"scores: indent_pct: must have the shape {rows}, was (2,)")
     refused(lambda: mlab.scores([[0, 5]], [[1, -2]]), "scores: volume[0, 1]: must be a finite number above 0, was -2.0")
     refused(lambda: mlab.price([1, 2], overlap_pct=0), "price: ladder.overlap_pct: must be at least 0.01, was 0")

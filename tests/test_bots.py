@@ -362,6 +362,7 @@ REFUSED: list[tuple[Any, str]] = [
     (shown.BYBIT | {"entry_price": "1e13"}, "price: must be from 1e-12 to 1e12, was '1e+13'"),
     ({"dca_spreads": "0.1,0.2", "dynamic_order_spread": True}, "dynamic_order_spread: must be false: else spreads are"),
     ({"dca_spreads": [0.1, 0.2], "dca_amounts": [1, 2]}, "dca_amounts: must be dca_amounts_pct, shares of money"),
+    ({"dca_spreads": "1,2"}, "dca_spreads.0: must be below 1: it is a share of the price, was '1'"),
     ({"settings": shown.GAINIUM["settings"] | {"orderSizeType": "base"}}, "orderSizeType: must be quote or usd"),
     ({"settings": shown.GAINIUM["settings"] | {"dcaCondition": "percentage"}}, "settings.dcaCondition: must be custom"),
     ({"hello": 1}, "3commas-classic, okx, bybit, veles, hummingbot, gainium, or a table; is in none of them"),

@@ -134,6 +134,15 @@ def test_two_runs_are_compared_field_by_field_and_cell_by_cell(
     assert "must be two runs" in mlab(capsys, "compare", first, status=2)
 
 
+@pytest.mark.parametrize(("stored", "there"), [(0, "is none"), (1, "is only one")])
+def test_what_cannot_be_compared_is_told(
+    state: State, store: Store, capsys: pytest.CaptureFixture[str], stored: int, there: str
+) -> None:
+    for _ in range(stored):
+        runs.searched(state, store)
+    assert f"needs two stored runs; there {there}" in mlab(capsys, "compare", status=2)
+
+
 def test_a_market_is_compared_field_by_field_as_it_is_typed(
     shell: tuple[State, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -66,6 +66,12 @@ KRAKEN = {
     "error": [],
     "result": {"XAAAZEUR": PAIR | {"ordermin": "0.02", "costmin": "0.45", "tick_size": "0.005"}, "BBBEUR": OTHER},
 }
+
+
+def kraken(**changed: Any) -> Any:
+    return KRAKEN | {"result": {"BBBEUR": OTHER | changed}}
+
+
 CCXT = {
     "symbol": "AAA/USDT", "base": "AAA", "quote": "USDT", "contract": False,
     "precision": {"price": 0.01, "amount": 1e-5},
@@ -181,6 +187,10 @@ STEP = "AAAUSDT.LOT_SIZE.stepSize: must be "
         ({"retCode": 10001, "retMsg": "params error", "result": {}}, None, "answer with symbols, was 'params error'"),
         ({"error": ["EQuery:Unknown asset pair"]}, None, "answer with symbols, was 'EQuery:Unknown asset pair'"),
         ({"code": "0", "msg": "", "data": []}, None, "must be an answer with symbols, has none"),
+        (kraken(pair_decimals=None), "BBBEUR", "BBBEUR.pair_decimals: must be given"),
+        (kraken(lot_decimals=None), "BBBEUR", "BBBEUR.lot_decimals: must be given"),
+        (kraken(lot_decimals=10**20), "BBBEUR", "BBBEUR.lot_decimals: must be at most 30"),
+        (kraken(pair_decimals=2.5), "BBBEUR", "BBBEUR.pair_decimals: must be a whole number"),
         (CCXT | {"active": False}, None, "AAA/USDT.status: must be a symbol that is traded, was 'inactive'"),
         (CCXT | {"precision": {"price": 2, "amount": 8}}, None, "AAA/USDT.precision.price: must be the tick itself"),
         ("{tick: 0.01, stepp: 1}", None, "stepp: unknown field, did you mean 'step'?"),

@@ -245,6 +245,11 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "JSON of another kind": ("a.json", b'{"a": 1}', r"a\.json: must be a list of candles"),
     "no JSON": ("a.json", b"[[1,", r"a\.json: is no JSON"),
     "short arrays": ("a.json", b"[[1, 2, 3, 1, 2], [2, 2]]", r"a\.json: row 2: must be a list of time, open"),
+    "a time beyond all": (
+        "a.json",
+        f"[[{2**63 + 5}, 2, 3, 1, 2], [2, 2, 2, 2, 2]]".encode(),
+        r"row 1: time must be one",
+    ),
     "texts in arrays": ("a.json", b'[[1, "2", 3, 1, 2], [2, 2, 2, 2, 2]]', r"a\.json: row 1: must be a list of"),
     "no feather": ("a.feather", b"quill", r"a\.feather: is no feather file"),
     "no parquet": ("a.parquet", b"floor", r"a\.parquet: is no parquet file"),
@@ -277,6 +282,44 @@ def test_a_missing_value_is_refused(written: Callable[[str, bytes], Path]) -> No
     feather.write_feather(table, buffer)
     with pytest.raises(PricesError, match=r"a\.feather: row 2: open is missing"):
         read(written("a.feather", buffer.getvalue()))
+
+
+MANY = 9_223_372_036_854_775_813
+"""More than the largest whole number of a computer."""
+
+GIVEN = {name: pa.array([1.0] * 4) for name in ("open", "high", "low", "close")}
+STRANGE = {
+    "a time that is no number": ({"date": [float("nan"), 1e9, 2e9, 3e9]}, r"row 1: time must be one, was nan"),
+    "a time beyond all": ({"date": [1e9, 1e30, 2e9, 3e9]}, r"row 2: time must be one, was 1e\+30"),
+    "times that are too large": ({"date": pa.array([MANY + k for k in range(4)], pa.uint64())}, r"time holds no times"),
+    "times in lists": ({"date": [[1], [2], [3], [4]]}, r"column time holds no times"),
+    "prices in lists": ({"date": HOURS, "open": [[1.0]] * 4}, r"row 1: open must be a number, was \[1\.0\]"),
+    "prices that are times": ({"date": HOURS, "high": HOURS}, r"row 1: high must be a number, was datetime"),
+    "a word in a dictionary": (
+        {"date": HOURS, "low": pa.array(["1", "1", "x", "1"]).dictionary_encode()},
+        r"row 3: low must be a number, was 'x'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("columns", "says"), STRANGE.values(), ids=STRANGE)
+def test_columns_of_strange_values_are_refused(
+    written: Callable[[str, bytes], Path], columns: dict[str, object], says: str
+) -> None:
+    buffer = io.BytesIO()
+    parquet.write_table(pa.table(GIVEN | columns), buffer)
+    with pytest.raises(PricesError, match=rf"a\.parquet: .*{says}"):
+        read(written("a.parquet", buffer.getvalue()))
+
+
+def test_columns_of_places_in_a_dictionary_are_read(written: Callable[[str, bytes], Path]) -> None:
+    texts = pa.array([f"{hour:%Y-%m-%d %H:%M}" for hour in HOURS])
+    buffer = io.BytesIO()
+    encoded = {name: column.dictionary_encode() for name, column in (GIVEN | {"date": texts}).items()}
+    parquet.write_table(pa.table(encoded), buffer)
+    candles = read(written("a.parquet", buffer.getvalue()))
+    assert candles.time.tolist() == [hour.replace(tzinfo=None) for hour in HOURS]
+    assert candles.open.tolist() == [1.0] * 4
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

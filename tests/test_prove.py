@@ -333,7 +333,14 @@ def _pages(root: Path) -> Pages:
 
 @pytest.mark.parametrize(
     ("value", "up", "down"),
-    [(0.0911, "0.10", "0.09"), (0.1, "0.10", "0.10"), (0.0, "0.00", "0.00"), (7.001, "7.01", "7.00")],
+    [
+        (0.0911, "0.10", "0.09"),
+        (0.1, "0.10", "0.10"),
+        (0.0, "0.00", "0.00"),
+        (7.001, "7.01", "7.00"),
+        (0.07, "0.07", "0.07"),
+        (0.29, "0.29", "0.29"),
+    ],
 )
 def test_a_promise_is_rounded_to_the_safe_side(value: float, up: str, down: str) -> None:
     assert (numbers.upwards(value, 2), numbers.downwards(value, 2)) == (up, down)

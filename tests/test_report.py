@@ -119,6 +119,13 @@ def test_badges_name_what_fails(flags: tuple[bool, bool, bool], text: str) -> No
 # risk ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("orders", range(2, 41, 2))
+def test_half_of_equal_orders_is_bought_by_the_one_in_the_middle(orders: int) -> None:
+    equal = candidate([2.0 * k for k in range(orders)], [1.0] * orders)
+    half, depth = orders // 2, 2.0 * (orders // 2 - 1)
+    assert f"Half is bought by order {half} (at -{depth:.1f} %)" in risk(equal)[1]
+
+
 def test_risk_tells_the_way_down_the_deployment_the_further_fall_and_chances() -> None:
     assert risk(candidate([0.0, 5.0, 10.0], [1.0, 1.2, 1.44])) == [
         "Before order 2 fills the position needs a rebound of 5.3 %; the most, before order 3, is 8.0 %.",

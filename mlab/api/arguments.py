@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
 
 from mlab import config as configs
+from mlab.bots.bot import MOST_ORDERS
 from mlab.core.errors import ConfigError, reason
 from mlab.model import limits as limit
 from mlab.model import objective
@@ -23,8 +24,6 @@ from mlab.model.objective import Objective
 
 VOLUMES = (1e-75, 1e75)
 """Least and largest volume: the square of what lies beyond is no number of a computer."""
-
-MOST_ORDERS = 200
 
 
 class _Refused:

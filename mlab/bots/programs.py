@@ -34,6 +34,8 @@ def _controller(fields: Fields) -> Bot:
     if fields.has("dca_amounts"):
         raise fields.refusal("dca_amounts", "must be dca_amounts_pct, shares of money: these are shares of coins")
     spreads = fields.numbers("dca_spreads")
+    if spreads[0] >= 1:
+        raise fields.refusal("dca_spreads.0", "must be below 1: it is a share of the price", spreads[0])
     shares = (
         fields.numbers("dca_amounts_pct", above="0") if fields.has("dca_amounts_pct") else [Decimal(1)] * len(spreads)
     )

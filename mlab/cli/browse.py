@@ -109,7 +109,7 @@ def _pair(store: Store, names: tuple[str, ...]) -> list[Experiment]:
         raise ConfigError("command line", "RUN", "must be two runs, or none for the latest two", " ".join(names))
     pair = [chosen(store, name) for name in names] or store.experiments(limit=2)[::-1]
     if len(pair) < 2:
-        raise ConfigError("command line", "RUN", "needs two stored runs; there is only one")
+        raise ConfigError("command line", "RUN", f"needs two stored runs; there is {'only one' if pair else 'none'}")
     return pair
 
 

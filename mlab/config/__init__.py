@@ -1,4 +1,4 @@
-"""The config: YAML read into strict models. The only place where bad input is judged."""
+"""The config: YAML read into strict models, and what is wrong with it said before anything is written."""
 
 from mlab.config.models import Config, Ladder, Search
 from mlab.config.source import check_start, dump, from_tree, load

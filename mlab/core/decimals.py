@@ -20,7 +20,7 @@ PRICE = "from 1e-12 to 1e12"
 
 
 def decimal(value: object) -> Decimal | None:
-    """The number that a text or number of a file says; None where it says none, or one of more than 30 digits."""
+    """The number that a text or number of a file says; None where it says none, or one that no market has."""
     if isinstance(value, Integral):  # of numpy, too, whose repr is no number
         value = None if isinstance(value, bool) else Decimal(int(value))
     elif isinstance(value, Real):

@@ -159,18 +159,21 @@ def _bybit(entry: Fields, answer: Any) -> Market:
 
 def _kraken(entry: Fields, _: Any) -> Market:
     base, _, quote = entry.word("wsname", "coins/money").partition("/")
-    digits = Decimal(1).scaleb(-entry.count("pair_decimals"))
-    entry.amount("lot_decimals")
     return Market(
         symbol=entry.word("altname", entry.place[:-1]),
         base=base,
         quote=quote,
-        tick=entry.limit("tick_size") or digits,
-        step=Decimal(1).scaleb(-entry.count("lot_decimals")),
+        tick=entry.limit("tick_size") or _unit(entry, "pair_decimals"),
+        step=_unit(entry, "lot_decimals"),
         least_quantity=entry.amount("ordermin"),
         least_money=entry.limit("costmin"),
         origin="Kraken",
     )
+
+
+def _unit(entry: Fields, decimals: str) -> Decimal:
+    """One in the last of so many decimals."""
+    return Decimal(1).scaleb(-entry.whole(decimals, 0, 30))
 
 
 def _ccxt(entry: Fields, _: Any) -> Market:

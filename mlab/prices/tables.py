@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 
 from mlab.model.ladder import Array
-from mlab.prices.times import BadTime, Column, Times, from_column, from_epoch
+from mlab.prices.times import LARGEST, BadTime, Column, Times, from_column, from_epoch
 
 Table: TypeAlias = Any  # pyarrow.Table
 
@@ -111,7 +111,7 @@ def from_table(table: Table) -> Columns:
     import pyarrow.compute as pc
 
     names = [name.lower().replace(" ", "_") for name in table.column_names]
-    columns = dict(zip(names, table.columns, strict=True))
+    columns = dict(zip(names, map(_decoded, table.columns), strict=True))
     lacking = [name for name in PRICE_NAMES if name not in columns]
     named = [name for name in TIME_NAMES if name in columns]
     if lacking or not named:
@@ -127,12 +127,23 @@ def from_table(table: Table) -> Columns:
     return Columns(_times(time), prices)
 
 
+def _decoded(column: Column) -> Column:
+    """A column of values, where it may be one of places in a dictionary of them."""
+    import pyarrow as pa
+
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
 def _times(column: Column) -> Times:
+    import pyarrow as pa
+
     _refuse_nulls("time", column)
     try:
         return from_column(column)
     except BadTime as error:
         raise BadRow(error.index, f"time must be one, was {error.text!r}") from error
+    except pa.ArrowException as error:
+        raise BadRow(None, f"column time holds no times: {error}") from error
 
 
 def _numbers(name: str, column: Column) -> Array:
@@ -144,7 +155,7 @@ def _numbers(name: str, column: Column) -> Array:
         column = pc.utf8_trim_whitespace(column)
     try:
         numbers: Array = column.cast(pa.float64()).to_numpy()
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         for index, text in enumerate(column.to_pylist()):
             if not _is_number(text):
                 raise BadRow(index, f"{name} must be a number, was {text!r}") from error
@@ -157,12 +168,12 @@ def _refuse_nulls(name: str, column: Column) -> None:
         raise BadRow(column.is_null().to_pylist().index(True), f"{name} is missing")
 
 
-def _is_number(text: str) -> bool:
+def _is_number(value: Any) -> bool:
     try:
-        float(text)
-    except ValueError:
+        float(value)
+    except (TypeError, ValueError):
         return False
-    return "_" not in text
+    return "_" not in str(value)
 
 
 def from_json(content: bytes) -> Columns:
@@ -176,6 +187,8 @@ def from_json(content: bytes) -> Columns:
     for index, row in enumerate(rows):
         if not (isinstance(row, list) and len(row) >= 5 and all(type(value) in (int, float) for value in row[:5])):
             raise BadRow(index, f"must be a list of time, open, high, low and close, was {str(row)[:60]}")
+        if not abs(row[0]) < LARGEST:
+            raise BadRow(index, f"time must be one, was {row[0]}")
     times = np.array([row[0] for row in rows], dtype=np.int64)
     return Columns(
         from_epoch(times), [np.array([row[place] for row in rows], dtype=np.float64) for place in range(1, 5)]

@@ -13,6 +13,7 @@ Times: TypeAlias = NDArray[np.datetime64]
 Column: TypeAlias = Any  # pyarrow.ChunkedArray
 
 SECONDS, MILLIS, MICROS = 10**11, 10**14, 10**17  # numbers below are of that unit, from the last on nanoseconds
+LARGEST = 2**63  # what whole numbers of a computer stay below
 
 
 def from_epoch(numbers: NDArray[np.int64]) -> Times:
@@ -35,7 +36,8 @@ def from_column(column: Column) -> Times:
     """Times from a column of a table: numbers, times, or texts of either.
 
     Raises:
-        BadTime: a text is no time.
+        BadTime: a text or a number is no time.
+        pa.ArrowException: the column holds neither.
     """
     import pyarrow as pa
 
@@ -45,11 +47,17 @@ def from_column(column: Column) -> Times:
         zone = getattr(column.type, "tz", None)
         times: Times = column.cast(pa.timestamp("ms", tz=zone), safe=False).to_numpy().astype("datetime64[ms]")
         return times
-    return from_epoch(column.cast(pa.int64(), safe=False).to_numpy())
+    if pa.types.is_floating(column.type):
+        numbers = column.to_numpy()
+        wrong = np.flatnonzero(~(np.abs(numbers) < LARGEST))  # no number, too
+        if wrong.size:
+            raise BadTime(int(wrong[0]), numbers[wrong[0]].item())
+        return from_epoch(numbers.astype(np.int64))
+    return from_epoch(column.cast(pa.int64()).to_numpy())
 
 
 class BadTime(ValueError):
-    """The text at an index is no time."""
+    """What stands at an index is no time."""
 
     def __init__(self, index: int, text: object) -> None:
         self.index, self.text = index, text

@@ -121,7 +121,7 @@ class Side:
     @property
     def half_at(self) -> float:
         """Depth at which half of the money is spent, in %."""
-        return next(depth for depth, share in zip(self.indent, self.deployed, strict=True) if share >= 50.0 - EXACT)
+        return self.indent[words.half_bought(self.ladder)]
 
     def spent_at(self, fall_pct: float) -> float:
         """Share of the money that is spent so far down, in %."""

@@ -6,8 +6,8 @@ six decimals of a percentage hide those, and are finer than any exchange.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from mlab.core.decimals import exact
 
@@ -70,9 +70,13 @@ def moment(timestamp: str) -> str:
 
 def upwards(value: float, decimals: int) -> str:
     """With so many decimals, never less than it is: what is said to be within 0.10 is."""
-    return f"{math.ceil(value * 10**decimals) / 10**decimals:.{decimals}f}"
+    return _rounded(value, decimals, ROUND_CEILING)
 
 
 def downwards(value: float, decimals: int) -> str:
     """With so many decimals, never more than it is."""
-    return f"{math.floor(value * 10**decimals) / 10**decimals:.{decimals}f}"
+    return _rounded(value, decimals, ROUND_FLOOR)
+
+
+def _rounded(value: float, decimals: int, rounding: str) -> str:
+    return f"{Decimal(exact(value)).quantize(Decimal(1).scaleb(-decimals), rounding):f}"

@@ -29,6 +29,9 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 PLAIN = str.maketrans(BLOCKS, "_.-:=+*#")
 """Blocks in ASCII, for terminals and files that show nothing else."""
 
+HALF_PCT = 50.0 - 1e-6
+"""Half of the money, in %: a sum of shares may lack its last digits."""
+
 LEAST_CHANCE_PCT = 0.01
 """Chances below this are not told apart."""
 
@@ -100,11 +103,16 @@ def _deployment(ladder: Candidate) -> str:
     deployed: list[float] = ladder.risk["capital_deployed_pct"]
     indent: list[float] = ladder.contract["schedule"]["indent_pct"]
     last = len(deployed) - 1
-    half = next((order for order, share in enumerate(deployed) if share >= 50.0), last)
+    half = half_bought(ladder)
     end = f"at -{indent[-1]:.1f} %, where the position is down {ladder.risk['loss_at_last_order_pct']:z.1f} %."
     if half == last:
         return f"More than half is bought by the last order alone, {end}"
     return f"Half is bought by order {half + 1} (at -{indent[half]:z.1f} %), all {end}"
+
+
+def half_bought(ladder: Candidate) -> int:
+    """The order, counted from 0, with which half of the money is spent."""
+    return next(order for order, share in enumerate(ladder.risk["capital_deployed_pct"]) if share >= HALF_PCT)
 
 
 def _expected(risk: Json) -> list[str]:
