@@ -13,7 +13,7 @@ import pytest
 
 from mlab.core.errors import EvaluationError
 from mlab.core.records import Cell
-from mlab.model.bound import Prover, prove
+from mlab.model.bound import Prover
 from mlab.model.bound.dual import Effort, highest
 from mlab.model.bound.grid import grid
 from mlab.model.bound.lagrangian import TAU, Box, Lagrangian, Tangent, radius, start
@@ -239,15 +239,14 @@ def test_no_random_ladder_scores_below_its_cell(kind: tuple[Any, ...]) -> None:
 
 def test_a_cell_of_the_default_config_is_proved_within_a_thousandth() -> None:
     row = KNOWN[0]
-    told: list[tuple[float, float]] = []
-    proof = prove(target(row), row["best_J"], progress=lambda seconds, lower: told.append((seconds, lower)))
-    assert proof.complete
-    assert 0.0 <= proof.within_pct <= 0.1
-    assert proof.lower == pytest.approx(row["best_J"], rel=1e-3)
+    prover, told = Prover(target(row)), [0.0]
+    while not prover.complete:
+        prover.advance(row["best_J"], boxes=1)
+        told.append(prover.lower)
     assert told == sorted(told)
-    assert told[-1][1] <= proof.lower
-    assert proof.ladder is not None
-    assert proof.ladder.shape == (row["num_orders"] - 1,)
+    assert 0.999 * row["best_J"] <= prover.lower <= row["best_J"] * (1.0 + 1e-12)
+    assert prover.ladder is not None
+    assert prover.ladder.shape == (row["num_orders"] - 1,)
 
 
 def test_the_same_steps_give_the_same_bound_however_they_are_cut() -> None:
@@ -285,15 +284,7 @@ def test_what_is_cut_off_a_box_is_not_proved_better_than_the_level_that_was_aske
 @pytest.mark.parametrize("score", [np.nan, np.inf, -1.0])
 def test_a_score_that_no_ladder_has_is_refused(score: float) -> None:
     with pytest.raises(EvaluationError, match="best_score"):
-        prove(space_of(10.0, 3), score)
-
-
-def test_a_proof_ends_in_time_with_what_it_has() -> None:
-    row = KNOWN[4]
-    proof = prove(target(row), row["best_J"], max_time_s=0.0)
-    assert not proof.complete
-    assert proof.boxes == 1
-    assert 0.0 <= proof.lower < row["best_J"]
+        Prover(space_of(10.0, 3)).advance(score, boxes=1)
 
 
 @pytest.mark.parametrize(

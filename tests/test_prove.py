@@ -8,12 +8,11 @@ import json
 import re
 import signal
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 
@@ -25,8 +24,7 @@ from mlab.core.events import recorder
 from mlab.core.records import CellResult, Metric, StoredProof
 from mlab.core.state import State
 from mlab.core.urls import Pages
-from mlab.model import bound
-from mlab.model.bound import Proof
+from mlab.model.bound import Prover
 from mlab.report import columns, html, markdown, numbers, progress, terminal
 from mlab.report.summary import run_json
 from mlab.search import proofs, proving
@@ -122,7 +120,7 @@ def test_what_is_proved_so_near_is_not_proved_again_and_more_is(
     before = proved(store, run_id)
     after = proved(store, run_id, Terms(within_pct=1.0))
     assert all(one.result.proved["proved_within_pct"] <= 1.0 for one in after)
-    monkeypatch.setattr(proofs, "steps", never)
+    monkeypatch.setattr(proofs, "Prover", never)
     assert [one.result for one in proved(store, run_id)] == [one.result for one in after]
     assert before[1].result.proved["lower_bound"] <= after[1].result.proved["lower_bound"]
 
@@ -130,7 +128,7 @@ def test_what_is_proved_so_near_is_not_proved_again_and_more_is(
 def test_a_proof_ends_in_time_with_what_it_came_to(state: State, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     run_id = runs.searched(state, store, *SMALL, "ladder.num_orders=4")
     ticks = count()
-    monkeypatch.setattr(bound, "monotonic", lambda: next(ticks) / 32)  # a box takes as long on any machine
+    monkeypatch.setattr(proofs, "monotonic", lambda: next(ticks) / 32)  # a box takes as long on any machine
     (one,) = proved(store, run_id, Terms(within_pct=1e-6, max_time_s=1.5))
     assert one.result.proof is not None
     assert (one.result.proof.seconds, one.result.proof.boxes) == (1.5, 48)
@@ -146,15 +144,14 @@ def test_nothing_is_kept_where_nothing_is_proved(state: State, store: Store) -> 
 
 def cut(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     """An interrupt comes within a box, after so many."""
-    steps = proofs.steps
 
-    def interrupted(*arguments: Any, **named: Any) -> Iterator[Proof]:
-        for proof in steps(*arguments, **named):
-            yield proof
-            if proof.boxes == after:
+    class Interrupted(Prover):
+        def advance(self, best_score: float, boxes: int) -> None:
+            if self.boxes == after:
                 raise KeyboardInterrupt
+            super().advance(best_score, boxes)
 
-    monkeypatch.setattr(proofs, "steps", interrupted)
+    monkeypatch.setattr(proofs, "Prover", Interrupted)
 
 
 def test_an_interrupt_keeps_what_was_proved_so_far(
@@ -178,7 +175,7 @@ def test_a_run_that_goes_on_is_left_alone(
     refused: list[int] = []
 
     def look() -> None:
-        monkeypatch.setattr(proofs, "steps", never)
+        monkeypatch.setattr(proofs, "Prover", never)
         refused.append(cli.main(["prove", experiment.run_id]))
 
     runs.execute(state, store, experiment, config, runs.Watch(1, look))
@@ -281,12 +278,13 @@ def test_a_better_ladder_that_a_proof_comes_upon_is_told(
     state: State, store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = runs.searched(state, store, *SMALL, "ladder.num_orders=3")
-    steps = proofs.steps
 
-    def lucky(*arguments: Any, **named: Any) -> Iterator[Proof]:
-        return (replace(proof, ladder_score=1.25) for proof in steps(*arguments, **named))
+    class Lucky(Prover):
+        def advance(self, best_score: float, boxes: int) -> None:
+            super().advance(best_score, boxes)
+            self.ladder_score = 1.25
 
-    monkeypatch.setattr(proofs, "steps", lucky)
+    monkeypatch.setattr(proofs, "Prover", Lucky)
     assert cli.main(["prove", run_id, "--within", "2"]) == 0
     assert "10 % x 3: the proof came upon a better ladder, of score 1.250000" in capsys.readouterr().out
 

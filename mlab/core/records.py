@@ -155,17 +155,13 @@ class CellResult:
         """What was proved by the names that it has everywhere: none, or the bound and how near to it the best is."""
         if self.proof is None or self.best is None:
             return {}
-        within = distance_pct(self.best.score, self.proof.lower)
-        return dict(zip(PROVED, (self.proof.lower, within), strict=True))
+        score, lower = self.best.score, self.proof.lower
+        within = (score - lower) / score * 100.0 if score > 0.0 else 0.0
+        return dict(zip(PROVED, (lower, within), strict=True))
 
 
 PROVED = ("lower_bound", "proved_within_pct")
 """The numbers of a proof, as tables and MLflow have them."""
-
-
-def distance_pct(score: float, lower: float) -> float:
-    """How far a score may be from the best possible, in % of it."""
-    return (score - lower) / score * 100.0 if score > 0.0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from time import monotonic, time_ns
 from typing import Annotated
 
 from pydantic import Field
@@ -12,7 +12,7 @@ from pydantic import Field
 from mlab.config import from_tree
 from mlab.core.records import Cell, CellResult, Experiment, Metric, StoredProof
 from mlab.core.section import Section
-from mlab.model.bound import Proof, steps
+from mlab.model.bound import Prover
 from mlab.model.space import Space
 from mlab.search.stopping import IMPROVEMENT
 from mlab.store import Store
@@ -58,18 +58,18 @@ def prove(
         if result.best is None or result.proved.get("proved_within_pct", 100.0) <= terms.within_pct:
             yield Proved(result)
             continue
-        latest: list[Proof] = []
+        prover, began = Prover(Space.of(result.cell, config.objective), within_pct=terms.within_pct), monotonic()
+        proof = StoredProof(lower=0.0, boxes=0, seconds=0.0)
         try:
-            for proof in steps(Space.of(result.cell, config.objective), result.best.score, within_pct=terms.within_pct):
-                latest[:] = [proof]
+            while not (prover.complete or prover.stuck) and proof.seconds < terms.max_time_s:
+                prover.advance(result.best.score, boxes=1)
+                proof = StoredProof(prover.lower, prover.boxes, monotonic() - began)
                 progress(result.cell, proof.seconds, proof.lower)
-                if proof.seconds >= terms.max_time_s:
-                    break
         finally:  # a box that was cut short counts for nothing
-            found = _kept(result, latest[0]) if latest else result
+            found = _kept(result, proof)
             if store is not None and found != result:
                 keep(store, run.exp_id, found)
-        better = latest[0].ladder_score
+        better = prover.ladder_score
         yield Proved(found, better if better < result.best.score * (1.0 - IMPROVEMENT) else None)
 
 
@@ -80,14 +80,12 @@ def keep(store: Store, exp_id: int, result: CellResult) -> None:
         RunBusy: another process executes the run.
     """
     if result.proof is not None:
-        now = time.time_ns() // 1_000_000
+        now = time_ns() // 1_000_000
         owed = [Metric(key, value, result.batches, now) for key, value in result.proved.items()]
         store.save_proof(exp_id, result.cell, result.proof, owed)
 
 
-def _kept(result: CellResult, proof: Proof) -> CellResult:
+def _kept(result: CellResult, proof: StoredProof) -> CellResult:
     """The cell with what was proved, unless that is nothing, or no more than was known."""
     known = result.proof.lower if result.proof else 0.0
-    if proof.lower <= known:
-        return result
-    return replace(result, proof=StoredProof(proof.lower, proof.boxes, proof.seconds))
+    return result if proof.lower <= known else replace(result, proof=proof)
