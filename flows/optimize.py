@@ -41,7 +41,7 @@ from mlab.core.probe import answers
 from mlab.core.redaction import redacted
 from mlab.core.state import State
 from mlab.report import summary
-from mlab.search.run import Ending, Order, run
+from mlab.search.run import Ending, Job, run
 from mlab.search.watcher import Publishing, Watcher, Watchers
 from mlab.store import Store
 
@@ -69,7 +69,7 @@ class Request:
     """What is wanted of the flow, beside what plain JSON can say, and how it went.
 
     Attributes:
-        order: what is to be searched.
+        job: what is to be searched.
         store: the database.
         watcher: told of the run, beside Prefect.
         publishing: starts the delivery to MLflow.
@@ -80,7 +80,7 @@ class Request:
         untold: why Prefect does not know all of the run, empty where it does.
     """
 
-    order: Order
+    job: Job
     store: Store
     watcher: Watcher
     publishing: Publishing
@@ -126,8 +126,8 @@ def optimize(
     with Store.open(state.database) as store:
         own = str(flow_run.id)  # a flow run that is retried is an orphan's, and lives
         orphans = [name for orphan in store.reconcile() if (name := orphan.flow_run_id) and name != own]
-        order = Order(config, resume or store.run_of_flow(own), workers)
-        request = Request(order, store, Watcher(), lambda run_id: tracking.Sidecar(state, run_id), orphans)
+        job = Job(config, resume or store.run_of_flow(own), workers)
+        request = Request(job, store, Watcher(), lambda run_id: tracking.Sidecar(state, run_id), orphans)
         answer = _search(state, request, cancels=False)
     threading.Thread(target=_end_behind, args=(get_current_settings().api.url or "",), daemon=True).start()
     if request.ending is not None and request.ending.exit_status:
@@ -142,11 +142,11 @@ def _of_command() -> Request | None:
 
 def _search(state: State, request: Request, *, cancels: bool) -> Any:
     """Search what is wanted, shown in Prefect; the answer of a run that completed, the state of any other."""
-    steps = TaskSteps(request.order.workers, Cluster.here())
+    steps = TaskSteps(request.job.workers, Cluster.here())
     mirror = Mirror(state, request.store, request.orphans, cancels=cancels)
     try:
         watchers = Watchers(request.watcher, mirror)
-        request.ending = run(state, request.store, request.order, steps, watchers, request.publishing)
+        request.ending = run(state, request.store, request.job, steps, watchers, request.publishing)
     except Exception as error:  # noqa: BLE001 - the search's own: it is in the database, and becomes the flow run's state
         request.error = error
     request.run_id, request.untold = mirror.run_id, worded(steps.fault) or mirror.untold
@@ -170,7 +170,7 @@ def _answer(request: Request) -> Any:
 
 
 def in_process(
-    state: State, store: Store, order: Order, watcher: Watcher, publishing: Publishing, orphans: Sequence[str]
+    state: State, store: Store, job: Job, watcher: Watcher, publishing: Publishing, orphans: Sequence[str]
 ) -> Request:
     """Run the flow in this process; how it went.
 
@@ -179,13 +179,13 @@ def in_process(
     Raises:
         LabError: the search failed.
     """
-    request = Request(order, store, watcher, publishing, orphans)
+    request = Request(job, store, watcher, publishing, orphans)
     logging.raiseExceptions = False  # Prefect would write on the terminal that a log line could not be sent
     before = signal.signal(signal.SIGALRM, _lose_patience)
     _expect_within(START_S)
     command.set(request)
     try:
-        run_flow(optimize, _new_flow_run(state, order), return_type="state")
+        run_flow(optimize, _new_flow_run(state, job), return_type="state")
         if not request.untold:
             _expect_within(3 * DRAIN_S)
             APILogWorker.drain_all(timeout=DRAIN_S)
@@ -202,12 +202,12 @@ def in_process(
     return request
 
 
-def _new_flow_run(state: State, order: Order) -> FlowRun:
+def _new_flow_run(state: State, job: Job) -> FlowRun:
     """One of a deployment, for Prefect's pages cancel no others."""
     # Where several create the same flow at once, Prefect's server hangs for a minute.
     with alone(state.prefect / "turn", 0, START_S), get_client(sync_client=True) as client:
         deployment = _deployment(client)
-        parameters: dict[str, Any] = {"config": order.config, "resume": order.resume, "workers": order.workers}
+        parameters: dict[str, Any] = {"config": job.config, "resume": job.resume, "workers": job.workers}
         return client.create_flow_run_from_deployment(
             deployment, parameters=optimize.serialize_parameters(parameters), state=Pending()
         )

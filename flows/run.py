@@ -31,7 +31,7 @@ from mlab.core.state import LATEST, RUN_ID, State
 
 if TYPE_CHECKING:
     from flows.terminal import Terminal
-    from mlab.search.run import Ending, Order
+    from mlab.search.run import Ending, Job
     from mlab.store import Store
 
 DEFAULT = Path("configs/default.yaml")
@@ -106,7 +106,7 @@ def run(
         from flows.terminal import Terminal, say
         from mlab.core.events import emit
         from mlab.report.live import following
-        from mlab.search.run import Order
+        from mlab.search.run import Job
         from mlab.store import Store
 
     with following(sys.stderr), Store.open(state.database) as store:
@@ -117,7 +117,7 @@ def run(
         say(f"Martingale Lab: {what}.")
         emit("APP.START", "martingale lab", config=str(path or DEFAULT), resume=resume)
         with Terminal(state, store, as_json=as_json) as terminal:
-            ending = _searched(state, store, Order(config, resume, workers), api, orphans, terminal)
+            ending = _searched(state, store, Job(config, resume, workers), api, orphans, terminal)
         terminal.answer()
         emit("APP.STOP", f"exit status {ending.exit_status}", run_id=ending.run_id, status=ending.exit_status)
     context.exit(ending.exit_status)
@@ -155,7 +155,7 @@ def _check_resumable(state: State, store: Store, run_id: str) -> None:
 
 
 def _searched(
-    state: State, store: Store, order: Order, api: str | None, orphans: Sequence[str], terminal: Terminal
+    state: State, store: Store, job: Job, api: str | None, orphans: Sequence[str], terminal: Terminal
 ) -> Ending:
     """Search what is ordered: as a flow of Prefect's where that answers, otherwise, or when it fails, without."""
     from flows.terminal import say
@@ -167,15 +167,15 @@ def _searched(
         connection.configure(state, api)
         from flows import optimize
 
-        request = optimize.in_process(state, store, order, terminal, terminal.publishing, orphans)
+        request = optimize.in_process(state, store, job, terminal, terminal.publishing, orphans)
         if request.untold:
             say(f"{NOT_TOLD}: {request.untold}")
         if request.ending is not None:
             return request.ending
-        order = replace(order, resume=request.run_id or order.resume)
+        job = replace(job, resume=request.run_id or job.resume)
     else:
         say(f"{NOT_TOLD}: {redacted(api)} does not answer")
-    return road.run(state, store, order, road.Plain(order.workers), terminal, terminal.publishing)
+    return road.run(state, store, job, watcher=terminal, publishing=terminal.publishing)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

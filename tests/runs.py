@@ -19,7 +19,7 @@ from typing import IO, Literal
 import psutil
 
 from flows import connection
-from mlab.config import Config, load
+from mlab.config import Config, config_of, load
 from mlab.core.events import recorder
 from mlab.core.probe import answers
 from mlab.core.records import Experiment
@@ -96,7 +96,7 @@ def execute(
 def resumed(state: State, store: Store, run_id: str, watcher: Watcher = WATCHER) -> int:
     """Search what is left of a run."""
     experiment = experiments.find(store, run_id)
-    return execute(state, store, experiment, experiments.config_of(experiment), watcher)
+    return execute(state, store, experiment, config_of(experiment), watcher)
 
 
 def stored(store: Store, run_id: str) -> Experiment:

@@ -19,6 +19,7 @@ from sqlalchemy import Engine, event
 
 import mlab
 from mlab import cli
+from mlab.config import config_of
 from mlab.core.errors import LabError, StoreError
 from mlab.core.state import State
 from mlab.search import engine, experiments
@@ -50,7 +51,7 @@ def reported(path: Path, run_id: str) -> object:
     state = State(path.parent)
     with Store.open(state.database) as store:
         experiment = experiments.find(store, run_id)
-        config = experiments.config_of(experiment)
+        config = config_of(experiment)
         with engine.execution(state, store, experiment, config) as run:
             assert run.experiment.status == "COMPLETED"
             return [store.cells(experiment.exp_id), run.experiment.best_score, run.experiment.eval_count]

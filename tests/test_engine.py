@@ -17,7 +17,7 @@ import pytest
 
 from benchmarks.workers import fingerprint
 from mlab import cli
-from mlab.config import Config, load
+from mlab.config import Config, config_of, load
 from mlab.core import crash, events
 from mlab.core.errors import EvaluationError, RunBusy, StoreError
 from mlab.core.records import Cell, CellResult, Experiment
@@ -74,7 +74,7 @@ def execute(state: State, settings: Config, follower: Follower | None = None) ->
 def resume(state: State, run_id: str, follower: Follower | None = None) -> None:
     with Store.open(state.database) as store:
         experiment = experiments.find(store, run_id)
-        settings = experiments.config_of(experiment)
+        settings = config_of(experiment)
         assert run.execute(state, store, experiment, settings, watcher=follower or Follower()) == 0
 
 

@@ -11,7 +11,7 @@ import pytest
 from flows import optimize
 from flows.optimize import Request
 from mlab.core.state import State
-from mlab.search.run import Order
+from mlab.search.run import Job
 from mlab.search.watcher import Publisher, Watcher
 from mlab.store import Store
 from tests import runs
@@ -25,7 +25,7 @@ def state(tmp_path: Path) -> State:
 
 
 def flow(state: State, store: Store) -> Request:
-    return optimize.in_process(state, store, Order(runs.tiny()), Watcher(), lambda _: Publisher(), [])
+    return optimize.in_process(state, store, Job(runs.tiny()), Watcher(), lambda _: Publisher(), [])
 
 
 def test_a_prefect_that_hangs_at_the_start_is_given_up(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +66,7 @@ def test_what_prefect_does_behind_a_search_costs_no_more_than_its_seconds(
         request = optimize._of_command()
         assert request is not None
         with optimize._not_kept_waiting():
-            request.ending = optimize.run(state, request.store, request.order)
+            request.ending = optimize.run(state, request.store, request.job)
         time.sleep(60)
 
     monkeypatch.setattr(optimize, "run_flow", run_flow)

@@ -331,11 +331,11 @@ def test_searches_and_other_upkeep_go_on_meanwhile(state: State, store: Store, m
     store.claims.let_go(experiment.run_id)
     recorder.close()
     code = (
-        "import sys; from mlab.core.state import State; from mlab.search.run import Order, run\n"
+        "import sys; from mlab.core.state import State; from mlab.search.run import Job, run\n"
         "from mlab.config import Config\n"
         "from mlab.store import Store; state = State.here()\n"
         "with Store.open(state.database) as store:\n"
-        "    run(state, store, Order(Config(), sys.argv[1]))\n"
+        "    run(state, store, Job(Config(), sys.argv[1]))\n"
     )
     other = (
         "from datetime import *; from mlab import maintenance as upkeep; from mlab.core.state import State\n"

@@ -116,9 +116,9 @@ def _searched(state: State, config: Config, workers: int, *, kept: bool) -> Run:
 
     with Store.open(state.database) as store, _watching() as watcher:
         store.reconcile()
-        order = road.Order(config, workers=workers)
+        job = road.Job(config, workers=workers)
         try:
-            ending = road.run(state, store, order, road.Plain(workers), watcher, publishing)
+            ending = road.run(state, store, job, watcher=watcher, publishing=publishing)
         finally:
             events.recorder.close()
         if ending.exit_status:

@@ -15,7 +15,7 @@ from mlab.bots import Bot, Distance, room
 from mlab.cli.browse import cell_of
 from mlab.cli.choice import PRICE, reading
 from mlab.cli.export import write
-from mlab.config import from_tree
+from mlab.config import config_of, from_tree
 from mlab.core.errors import ConfigError, EvaluationError
 from mlab.core.records import Need
 from mlab.model.objective import Objective, Score
@@ -118,7 +118,7 @@ def _stored(read: Bot, name: str, cell: str | None) -> tuple[Side, str, Objectiv
         ladders = store.results(run.exp_id, chosen.cell.index)
     if not ladders:
         raise EvaluationError(f"run {run.run_id} found no ladder in {chosen.cell.label}")
-    config, first = from_tree(run.config, f"run {run.run_id}"), room.first_pct(read)
+    config, first = config_of(run), room.first_pct(read)
     fits = (one for one in ladders if one.risk["capital_deployed_pct"][0] >= first - report.EXACT)
     return Side("found", next(fits, ladders[0])), "", Objective(config.score, config.limits)
 

@@ -16,7 +16,7 @@ from mlab.bots import geometric
 from mlab.cli.browse import cell_of
 from mlab.cli.choice import PRICE, Number, is_candidate, kept, reading, run_of
 from mlab.cli.export import DECIMAL, OUTPUT, write
-from mlab.config import Config, from_tree
+from mlab.config import Config, config_of
 from mlab.config.market import MarketRules
 from mlab.core.decimals import MOST_MONEY
 from mlab.core.errors import ConfigError, EvaluationError
@@ -73,7 +73,7 @@ def place_ladder(  # noqa: PLR0913 - its options
     RUN is the id of a run, the end of one, or latest; or that of one candidate.
     """
     with reading(run_of(run)) as (_, store, experiment):
-        config = from_tree(experiment.config, f"run {experiment.run_id}")
+        config = config_of(experiment)
         ladder = _ladder(store, experiment, run, cell)
     placement = placed.place(ladder, config.ladder.sizing, *_traded(config, file, symbol, budget, price))
     profit = take_profit or Decimal(repr(config.score.take_profit_pct))

@@ -19,7 +19,7 @@ from mlab.bots.classical import classical
 from mlab.cli.browse import cell_of
 from mlab.cli.choice import is_candidate, kept, reading, run_of
 from mlab.cli.export import OUTPUT, write
-from mlab.config import from_tree
+from mlab.config import config_of
 from mlab.config.replay import DATE as MUST_BE_DATE
 from mlab.config.replay import DISTINCT, MOST_HISTORIES, SIDES, parted
 from mlab.config.wording import judged
@@ -149,7 +149,7 @@ class Wanted:
     def _found(self, name: str) -> tuple[list[Plan], float]:
         """Those of a run or candidate, and the take-profit that the run was judged with."""
         with reading(run_of(name)) as (_, store, run):
-            config = from_tree(run.config, f"run {run.run_id}")
+            config = config_of(run)
             sizing, profit = config.ladder.sizing, config.score.take_profit_pct
             if is_candidate(name):
                 return [Plan.of(kept(store, run, name), sizing)], profit

@@ -14,6 +14,7 @@ from mlab.config.models import Config
 from mlab.config.wording import complaint, short
 from mlab.core.decimals import exact
 from mlab.core.errors import ConfigError, one_line
+from mlab.core.records import Experiment
 from mlab.core.text_file import KB, read_text
 
 MAX_BYTES = 64 * KB
@@ -55,12 +56,21 @@ def check_start(config: Config, origin: str, replaced: Sequence[str] = ()) -> No
 
 
 def from_tree(tree: Any, source: str) -> Config:
-    """The config of plain JSON values, such as a stored run or the parameters of a flow.
+    """The config of plain JSON values, such as the parameters of a flow.
 
     Raises:
         ConfigError: as for :func:`load`; ``source`` says where the values come from.
     """
     return _judged(tree, one_line(source), [])
+
+
+def config_of(run: Experiment) -> Config:
+    """The config with which a stored run began.
+
+    Raises:
+        ConfigError: it is none that this version understands.
+    """
+    return from_tree(run.config, f"run {run.run_id}")
 
 
 def dump(config: Config) -> str:

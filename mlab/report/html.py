@@ -53,7 +53,7 @@ def html(
         replays: what the winners did on prices, as it is stored.
     """
     trace, rows = events[-EVENTS:], columns.cell_rows(cells)
-    config = configs.from_tree(run.config, run.run_id)
+    config = configs.config_of(run)
     kept = [ladder for cell in ranked_by_cell(results) for ladder in cell]
     return templates.get_template("page.html.j2").render(
         run=run,

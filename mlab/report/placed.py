@@ -9,7 +9,7 @@ from functools import partial
 
 from mlab import placing
 from mlab.bots import Bot, BotOrder
-from mlab.config import Config, from_tree
+from mlab.config import Config, config_of
 from mlab.core.decimals import counted, exact, plain
 from mlab.core.records import Candidate, Experiment, Json
 from mlab.market import Market
@@ -94,7 +94,7 @@ def by_config(config: Config) -> Callable[[Candidate], Placement] | None:
 
 def told(run: Experiment) -> str:
     """What a run was told of its market, and what that has done to its limits; empty where it was not."""
-    config = from_tree(run.config, f"run {run.run_id}")
+    config = config_of(run)
     return f"Market: {origin(config.market.market())}; {terms(config)}." if config.market else ""
 
 
@@ -113,7 +113,7 @@ def terms(config: Config) -> str:
 
 def orders_in_words(run: Experiment, ladder: Candidate) -> str:
     """The orders of a ladder in money and coins; empty where the run was not told of its market."""
-    place_it = by_config(from_tree(run.config, f"run {run.run_id}"))
+    place_it = by_config(config_of(run))
     if place_it is None:
         return ""
     try:

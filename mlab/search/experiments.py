@@ -1,8 +1,8 @@
-"""Experiments: how one comes to be, and how one that is stored is found again, with the config it began with."""
+"""Experiments: how one comes to be, and how one that is stored is found again."""
 
 from __future__ import annotations
 
-from mlab.config import Config, from_tree
+from mlab.config import Config
 from mlab.core import events
 from mlab.core.decimals import counted
 from mlab.core.errors import ConfigError
@@ -42,12 +42,3 @@ def find(store: Store, run_id: str) -> Experiment:
     if experiment is None:
         raise ConfigError("stored runs", "resume", "must be the id of one", run_id)
     return experiment
-
-
-def config_of(run: Experiment) -> Config:
-    """The config with which a stored run began.
-
-    Raises:
-        ConfigError: it is none that this version understands.
-    """
-    return from_tree(run.config, f"run {run.run_id}")

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mlab.config import from_tree
+from mlab.config import config_of
 from mlab.core.records import Cell, CellResult, Experiment, Metric, StoredProof
 from mlab.core.section import Section
 from mlab.model.bound import Prover
@@ -53,7 +53,7 @@ def prove(
     Raises:
         RunBusy: another process executes the run.
     """
-    config = from_tree(run.config, f"run {run.run_id}")
+    config = config_of(run)
     for result in cells:
         if result.best is None or result.proved.get("proved_within_pct", 100.0) <= terms.within_pct:
             yield Proved(result)

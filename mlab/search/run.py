@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
 
-from mlab.config import Config
+from mlab.config import Config, config_of
 from mlab.core.records import Experiment
 from mlab.core.state import State
 from mlab.search import engine, experiments
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Job:
     """What somebody wants searched: a new run of ``config``, or what is left of the stored run ``resume``.
 
     ``workers`` says how many cells are searched at a time, which changes no result.
@@ -80,8 +80,8 @@ class Plain:
 def run(
     state: State,
     store: Store,
-    order: Order,
-    steps: Steps = Plain(),
+    job: Job,
+    steps: Steps | None = None,
     watcher: Watcher = Watcher(),  # noqa: B008 - watches nothing
     publishing: Publishing = lambda _: Publisher(),
 ) -> Ending:
@@ -90,8 +90,8 @@ def run(
     Args:
         state: the folder in which all lies.
         store: its database, open.
-        order: what to search.
-        steps: who takes the steps.
+        job: what to search.
+        steps: who takes the steps; where left out, each is a call.
         watcher: told of the run, of every batch and of every ending.
         publishing: starts the delivery to MLflow.
 
@@ -100,8 +100,9 @@ def run(
         RunBusy: another process executes it.
         LabError: the search failed.
     """
-    config = steps.take(build_config, store, order)
-    experiment = steps.take(open_experiment, state, store, order, config)
+    steps = steps or Plain(job.workers)
+    config = steps.take(build_config, store, job)
+    experiment = steps.take(open_experiment, state, store, job, config)
     status = 0
     with publishing(experiment.run_id) as publisher:
         watcher.begun(experiment, config)
@@ -120,16 +121,16 @@ def run(
     return Ending(experiment.run_id, status)
 
 
-def build_config(store: Store, order: Order) -> Config:
+def build_config(store: Store, job: Job) -> Config:
     """The config of a run: the one that is ordered, or that with which a stored run began."""
-    return order.config if order.resume is None else experiments.config_of(experiments.find(store, order.resume))
+    return job.config if job.resume is None else config_of(experiments.find(store, job.resume))
 
 
-def open_experiment(state: State, store: Store, order: Order, config: Config) -> Experiment:
+def open_experiment(state: State, store: Store, job: Job, config: Config) -> Experiment:
     """A new experiment for a config, or the stored one that is to be resumed."""
-    if order.resume is None:
+    if job.resume is None:
         return experiments.create(state, store, config)
-    return experiments.find(store, order.resume)
+    return experiments.find(store, job.resume)
 
 
 def execute(

@@ -14,6 +14,7 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlab.config import config_of
 from mlab.core import events
 from mlab.core.records import Cell
 from mlab.core.redaction import redacted
@@ -62,7 +63,7 @@ def search_cell(task: Assignment) -> None:
         events.recorder.open(state.events(task.run_id))
         with events.bound(run_id=task.run_id, worker=name), Store.open(state.database, task.holder) as store:
             experiment = experiments.find(store, task.run_id)
-            config = experiments.config_of(experiment)
+            config = config_of(experiment)
             began = time.monotonic() - (time.time() - task.began - experiment.elapsed_s)
             run = Execution(state, store, experiment, config, began)
             with events.bound(exp_id=experiment.exp_id):

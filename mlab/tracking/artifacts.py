@@ -37,7 +37,7 @@ def write_run(
     events = list(event_log.EventLog(log).news())
     report = html.html(run, cells, results, events, Pages.of(state), pictures, replays)
     (folder / "report.html").write_text(report, encoding="utf-8")
-    dumped = config.dump(config.from_tree(run.config, run.run_id))
+    dumped = config.dump(config.config_of(run))
     (folder / "config.yaml").write_text(dumped, encoding="utf-8")
     (folder / "results.csv").write_text(summary.as_csv(summary.rows(results)), encoding="utf-8")
     top = summary.top(results)
@@ -61,7 +61,7 @@ def write_winner(folder: Path, best: Candidate, run: Experiment) -> bytes:
     (folder / "ladder.json").write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
     (folder / "ladder.txt").write_text("\n".join(words.bullets(best.contract["schedule"])) + "\n", encoding="utf-8")
     (folder / "orders.csv").write_text(summary.as_csv(columns.order_rows(best)), encoding="utf-8")
-    told = config.from_tree(run.config, run.run_id)
+    told = config.config_of(run)
     if placing := placed.by_config(told):
         with suppress(PlacementError):  # the end screen says why
             placement, profit = placing(best), Decimal(repr(told.score.take_profit_pct))
