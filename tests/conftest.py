@@ -9,6 +9,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from hypothesis import settings
 
 from mlab.core.events import recorder
 from mlab.core.loading import uncollected
@@ -18,6 +19,8 @@ from mlab.report import plots
 from mlab.store import Store
 from tests import runs
 from tests.pace import SMALLER
+
+settings.register_profile("default", deadline=None)  # how long an example takes says more of the machine than of us
 
 
 @pytest.fixture(scope="session")

@@ -211,7 +211,7 @@ def test_the_annealing_does_what_it_did(row: dict[str, Any]) -> None:
     assert ended == pytest.approx(row["scores"], rel=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     limited_cells(),
     st.sampled_from(["quote", "base"]),

@@ -524,7 +524,7 @@ def said(path: Path, *overrides: str) -> Config | str:
 @generated
 def test_any_tree_is_a_config_or_one_line(examples: int) -> None:
     @given(TREES)
-    @settings(max_examples=examples, deadline=None)
+    @settings(max_examples=examples)
     def holds(tree: Any) -> None:
         judged = verdict(lambda: from_tree(tree, "junk"))
         assert isinstance(judged, Config) or judged.startswith("junk: ")
@@ -535,7 +535,7 @@ def test_any_tree_is_a_config_or_one_line(examples: int) -> None:
 @generated
 def test_any_value_at_any_field_is_a_config_or_one_line(examples: int) -> None:
     @given(st.sampled_from(fields()), TREES)
-    @settings(max_examples=examples, deadline=None)
+    @settings(max_examples=examples)
     def holds(field: str, value: Any) -> None:
         tree: dict[str, Any] = Config().model_dump(mode="json")
         inner = tree
@@ -559,7 +559,7 @@ def test_any_text_is_a_config_or_one_line(examples: int, tmp_path: Path) -> None
     path = tmp_path / "junk.yaml"
 
     @given(YAML_JUNK)
-    @settings(max_examples=examples, deadline=None)
+    @settings(max_examples=examples)
     def holds(text: str) -> None:
         path.write_bytes(text.encode("utf-8", "surrogatepass"))
         judged = said(path)
@@ -573,7 +573,7 @@ def test_any_bytes_are_one_line(examples: int, tmp_path: Path) -> None:
     path = tmp_path / "junk.yaml"
 
     @given(st.binary(max_size=80))
-    @settings(max_examples=examples, deadline=None)
+    @settings(max_examples=examples)
     def holds(content: bytes) -> None:
         path.write_bytes(content)
         judged = said(path)
@@ -586,7 +586,7 @@ def test_any_bytes_are_one_line(examples: int, tmp_path: Path) -> None:
 @generated
 def test_any_override_is_a_config_or_one_line(examples: int) -> None:
     @given(st.text(max_size=40) | st.tuples(st.sampled_from(fields()), YAML_JUNK).map("=".join))
-    @settings(max_examples=examples, deadline=None)
+    @settings(max_examples=examples)
     def holds(text: str) -> None:
         judged = said(run.DEFAULT, text)
         assert isinstance(judged, Config) or "--set" in judged

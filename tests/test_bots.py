@@ -148,7 +148,6 @@ def test_every_export_names_its_distances(form: str) -> None:
     ),
     st.sampled_from(Distance),
 )
-@settings(deadline=None)
 def test_distances_lead_to_orders_and_back(steps: list[tuple[D, D]], distance: Distance) -> None:
     counted = [D(0), *(step for step, _ in steps)]
     if distance is Distance.FIRST:
@@ -234,7 +233,7 @@ orders = st.lists(
     st.sampled_from([None, D("0.0000123456"), D(65000)]),
     st.sampled_from([None, D("1.5")]),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_every_writer_read_back_gives_the_same_ladder(
     rungs: tuple[BotOrder, ...], form: str, price: D | None, take_profit: D | None
 ) -> None:
@@ -257,7 +256,6 @@ numbers = {
 
 
 @given(st.builds(Geometric, **numbers), st.sampled_from(GEOMETRIC))
-@settings(deadline=None)
 def test_classic_settings_to_a_ladder_to_custom_steps_are_the_same_ladder(family: Geometric, form: str) -> None:
     bot = Bot("mine", "x", family.orders(), D("1.5"))
     classic = bots.parse(bots.write(bot, form), "f")
@@ -273,7 +271,6 @@ def test_classic_settings_to_a_ladder_to_custom_steps_are_the_same_ladder(family
     st.decimals("0.1", "5", places=2),
     st.decimals("1", "2", places=2),
 )
-@settings(deadline=None)
 def test_settings_from_the_average_come_back_as_they_were(first: D, count: int, step: D, multiplier: D) -> None:
     bot = Bot("mine", "Bybit", Averaged(first, count, step, multiplier).orders())
     text = bots.write(bot, "bybit")
@@ -440,7 +437,7 @@ TREES = [CLASSIC, shown.OKX, shown.BYBIT, shown.VELES_SIMPLE, shown.VELES_CUSTOM
 
 
 @given(st.sampled_from(TREES), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_whatever_stands_in_a_field_is_a_bot_or_one_line(tree: dict[str, Any], data: st.DataObject) -> None:
     changed = json.loads(json.dumps(tree))
     inner = changed.get("settings", changed) if data.draw(st.booleans()) else changed
@@ -541,7 +538,8 @@ def test_no_other_member_of_the_family_is_better() -> None:
     axes = np.arange(1.01, 2.001, 0.03), np.arange(0.5, 1.3, 0.02), np.arange(1.01, 2.0, 0.02)
     points = np.array([grid.ravel() for grid in np.meshgrid(*axes)])
     indent, volume = geometric._members(points, 20.0, 9)
-    assert found <= geometric._kept(indent, volume, judged_by).min() * 1.001
+    every = np.ones(points.shape[1], dtype=bool)
+    assert found <= geometric._kept(indent, volume, judged_by, every).min() * 1.001
 
 
 def test_a_budget_in_coins_is_typed_in_parts_of_coins() -> None:

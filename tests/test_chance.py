@@ -31,7 +31,7 @@ def test_two_orders_by_hand() -> None:
     assert found.deployed[0] == pytest.approx((0.5 * time[0] + time[1]) / sum(time))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.floats(0.1, 20.0))
 def test_chances_fall_from_order_to_order(gaps: list[int], take_profit_pct: float) -> None:
     indent = np.append(0.0, np.cumsum(gaps))[:, None] / 10.0 * min(1.0, 900.0 / sum(gaps))

@@ -256,7 +256,7 @@ def test_the_boundary_of_what_is_possible(orders: int, growth_min: float, nudge:
     gap=st.floats(0, 5),
     ratio=st.none() | st.floats(1.01, 10),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_is_accepted_has_a_ladder_and_it_keeps_its_limits_as_stored(
     overlap: float, orders: int, growth: list[float], first: float, cap: float, gap: float, ratio: float | None
 ) -> None:
@@ -323,7 +323,6 @@ def test_notes_survive_yaml(written: Any, notes: str) -> None:
     price=st.floats(1e-12, 1e12),
     overlap=st.sampled_from([20, [10, 20.5], {"min": 10, "max": 20, "step": 0.1}]),
 )
-@settings(deadline=None)
 def test_round_trips(tmp_path_factory: pytest.TempPathFactory, notes, name, weight, price, overlap) -> None:
     ladder = {"base_price": price, "overlap_pct": overlap, "num_orders": {"min": 4, "max": 8, "step": 2}}
     config = from_tree({"name": name, "notes": notes, "score": {"alpha": weight}, "ladder": ladder}, "test")

@@ -76,14 +76,12 @@ def random_growths(space: Space, ladders: int, random: np.random.Generator) -> A
     return np.where(random.random(shape) < 0.6, random.choice(space.levels, shape), wild)
 
 
-@settings(deadline=None)
 @given(spaces, counts, seeds)
 def test_growths_are_kept_within_the_limits_alike(space: Space, ladders: int, seed: int) -> None:
     growth = random_growths(space, ladders, np.random.default_rng(seed))
     same(*by_both(lambda: space._kept(growth)))
 
 
-@settings(deadline=None)
 @given(spaces, counts, seeds)
 def test_ladders_are_priced_alike_from_nothing_and_from_the_needs_of_others(
     space: Space, ladders: int, seed: int
@@ -101,7 +99,6 @@ def test_ladders_are_priced_alike_from_nothing_and_from_the_needs_of_others(
     same(*by_both(priced))
 
 
-@settings(deadline=None)
 @given(objectives, st.integers(2, 21), counts, seeds)
 def test_ladders_are_scored_alike(objective: Objective, orders: int, ladders: int, seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -150,7 +147,7 @@ def test_a_score_that_overflows_is_refused_alike() -> None:
 
 
 @needs_numba
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(spaces, seeds)
 def test_starts_are_refined_alike(space: Space, seed: int) -> None:
     starts = [Start(temperature=2e-3, stride=0.2, shape=Shape(place, width=0.2)) for place in (0.0, 0.5, 1.0)]

@@ -199,7 +199,7 @@ def test_every_bot_reads_what_is_written_for_it(mlab: Shell, form: str) -> None:
     bot = bots.parse(text, "placed", form)
     orders = json.loads(mlab("--format", "json")[0])["orders"]
     if form in geometric.FAMILIES:
-        assert "holds ladders of a few numbers only: need " in told
+        assert "holds ladders of a few numbers only, and rounds quantities down: spends " in told
         assert bot.depth_pct >= Decimal("9.99")
     elif form == "pionex":
         assert sum(order.size for order in bot.orders) == 1000
@@ -236,12 +236,31 @@ def test_no_order_of_a_bot_of_few_numbers_is_above_the_most(mlab: Shell, form: s
 
     bot = bots.parse(mlab(*market, "--budget", budget, "--format", form)[0], "typed", form)
 
-    assert max(order.size / (100 - order.deviation_pct) for order in bot.orders) <= Decimal("1.2")
+    assert max(order.size / (100 - order.deviation_pct) // STEP * STEP for order in bot.orders) <= Decimal("1.2")
+
+
+@pytest.mark.parametrize(("form", "budget"), [("bybit", "1000"), ("okx", "240")])
+def test_a_step_of_much_money_keeps_no_bot_of_few_numbers_away_that_is_taken(
+    mlab: Shell, form: str, budget: str, tmp_path: Path, state: State
+) -> None:
+    rules = tmp_path / "market.yaml"
+    rules.write_text("{symbol: SOL, tick: 0.5, step: 0.1, least_quantity: 0.1, least_money: 10}")
+    with Store.open(state.database) as store:
+        run = runs.searched(state, store, "ladder.num_orders=10", "ladder.overlap_pct=20")
+    text, told = mlab(run, "--market", str(rules), "--price", "140", "--budget", budget, "--format", form)
+    bot = bots.parse(text, "typed", form)
+    prices = [round(140 * (1 - order.deviation_pct / 100) * 2) / Decimal(2) for order in bot.orders]
+    money = [
+        order.size / price // Decimal("0.1") * Decimal("0.1") * price
+        for order, price in zip(bot.orders, prices, strict=True)
+    ]
+    assert min(money) >= 10
+    assert f"spends {plain(sum(money))} of {budget} money" in told
 
 
 def test_a_bot_of_few_numbers_that_no_budget_is_enough_for_is_refused(mlab: Shell) -> None:
     error = mlab("--market", COARSE, "--budget", "28.2", "--price", "100", "--format", "okx", status=1)[1]
-    assert re.search(r"keeps the limits; order 1 is at least [\d.]+ % of the budget: a larger budget or fewer", error)
+    assert "keeps the limits and the rules of the market; another budget or fewer orders may do" in error
 
 
 def test_a_bot_that_no_budget_helps_is_refused_without_one(mlab: Shell, state: State) -> None:

@@ -222,7 +222,7 @@ fees_of_many_sizes = st.builds(
 )
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(histories(), many_ladders(), rules, fees_of_many_sizes, st.sampled_from(CONVENTIONS), st.booleans())
 def test_thousands_do_what_one_does_to_the_last_bit(
     history: Candles, ladders: Any, rule: ExitRule, fees: Fees, convention: Convention, compounding: bool
@@ -247,7 +247,7 @@ def test_thousands_do_what_one_does_to_the_last_bit(
         assert noted(loops, path, levels, one) == walked(path, levels, one)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(histories(), many_ladders(), rules, fees_of_many_sizes, st.booleans())
 def test_money_counted_deal_by_deal_is_money_counted_by_depth(
     history: Candles, ladders: Any, rule: ExitRule, fees: Fees, compounding: bool

@@ -110,7 +110,7 @@ def test_thousands_of_ladders_match_the_scalar_route(sizing: str, need: str, wav
         assert_batch(*random_ladders(random, orders, 4), given)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_ladder_and_any_weights_match_the_scalar_route(data: st.DataObject) -> None:
     orders = data.draw(st.integers(2, 12))

@@ -70,7 +70,7 @@ def limited_cells(draw: st.DrawFn) -> tuple[Cell, Limits]:
     return cell, limits
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     limited_cells(),
     st.sampled_from(["quote", "base"]),

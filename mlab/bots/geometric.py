@@ -7,10 +7,13 @@ Arrays hold an order a row and a member a column, as in :mod:`mlab.model.ladder`
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlab.bots.bot import Bot, Distance
 from mlab.bots.family import Averaged, Geometric
@@ -43,6 +46,13 @@ DEEPER = 5
 """Cents that a step from the average may be above the least that covers the depth."""
 
 
+SPENT = 0.98
+"""Share of the budget that the sizes of a bot spend at least, where they are typed in hundredths."""
+
+Mask: TypeAlias = NDArray[np.bool_]
+Takes: TypeAlias = Callable[[Array, Array], Mask]
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """The best of a family, judged as it is typed, and the ladder that it stands for, by the same score."""
@@ -52,27 +62,34 @@ class Member:
     free: Candidate
 
 
-def best(bot: Bot, form: str, objective: Objective) -> Member:
+def _all(indent: Array, money: Array) -> Mask:
+    """An exchange without rules."""
+    del money
+    return np.ones(indent.shape[1], dtype=bool)
+
+
+def best(bot: Bot, form: str, objective: Objective, takes: Takes = _all) -> Member:
     """The best ladder that ``form`` takes in place of one of any shape.
 
     Args:
         bot: the ladder; its sizes are money, which bounds that of the member.
         form: ``3commas-classic``, ``okx`` or ``bybit``.
         objective: what makes ladders good, and the limits that the member keeps.
+        takes: which ladders the exchange takes, by their depths in percent and their money.
 
     Raises:
         ConfigError: no such family.
-        EvaluationError: no member keeps the limits.
+        EvaluationError: no member keeps the limits and is taken.
     """
     if form not in FAMILIES:
         raise ConfigError("format", "", "must be 3commas-classic, okx or bybit", form)
-    settings = _averaged(bot, objective) if form == "bybit" else _geometric(bot, objective)
+    settings = (_averaged if form == "bybit" else _geometric)(bot, objective, takes)
     distance = Distance.AVERAGE if form == "bybit" else Distance.FIRST
     member = replace(bot, orders=settings.orders(), distance=distance)
     return Member(member, member.judged(objective), bot.judged(objective))
 
 
-def _geometric(bot: Bot, objective: Objective) -> Geometric:
+def _geometric(bot: Bot, objective: Objective, takes: Takes) -> Geometric:
     """By a wide look at three numbers, volume scale, step scale, and order 2 over order 1; then by close ones."""
     count = len(bot.orders) - 1
     axes = _wide(objective.limits)
@@ -81,7 +98,7 @@ def _geometric(bot: Bot, objective: Objective) -> Geometric:
     for width in (*CLOSER, 0.0):
         points = np.array([grid.ravel() for grid in np.meshgrid(*axes)])
         indent, volume = _members(points, float(bot.depth_pct), count)
-        score = _kept(indent, volume, objective)
+        score = _kept(indent, volume, objective, _taken(bot, indent, volume, takes))
         first = int(score.argmin())
         if score[first] < least:
             least, found, step = float(score[first]), points[:, first], float(indent[1, first])
@@ -90,7 +107,7 @@ def _geometric(bot: Bot, objective: Objective) -> Geometric:
             raise EvaluationError(must)
         near = found[0] + CENTS, found[1] + CENTS, found[2] * np.exp(width * np.linspace(-1.0, 1.0, 21))
         axes = [np.unique(axis.clip(*end)) for axis, end in zip(near, ends, strict=True)]
-    return _settings(bot, found, step, objective)
+    return _settings(bot, found, step, objective, takes)
 
 
 def _wide(limits: Limits) -> list[Array]:
@@ -112,7 +129,7 @@ def _members(points: Array, depth: float, count: int) -> tuple[Array, Array]:
     return indent * step, volume
 
 
-def _settings(bot: Bot, found: Array, step: float, objective: Objective) -> Geometric:
+def _settings(bot: Bot, found: Array, step: float, objective: Objective, takes: Takes) -> Geometric:
     """As it is typed best: a cent of order 2 moves all after it, so some of the budget may be left for their shape."""
     volume, scale = (Decimal(f"{value:.2f}") for value in found[:2])
     ratio, count = Decimal(f"{found[2]:.9f}"), len(bot.orders) - 1
@@ -128,10 +145,10 @@ def _settings(bot: Bot, found: Array, step: float, objective: Objective) -> Geom
     indent, volumes = (
         np.hstack(arrays) for arrays in ([one.indent() for one in members], [one.volume() for one in members])
     )
-    return Geometric.of(members[int(_kept(indent, volumes, objective).argmin())])
+    return Geometric.of(members[int(_kept(indent, volumes, objective, takes(indent, volumes)).argmin())])
 
 
-def _averaged(bot: Bot, objective: Objective) -> Averaged:
+def _averaged(bot: Bot, objective: Objective, takes: Takes) -> Averaged:
     """By a look at every multiplier, with the least step from the average that covers the depth."""
     least, most = (1.0 + growth / 100.0 for growth in objective.limits.martingale_pct)
     multiplier = np.arange(np.ceil(least * 100.0 - 1e-9), np.floor(min(most, 100.0) * 100.0 + 1e-9) + 1.0) / 100.0
@@ -145,7 +162,8 @@ def _averaged(bot: Bot, objective: Objective) -> Averaged:
     cents = np.ceil(high * 100.0 - 1e-9)[:, None] + np.arange(DEEPER)
     step, volume = (cents / 100.0).ravel(), np.repeat(volume, DEEPER, axis=1)
     indent = _below_average(step, volume)
-    score = np.where(indent[-1] < 100.0, _kept(np.minimum(indent, 99.99), volume, objective), np.inf)
+    taken = _taken(bot, indent, volume, takes) & (indent[-1] < 100.0)
+    score = _kept(np.minimum(indent, 99.99), volume, objective, taken)
     first = int(score.argmin())
     if not np.isfinite(score[first]):
         raise EvaluationError(f"no ladder of one step from the average with {count + 1} orders keeps the limits")
@@ -166,16 +184,22 @@ def _below_average(step: Array, volume: Array) -> Array:
     return indent
 
 
-def _kept(indent: Array, volume: Array, objective: Objective) -> Array:
-    """Scores (B,), infinite where a limit is broken."""
-    kept = _within(indent, volume, objective.limits)
+def _taken(bot: Bot, indent: Array, volume: Array, takes: Takes) -> Mask:
+    """Which ladders (B,) are taken, however much of the budget their settings in hundredths come to."""
+    money = volume * (float(bot.budget) / volume.sum(axis=0))
+    return takes(indent, money) & takes(indent, SPENT * money)
+
+
+def _kept(indent: Array, volume: Array, objective: Objective, taken: Mask) -> Array:
+    """Scores (B,), infinite where a limit is broken, and of those that are not taken."""
+    kept = _within(indent, volume, objective.limits) & taken
     score = np.full(kept.shape, np.inf)
     if kept.any():
         score[kept] = scores(np.ascontiguousarray(indent[:, kept]), np.ascontiguousarray(volume[:, kept]), objective)
     return score
 
 
-def _within(indent: Array, volume: Array, limits: Limits) -> Array:
+def _within(indent: Array, volume: Array, limits: Limits) -> Mask:
     """Which ladders keep the limits, as :func:`mlab.model.limits.broken_limits` judges one; growths are of the axes."""
     gaps, total = np.diff(indent, axis=0), volume.sum(axis=0)
     low, high = (1.0 + growth / 100.0 for growth in limits.martingale_pct)

@@ -22,7 +22,6 @@ from mlab.core.decimals import MOST_MONEY
 from mlab.core.errors import ConfigError, EvaluationError
 from mlab.core.records import Candidate, Experiment, Json
 from mlab.market.files import UNNAMED, same
-from mlab.model.front import at_fills, on_path
 from mlab.model.objective import Objective
 from mlab.placing import Placement
 from mlab.report import placed, summary, terminal
@@ -154,20 +153,17 @@ def _settings(ladder: Candidate, placement: Placement, take_profit: Decimal, for
     bot = placed.bot(placement, f"{ladder.cell.label} {placement.market.symbol}", take_profit)
     if form not in geometric.FAMILIES:
         return bots.write(bot, form)
-    wanted = config.ladder.limits
-    orders = placement.orders
-    limits = orders.grid.limits_of_typed(wanted, orders.ticks[-1])
+    objective, grid = Objective(config.score, config.ladder.limits, "quote"), placement.orders.grid
+    larger = placement.budget / bot.budget  # what rounding has left of the budget is there to be spent, too
+    whole = replace(bot, orders=tuple(replace(order, size=order.size * larger) for order in bot.orders))
     try:
-        member = geometric.best(bot, form, Objective(config.score, limits, "quote"))
+        member = geometric.best(whole, form, objective, grid.takes)
     except EvaluationError as error:
-        if limits.first_volume_min_pct == wanted.first_volume_min_pct:
+        try:
+            geometric.best(whole, form, objective)
+        except EvaluationError:
             raise EvaluationError(f"{error} of the run, whatever the budget; fewer orders may do") from None
-        least = f"order 1 is at least {limits.first_volume_min_pct:.4g} % of the budget"
-        raise EvaluationError(f"{error}; {least}: a larger budget or fewer orders may do") from None
-    indent, volume = (column[:, 0].tolist() for column in (member.bot.indent(), member.bot.volume()))
-    # What the exchange would refuse is refused here.
-    placing.place(indent, volume, "quote", placement.market, member.bot.budget, placement.entry)
-    needs = [f"{need(one):.2f}" for need in (at_fills, on_path) for one in (member.typed, member.free)]
-    told = "{} holds ladders of a few numbers only: need {} % at fills rather than {}, {} % on the path rather than {}"
-    click.echo(told.format(bots.FORMATS[form].maker, *needs), err=True)
+        raise EvaluationError(f"{error} and the rules of the market; another budget or fewer orders may do") from None
+    depths, sizes = zip(*((order.deviation_pct, order.size) for order in member.bot.orders), strict=True)
+    click.echo(placed.told_of_bot(placement, placing.of_bot(depths, sizes, grid), bots.FORMATS[form].maker), err=True)
     return bots.write(replace(member.bot, take_profit_pct=take_profit), form, TYPED)

@@ -11,8 +11,12 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
 from fractions import Fraction
 from math import ceil
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mlab.core.records import Sizing
 from mlab.market import Market
+from mlab.model.ladder import Array
 from mlab.model.limits import Limits
 
 PARTS = 10**14
@@ -23,9 +27,6 @@ FREE_DIGITS = 9
 
 AT_MARKET = Decimal("1.01")
 """Order 1 is judged at an average price beside the price of the moment: its money stays so much above the least."""
-
-TYPED_BUDGET = Decimal("0.98")
-"""Share of the budget that the sizes of a bot spend at least, where they are typed in hundredths."""
 
 UP, DOWN = (Context(prec=6, rounding=rounding) for rounding in (ROUND_CEILING, ROUND_FLOOR))
 """Six digits of a number that would pass, on the side on which it does."""
@@ -132,23 +133,26 @@ class Grid:
         Order 1 is as large as keeps all from the least, the last as small as keeps all from the most, gaps are one
         tick at least.
         """
-        return self._moved(wanted, self.least_first(lowest, sizing, wanted.martingale_pct[0]), self.budget, lowest)
-
-    def limits_of_typed(self, wanted: Limits, lowest: int) -> Limits:
-        """As :meth:`limits`, where sizes are typed as money into a bot, which rounds quantities down at any depth."""
-        weight = self.weight(self.ticks(0))
-        rounded_down = self.least_money[1] + weight if self.market.least_money else 0
-        return self._moved(wanted, max(self.least_quantity * weight, rounded_down), self.budget * TYPED_BUDGET, lowest)
-
-    def _moved(self, wanted: Limits, first: int, spent: int | Decimal, lowest: int) -> Limits:
-        """Limits with so much of what is spent in order 1, gaps of a tick, and no last order above the most."""
-        most = self.most_last(lowest)
+        most, first = self.most_last(lowest), self.least_first(lowest, sizing, wanted.martingale_pct[0])
         with localcontext(EXACT):
-            least = {"first_volume_min_pct": Decimal(100 * first) / spent}
+            least = {"first_volume_min_pct": Decimal(100 * first) / self.budget}
             cap = float(DOWN.plus(Decimal(100 * most) / self.budget)) if most else wanted.tail_cap_pct
         least |= {"min_indent_step_pct": self.tick_pct} if self.market.tick else {}
         moved = {name: max(getattr(wanted, name), float(UP.plus(value))) for name, value in least.items()}
         return wanted.model_copy(update=moved | {"tail_cap_pct": min(wanted.tail_cap_pct, cap)})
+
+    def takes(self, indent_pct: Array, money: Array) -> NDArray[np.bool_]:
+        """Which ladders (B,) are taken of a bot, by depths in percent and money (M, B): quantities are rounded down."""
+        dividend, divisor = self.entry
+        ticks = np.floor((1.0 - indent_pct / 100.0) * (dividend / divisor) + 0.5)
+        weight = np.ones_like(ticks) if self.market.inverse else ticks
+        steps = np.floor(money / float(self.unit) / weight)
+        least = np.full((len(ticks), 1), self.least_money[0], dtype=np.float64)
+        least[0] = self.least_money[1]
+        taken = (steps >= self.least_quantity) & (steps * weight >= least) & (ticks >= self.lowest)
+        if self.market.most_quantity:
+            taken &= steps <= float(self.market.most_quantity // self.step)
+        return np.asarray(taken.all(axis=0) & (np.diff(ticks, axis=0) < 0.0).all(axis=0))
 
     @property
     def deepest_pct(self) -> Decimal:

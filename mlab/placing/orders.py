@@ -78,6 +78,14 @@ def make(indent_pct: Sequence[float], volume: Sequence[float], sizing: Sizing, g
         return _made(parts(indent_pct, 100.0), parts(volume, sum(volume)), sizing, grid)
 
 
+def of_bot(depth_pct: Sequence[Decimal], money: Sequence[Decimal], grid: Grid) -> Orders:
+    """The orders of a bot into which depths in percent and money are typed: it rounds quantities down."""
+    with localcontext(EXACT):
+        ticks = [grid.ticks(int(depth * PARTS / 100)) for depth in depth_pct]
+        steps = [int(size / grid.unit // grid.weight(at)) for size, at in zip(money, ticks, strict=True)]
+        return Orders(grid, tuple(ticks), tuple(steps), frozenset())
+
+
 def _made(depths: Sequence[int], shares: Sequence[int], sizing: Sizing, grid: Grid) -> Orders:
     ticks = [grid.ticks(depth) for depth in depths]
     _check_prices(ticks, depths, grid)

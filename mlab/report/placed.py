@@ -15,7 +15,7 @@ from mlab.core.records import Candidate, Experiment, Json
 from mlab.market import Market
 from mlab.model.ladder import Sizing
 from mlab.model.limits import Limits
-from mlab.placing import Order, Placement, PlacementError, Searched, refusal
+from mlab.placing import Order, Orders, Placement, PlacementError, Searched, refusal
 from mlab.placing.grid import EXACT
 from mlab.report.columns import PERCENT, by_key
 
@@ -166,6 +166,21 @@ def sentences(
     if market.contract_size != 1 or market.inverse:
         lines.append("Liquidation is not judged: it depends on leverage and on the exchange's margins.")
     return lines
+
+
+def told_of_bot(wanted: Placement, bought: Orders, maker: str) -> str:
+    """What the orders of a bot that holds ladders of a few numbers only cost beside those that stand for any ladder."""
+    before, after = wanted.placed, placing.figures_of([bought])
+    needs = [
+        f"{getattr(after, name).item():.2f} % {where} rather than {getattr(before, name).item():.2f}"
+        for name, where in (("max_need", "at fills"), ("max_need_path", "on the path"))
+    ]
+    with localcontext(EXACT):
+        spent = plain(NINE.plus(sum((order.money for order in bought), Decimal(0))))
+    return (
+        f"{maker} holds ladders of a few numbers only, and rounds quantities down: "
+        f"spends {spent} of {plain(wanted.budget)} {wanted.market.quote}, need {', '.join(needs)}"
+    )
 
 
 def _without_lifting(placement: Placement, limits: Limits) -> str:
