@@ -244,7 +244,7 @@ def groups() -> list[Beside]:
     """Replays of many orders under a stop, and of few."""
     long = Plan("x" * 100, tuple(np.linspace(0, 20, 40)), tuple(1.1 ** np.arange(40)))
     asked = [(long, ExitRule(take_profit_pct=0.1, stop_pct=5)), (Plan("b", (0.0, 5.0), (1.0, 1.0)), ExitRule())]
-    return beside(made(500), asked, classical, Fees(), 3)
+    return beside(made(500), asked, Fees(), 3)
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])
@@ -269,7 +269,7 @@ def test_names_that_a_terminal_cannot_write_are_told_all_the_same() -> None:
     hours = made(50)
     candles = Candles.of("mürz", hours.time, open=hours.open, high=hours.high, low=hours.low, close=hours.close)
     asked = [(Plan("größer\x1b", (0.0, 0.1), (1.0, 1.0)), ExitRule(take_profit_pct=0.1))]
-    replayed.show(out, [], [("", candles.to_dict(), beside(candles, asked, classical, Fees(), 0))], Fees(), 0)
+    replayed.show(out, [], [("", candles.to_dict(), beside(candles, asked, Fees(), 0))], Fees(), 0)
     assert "1  gr??er\\x1b\n" in raw.getvalue().decode("ascii")
     assert "m?rz: 50 candles" in raw.getvalue().decode("ascii")
     assert "% of gr??er" in raw.getvalue().decode("ascii")

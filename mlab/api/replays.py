@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, get_args
 
 from mlab.api.arguments import one_of, path_of, whole_of
 from mlab.api.shown import Table
-from mlab.bots.classical import classical
 from mlab.config.replay import MOST_HISTORIES
 from mlab.config.wording import judged
 from mlab.core.records import Json
@@ -122,7 +121,7 @@ def replayed_ladder(
     exits = judged(ExitRule, "replay", rule)
     taken = judged(Fees, "replay", fees, {"maker_pct": "fee_maker_pct", "taker_pct": "fee_taker_pct"})
     candles = chosen(prices)
-    (group,) = beside(candles, [(plan, exits)], classical, taken, histories)
+    (group,) = beside(candles, [(plan, exits)], taken, histories)
     return Replay(candles, group, taken, histories)
 
 

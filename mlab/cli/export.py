@@ -85,11 +85,10 @@ def _made_up(what: str) -> list[Json]:
     if what != "replays":
         return summary.rows([ladder]) if what == "results" else _orders([ladder])
     from mlab import prices, replay  # noqa: PLC0415 - as above
-    from mlab.bots.classical import classical  # noqa: PLC0415
     from mlab.report import replayed  # noqa: PLC0415
 
     candles, plan = prices.made(2), replay.Plan.of(ladder, "quote")
-    groups = replay.beside(candles, [(plan, replay.ExitRule())], classical, replay.Fees(), 0)
+    groups = replay.beside(candles, [(plan, replay.ExitRule())], replay.Fees(), 0)
     return replayed.flat([("", candles.to_dict(), groups)])
 
 

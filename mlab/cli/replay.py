@@ -15,7 +15,6 @@ import click
 
 from mlab import bots, prices
 from mlab.bots import Distance
-from mlab.bots.classical import classical
 from mlab.cli.browse import cell_of
 from mlab.cli.choice import is_candidate, kept, reading, run_of
 from mlab.cli.export import OUTPUT, write
@@ -89,7 +88,7 @@ def replay_ladders(  # noqa: PLR0913 - its options
     parts = []
     for name, part in _parted(candles, date):
         with steps(f"replay {name}".strip()) as tell:
-            parts.append((name, part.to_dict(), beside(part, asked, classical, fees, histories, tell)))
+            parts.append((name, part.to_dict(), beside(part, asked, fees, histories, tell)))
     told = [EMBEDDED] if source is None else []
     if form == "table":
         text = io.StringIO()

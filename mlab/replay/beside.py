@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Protocol, TypeAlias
 
 import numpy as np
 
+from mlab.bots.classical import classical
 from mlab.model.exits import ExitRule, Fees
 from mlab.prices.candles import Candles
 from mlab.replay.several import Plan, Replayed, replay_all
 
 DOUBTED_SHARE, FEES_EARNED, DAILY_PCT = 0.2, 3.0, 5.0
 """Share of deals within one candle, take-profit over fees, and take-profit on daily prices, that are doubtful."""
-
-
-class Order(Protocol):
-    """One order of a bot."""
-
-    @property
-    def deviation_pct(self) -> Decimal:
-        """Depth below order 1, in %."""
-
-    @property
-    def size(self) -> Decimal:
-        """Volume in any unit."""
-
-
-class Bot(Protocol):
-    """What places orders."""
-
-    def orders(self) -> Iterable[Order]:
-        """Order 1 and the others, downwards."""
-
-
-Classical: TypeAlias = Callable[[float, int], Mapping[str, Bot]]
-"""The classical ladders of a depth in % and a number of orders, by name: :func:`mlab.bots.classical.classical`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +43,6 @@ def cell_label(plan: Plan) -> str:
 def beside(
     candles: Candles,
     asked: Sequence[tuple[Plan, ExitRule]],
-    classical: Classical,
     fees: Fees,
     histories: int,
     tell: Callable[[int, int], None] = lambda _done, _all: None,
@@ -76,7 +51,7 @@ def beside(
     alike: dict[tuple[str, ExitRule], list[Plan]] = {}
     for plan, rule in asked:
         alike.setdefault((cell_label(plan), rule), []).append(plan)
-    groups = [(cell, rule, plans, _plans(plans[0], classical)) for (cell, rule), plans in alike.items()]
+    groups = [(cell, rule, plans, _classical(plans[0])) for (cell, rule), plans in alike.items()]
     tasks = [(plan, rule) for _, rule, plans, others in groups for plan in (*plans, *others)]
     replayed = iter(replay_all(candles, tasks, fees, histories=histories, tell=tell))
     found = []
@@ -87,9 +62,9 @@ def beside(
     return found
 
 
-def _plans(plan: Plan, classical: Classical) -> list[Plan]:
-    orders, depth = len(plan.indent_pct), float(plan.columns()[0][-1])
-    rows = ((name, tuple(bot.orders())) for name, bot in classical(depth, orders).items())
+def _classical(plan: Plan) -> list[Plan]:
+    depth, orders = float(plan.columns()[0][-1]), len(plan.indent_pct)
+    rows = ((name, bot.orders()) for name, bot in classical(depth, orders).items())
     return [
         Plan(name, tuple(float(it.deviation_pct) for it in row), tuple(float(it.size) for it in row))
         for name, row in rows

@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import partial
 from time import perf_counter
 
-from mlab.bots.classical import classical
 from mlab.config.replay import ReplayRules
 from mlab.core.errors import LabError, RunBusy, StoreError
 from mlab.core.events import emit
@@ -63,7 +62,7 @@ def _replays(run: Execution, rules: ReplayRules, winners: list[Candidate], watch
     for name, candles in rules.stretches():
         tell = partial(watcher.replaying, f"replay {name}".strip())
         path, prices = Path(candles), candles.to_dict()
-        for group in beside(candles, asked, classical, rules.fees, rules.bootstrap, tell):
+        for group in beside(candles, asked, rules.fees, rules.bootstrap, tell):
             content = told | {"part": name, "prices": prices, "doubts": list(group.doubts)}
             yield from _rows(cells[group.ladders[0].plan.name], group, path, rules.fees, content)
 
