@@ -30,8 +30,9 @@ pytestmark = pytest.mark.usefixtures("quick")
 
 HOUR_MS = 3_600_000
 FIELDS = (
-    *("candidate_id", "cell", "take_profit_pct", "deals", "total_pct", "realised_pct", "max_drawdown_pct"),
-    *("longest_deal_candles", "all_filled_share", "deployed_share", "depth_counts", "worst_deal_pct", "open_deal"),
+    *("candidate_id", "cell", "take_profit_pct", "stop_pct", "deals", "total_pct", "realised_pct", "max_drawdown_pct"),
+    *("longest_deal_candles", "all_filled_share", "deployed_share", "same_exposure_pct", "depth_counts", "stops"),
+    *("worst_deal_pct", "open_deal", "median_deal_candles", "slow_deal_candles", "within_candle_share"),
 )
 Shell = Callable[..., str]
 
@@ -226,6 +227,8 @@ def test_csv_and_json_say_the_same(mlab: Shell, run: str, tmp_path: Path) -> Non
     told = replays(mlab(*arguments, "--format", "json"))
     rows = list(csv.DictReader(io.StringIO(mlab(*arguments, "--format", "csv"))))
     assert len(rows) == 4 * (1 + 3)
+    assert list(told[0])[: len(FIELDS)] == [*FIELDS]
+    assert list(rows[0])[2 : len(FIELDS) + 1] == [name for name in FIELDS if name != "open_deal"]
     for one, row in zip(told, (row for row in rows if row["kind"] == "ladder"), strict=True):
         assert (row["candidate_id"], row["cell"], int(row["deals"])) == (one["candidate_id"], one["cell"], one["deals"])
         assert (float(row["total_pct"]), float(row["open_marked_pct"])) == (

@@ -23,40 +23,42 @@ from mlab.replay.path import Path
 class Outcome:
     """What ladders have done on prices; percents are of the budget, which is spent anew by every deal.
 
+    JSON and CSV have the numbers in this order.
+
     Attributes:
+        deals: deals that ended.
         total_pct: profit, the open deal marked at the last close, fees in.
+        realised_pct: profit of the deals that ended.
         max_drawdown_pct: most that the equity was below the highest that closed deals had brought it to.
         longest_deal_candles: longest deal, the open one among them.
         all_filled_share: share of the candles that closed with all orders filled.
         deployed_share: mean money at work, as a share of the budget.
         same_exposure_pct: what holding as much as was at work on average would have earned.
-        deals: deals that ended.
-        realised_pct: their profit.
-        median_deal_candles: half of them took no longer; exact up to 32 candles, from there on to a sixteenth.
-        slow_deal_candles: 95 % of them took no longer.
         depth_counts: deals that took their profit after k orders, (M, B).
         stops: deals that ended by the stop.
         worst_deal_pct: least that any deal was ever worth, fees of its orders in.
         open_depth: orders of the open deal that have filled, 0 for none.
         open_marked_pct: what it is worth at the last close.
+        median_deal_candles: half of the deals took no longer; exact up to 32 candles, from there on to a sixteenth.
+        slow_deal_candles: 95 % of the deals took no longer.
         within_candle_share: share of the deals that began and ended in one candle.
     """
 
+    deals: Flat
     total_pct: Array
+    realised_pct: Array
     max_drawdown_pct: Array
     longest_deal_candles: Flat
     all_filled_share: Array
     deployed_share: Array
     same_exposure_pct: Array
-    deals: Flat
-    realised_pct: Array
-    median_deal_candles: Flat
-    slow_deal_candles: Flat
     depth_counts: Flat
     stops: Flat
     worst_deal_pct: Array
     open_depth: Flat
     open_marked_pct: Array
+    median_deal_candles: Flat
+    slow_deal_candles: Flat
     within_candle_share: Array
 
     def of_ladder(self, ladder: int) -> Outcome:
@@ -168,21 +170,21 @@ class Tally:
         reached = np.cumsum(spans, axis=0) if self.ladders < len(spans) else accumulate(spans.copy())
         move = close / self.path.points[0, 0] - 1.0
         return Outcome(
+            deals=deals,
             total_pct=total * 100.0,
+            realised_pct=realised * 100.0,
             max_drawdown_pct=self.drawdown * 100.0,
             longest_deal_candles=np.maximum(self.longest, np.where(is_open, candles - open_.began, 0)),
             all_filled_share=held[-1] / candles,
             deployed_share=deployed,
             same_exposure_pct=deployed * move * 100.0,  # F29
-            deals=deals,
-            realised_pct=realised * 100.0,
-            median_deal_candles=self._quantile(reached, 0.5),
-            slow_deal_candles=self._quantile(reached, 0.95),
             depth_counts=ended[:-1],
             stops=ended[-1],
             worst_deal_pct=np.minimum(worst_closed, np.where(is_open, worst_open, np.inf)) * 100.0,
             open_depth=depth,
             open_marked_pct=marked * 100.0,
+            median_deal_candles=self._quantile(reached, 0.5),
+            slow_deal_candles=self._quantile(reached, 0.95),
             within_candle_share=reached[0] / np.maximum(deals, 1.0),
         )
 

@@ -6,7 +6,7 @@ Columns stand in one order, and nothing is sorted or coloured by what it earned:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 from rich.console import Console
@@ -165,29 +165,20 @@ INTERVALS = [
 
 
 def record(replayed: Replayed) -> Json:
-    """What one ladder did, in plain JSON values."""
-    told, rule = replayed.outcome, replayed.rule
-    found = {
+    """What one ladder did, in plain JSON values: every number of its outcome, those of the open deal together."""
+    found: Json = {
         "candidate_id": replayed.plan.name,
         "cell": cell_label(replayed.plan),
-        "take_profit_pct": rule.take_profit_pct,
-        "stop_pct": rule.stop_pct,
-        "deals": told.deals.item(),
-        "total_pct": _percent(told.total_pct),
-        "realised_pct": _percent(told.realised_pct),
-        "max_drawdown_pct": _percent(told.max_drawdown_pct),
-        "longest_deal_candles": told.longest_deal_candles.item(),
-        "all_filled_share": told.all_filled_share.item(),
-        "deployed_share": told.deployed_share.item(),
-        "same_exposure_pct": _percent(told.same_exposure_pct),
-        "depth_counts": told.depth_counts.tolist(),
-        "stops": told.stops.item(),
-        "worst_deal_pct": _percent(told.worst_deal_pct),
-        "open_deal": {"depth": told.open_depth.item(), "marked_pct": _percent(told.open_marked_pct)},
-        "median_deal_candles": told.median_deal_candles.item(),
-        "slow_deal_candles": told.slow_deal_candles.item(),
-        "within_candle_share": told.within_candle_share.item(),
+        "take_profit_pct": replayed.rule.take_profit_pct,
+        "stop_pct": replayed.rule.stop_pct,
     }
+    for name in (field.name for field in fields(Outcome)):
+        value = getattr(replayed.outcome, name)
+        told = _percent(value) if name.endswith("_pct") else value.tolist()
+        if name.startswith("open_"):
+            found.setdefault("open_deal", {})[name.removeprefix("open_")] = told
+        else:
+            found[name] = told
     if replayed.ends:
         found["intervals"] = {key: [_percent(getattr(end, key)) for end in replayed.ends] for key in INTERVALS}
     return found
