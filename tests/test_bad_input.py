@@ -195,8 +195,11 @@ WRONG = [
     # markets that no file or ladder goes with
     ("market: {budget: 5, file: none.yaml}", "market: file none.yaml: no such file"),
     ("market: {budget: 1, most_quantity: 5, step: 6}", "must not be below least_quantity and step, was '5'"),
-    ("market: {budget: 1234567.25, least_money: 500000}", "market.budget 1234567.25 is too small, 8"),
-    ("ladder: {overlap_pct: 20.1234567}\nmarket: {budget: 5, lowest_share: 0.9}", "overlap_pct 20.1234567 is below"),
+    ("market: {budget: 1234567.25, price: 100, least_money: 500000}", "market.budget 1234567.25 is too small, 8"),
+    (
+        "ladder: {overlap_pct: 20.1234567}\nmarket: {budget: 5, price: 100, lowest_share: 0.9}",
+        "overlap_pct 20.1234567 is below",
+    ),
     # replays
     ("replay: {prices: none.csv}", "replay.prices: must be candles that can be read, a file, msft or made: none.csv: "),
     ("replay: {prices: .}", "replay.prices: must be candles that can be read, a file, msft or made: .: Is a directory"),

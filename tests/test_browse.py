@@ -148,7 +148,12 @@ def test_a_market_is_compared_field_by_field_as_it_is_typed(
 ) -> None:
     del shell
     monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path))
-    told = ("market.budget=1234567.5", "market.step=0.00000001", "ladder.num_orders={min: 5, max: 6, step: 1}")
+    told = (
+        "market.budget=1234567.5",
+        "market.price=100",
+        "market.step=0.00000001",
+        "ladder.num_orders={min: 5, max: 6, step: 1}",
+    )
     with Store.open(State(tmp_path).database) as store:
         one, other = (runs.searched(State(tmp_path), store, *more) for more in ((), told))
     out = [" ".join(line.split()) for line in mlab(capsys, "compare", one, other).splitlines()]

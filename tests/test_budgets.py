@@ -63,6 +63,27 @@ def test_all_that_a_search_may_find_can_be_placed_as_it_is(
         check_placed(config, np.random.default_rng(seed))
 
 
+def test_inverse_contracts_of_coins_that_grow_are_not_above_the_most_at_the_top() -> None:
+    market = Market(
+        tick=Decimal("0.1"), step=Decimal(1), most_quantity=Decimal(36), contract_size=Decimal(100), inverse=True
+    )
+    limits = {"martingale_pct": [2, 20], "first_volume_min_pct": 0.01, "tail_cap_pct": 60}
+    ladder = {"overlap_pct": 39, "num_orders": 12, "sizing": "base", "limits": limits}
+    reason = conflict(config_of(market, Decimal(4200), "38800", ladder))
+    enough = re.search(r"market\.budget 38800 is too large, ([\d.]+) would do", reason or "")
+    assert enough
+    check_placed(config_of(market, Decimal(4200), enough[1], ladder), np.random.default_rng(1))
+
+
+def test_a_tick_between_orders_is_told_before_a_budget_that_would_not_do() -> None:
+    market = Market(tick=Decimal("0.5"), step=Decimal("0.1"), least_money=Decimal(10))
+    ladder = {"overlap_pct": [5, 60], "num_orders": [5, 40]}
+    reason = conflict(config_of(market, Decimal(140), "100", ladder))
+    assert (reason or "").startswith(
+        "with one tick of market.tick 0.5 between orders no ladder with overlap_pct 5 and "
+    )
+
+
 def conflict(config: Config) -> str | None:
     assert config.market is not None
     return config.market.conflict(config.ladder)

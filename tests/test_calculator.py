@@ -196,7 +196,7 @@ def test_it_places_any_ladder_as_python_does(page: Page) -> None:
     for one, by_page, by_us in zip(cases, found, wanted, strict=True):
         assert by_page == by_us, one
     refused = {one["error"].split(":")[0] for one in wanted if "error" in one}
-    assert refused == {"least_money", "least_quantity", "tick", "lowest_share", "most_orders", "most_quantity"}
+    assert refused == {"least_money", "least_quantity", "tick", "lowest_share", "most_orders", "most_quantity", "step"}
     assert sum("csv" in one for one in wanted) > CASES / 2
     assert any("Lifted" in one.get("words", "") for one in wanted)
 

@@ -333,7 +333,14 @@ def test_round_trips(tmp_path_factory: pytest.TempPathFactory, notes, name, weig
     assert Config.model_validate_json(config.model_dump_json()) == config
 
 
-RULES = ("market.tick=0.01", "market.step=0.00001", "market.least_money=5", "market.quote=USDT", "ladder.num_orders=8")
+RULES = (
+    "market.tick=0.01",
+    "market.step=0.00001",
+    "market.least_money=5",
+    "market.quote=USDT",
+    "market.price=100",
+    "ladder.num_orders=8",
+)
 
 
 def test_a_market_raises_the_limits_as_far_as_its_orders_ask() -> None:
@@ -365,6 +372,10 @@ def test_a_market_raises_the_limits_as_far_as_its_orders_ask() -> None:
             "overlap_pct 30 is below market.lowest_share 0.85, at most 15",
         ),
         (["market.budget=300", "market.file=absent.json"], "market: file absent.json: no such file"),
+        (
+            ["market.budget=300", "market.price=null"],
+            "market.price must be given: ladders would be placed from 100, the default",
+        ),
         (["market.budget=0"], "market.budget: must be above 0, was 0"),
         (["market.price=3"], "market: budget must be given"),
     ],
@@ -388,7 +399,7 @@ def test_a_run_that_was_stored_before_its_budget_was_refused_can_be_read() -> No
 def test_a_stored_market_needs_no_file(tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text("{symbol: AAA, tick: 0.01, step: 0.5, least_quantity: 0.5, least_money: 5}")
-    config = load(None, [f"market.file={file}", "market.budget=5000", "market.step=0.25"])
+    config = load(None, [f"market.file={file}", "market.budget=5000", "market.price=100", "market.step=0.25"])
     file.unlink()
     again = from_tree(config.model_dump(mode="json"), "stored")
     assert again == config
@@ -399,7 +410,7 @@ def test_a_stored_market_needs_no_file(tmp_path: Path) -> None:
 
 def test_a_stored_market_knows_whose_rules_it_has_and_how_old_they_are(tmp_path: Path) -> None:
     file = saved(tmp_path, SPOT)
-    config = load(None, [f"market.file={file}", "market.symbol=aaa/usdt", "market.budget=5000"])
+    config = load(None, [f"market.file={file}", "market.symbol=aaa/usdt", "market.budget=5000", "market.price=100"])
     file.unlink()
     again = from_tree(config.model_dump(mode="json"), "stored")
     assert again == config

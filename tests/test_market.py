@@ -187,6 +187,11 @@ STEP = "AAAUSDT.LOT_SIZE.stepSize: must be "
         ({"retCode": 10001, "retMsg": "params error", "result": {}}, None, "answer with symbols, was 'params error'"),
         ({"error": ["EQuery:Unknown asset pair"]}, None, "answer with symbols, was 'EQuery:Unknown asset pair'"),
         ({"code": "0", "msg": "", "data": []}, None, "must be an answer with symbols, has none"),
+        ({"error": [], "result": []}, None, "must be an answer with symbols, has none"),
+        (
+            spoiled(lambda _, filters: filters[0].update(filterType=[None])), None,
+            "must be given",
+        ),
         (kraken(pair_decimals=None), "BBBEUR", "BBBEUR.pair_decimals: must be given"),
         (kraken(lot_decimals=None), "BBBEUR", "BBBEUR.lot_decimals: must be given"),
         (kraken(lot_decimals=10**20), "BBBEUR", "BBBEUR.lot_decimals: must be at most 30"),

@@ -293,7 +293,9 @@ def test_prices_of_a_program_are_the_placed_ones(mlab: Shell) -> None:
 
 def test_a_run_says_whose_rules_it_kept_and_how_old_they_are(state: State, answer: str) -> None:
     with Store.open(state.database) as store:
-        run = runs.stored(store, runs.searched(state, store, f"market.file={answer}", "market.budget=200"))
+        run = runs.stored(
+            store, runs.searched(state, store, f"market.file={answer}", "market.budget=200", "market.price=100")
+        )
         best = store.cells(run.exp_id)[0].best
     assert best is not None
     Path(answer).unlink()

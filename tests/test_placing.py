@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlab.config import load
 from mlab.core.decimals import plain
 from mlab.market import Market
 from mlab.model.reference import needs
@@ -118,7 +119,7 @@ def markets(draw: st.DrawFn) -> tuple[Market, Decimal]:
         inverse=draw(st.booleans()),
     )
     most = max(market.least_quantity, market.step) + number(-4, 1) / price
-    return replace(market, most_quantity=draw(st.sampled_from([D(0), most])) if step else D(0)), price
+    return replace(market, most_quantity=draw(st.sampled_from([D(0), most]))), price
 
 
 EITHER = st.one_of(st.sampled_from(sorted(MARKETS)).map(MARKETS.__getitem__), markets())
@@ -137,10 +138,12 @@ def test_what_an_error_names_as_enough_is_enough(
     rules, entry = market
     refused = refusal_of(*ladder, sizing, rules, budget, entry)
     depths, volumes = ladder
-    for kind, text in re.findall(r"(\w+)(?: of| of at most|=) ?([\d.]+)", refused.remedy if refused else ""):
-        orders = int(text) if kind == "num_orders" else len(depths)
+    remedy = refused.remedy if refused else ""
+    named = re.findall(r"(\w+)(?: of| of at most|=) ?([\d.]+)", remedy)
+    for kind, text in named + [("orders", count) for count in re.findall(r"at most (\d+) orders", remedy)]:
+        orders = int(text) if kind == "orders" else len(depths)
         deepest = float(text) if kind == "overlap" else depths[-1]
-        if kind in {"overlap", "num_orders", "min_indent_step_pct"}:
+        if kind in {"overlap", "orders", "min_indent_step_pct"}:
             depths, volumes = np.linspace(0.0, deepest, orders).tolist(), volumes[:orders]
         assert kind != "min_indent_step_pct" or deepest >= float(text) * (orders - 1)
         money, price = (
@@ -150,7 +153,7 @@ def test_what_an_error_names_as_enough_is_enough(
         assert again is None or again.rule not in {refused and refused.rule, *(LEAST if kind == "budget" else ())}
 
 
-LEAST = ("least_money", "least_quantity")
+LEAST = ("least_money", "least_quantity", "step")
 
 
 def refusal_of(*ladder: Any) -> PlacementError | None:
@@ -159,6 +162,28 @@ def refusal_of(*ladder: Any) -> PlacementError | None:
     except PlacementError as error:
         return error
     return None
+
+
+def test_a_step_of_its_own_is_fine_enough_for_the_most() -> None:
+    rules = Market(tick=D("0.01"), most_quantity=D("0.001"))
+    refused = refusal_of([0.0, 5.0], [1.0, 2.0], "quote", rules, D("1e11"), D(65000))
+    assert refused is not None
+    assert refused.rule == "most_quantity"
+    enough = D(re.findall(r"a budget of ([\d.]+) would do", refused.remedy)[0])
+    assert refusal_of([0.0, 5.0], [1.0, 2.0], "quote", rules, enough, D(65000)) is None
+
+
+def test_a_most_of_many_digits_of_steps_is_kept() -> None:
+    rules = Market(tick=D("0.01"), step=D("1e-18"), most_quantity=D("1e12"), least_money=D(90))
+    assert place([0.0, 5.0], [1.0, 20.0], "quote", rules, D(300), D(65000)).changed["lifted"] == ["1"]
+    config = load(None, ["market.budget=300", "market.price=65000", "market.step=1e-18", "market.most_quantity=1e12"])
+    assert config.limits.tail_cap_pct == 40.0
+
+
+def test_a_least_order_of_one_step_is_told_as_that() -> None:
+    refused = refusal_of([0.0, 5.0, 10.0], [1.0] * 3, "quote", Market(tick=D("0.5"), step=D("0.1")), D(20), D(140))
+    assert refused is not None
+    assert refused.rule == "step"
 
 
 def test_orders_of_four_markets_by_hand() -> None:

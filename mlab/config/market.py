@@ -127,6 +127,8 @@ class MarketRules(Section):
         """Why no ladder of some cell can be placed, and what would do for all cells; None where some can of each."""
         from mlab.placing import Grid, Searched, refusal  # noqa: PLC0415
 
+        if self.price is None and ladder.base_price == type(ladder).model_fields["base_price"].default:
+            return f"market.price must be given: ladders would be placed from {exact(ladder.base_price)}, the default"
         rules, grid, depth_pct = self.market(), Grid.of(*self._terms(ladder)), _depth_pct(ladder)
         counts, lowest = [cell.num_orders for cell in ladder.cells()], grid.ticks_at(depth_pct)
         if 0 < rules.most_orders < max(counts):
@@ -135,12 +137,12 @@ class MarketRules(Section):
             least = f"market.lowest_share {plain(rules.lowest_share)}" if rules.lowest_share else "one tick"
             most = f"at most {plain(grid.deepest_pct)}" if grid.deepest_pct >= SHALLOWEST_PCT else "no other"
             return f"overlap_pct {exact(depth_pct)} is below {least}, {most} would do"
+        apart = grid.apart(ladder.limits)
+        if reason := next(filter(None, (conflict(cell, apart) for cell in ladder.cells())), None):
+            return f"with one tick of market.tick {plain(rules.tick)} between orders {reason}"
         searched = Searched(lowest, (min(counts), max(counts)), ladder.limits.martingale_pct[0], ladder.sizing)
-        if reason := refusal(*self._terms(ladder), searched):
-            return f"market.{reason}"
-        limits = self.limits(ladder)
-        reason = next(filter(None, (conflict(cell, limits) for cell in ladder.cells())), None)
-        return f"with one tick of market.tick {plain(rules.tick)} between orders {reason}" if reason else None
+        reason = refusal(*self._terms(ladder), searched)
+        return f"market.{reason}" if reason else None
 
     def _terms(self, ladder: Ladder) -> tuple[Market, Decimal, Decimal]:
         """The rules, the budget, and the entry price."""

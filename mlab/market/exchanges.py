@@ -89,11 +89,11 @@ def _filters(entry: Fields) -> dict[str, Fields]:
         raise entry.refusal("filters", "must be a list of filters", given)
     found: dict[str, Fields] = {}
     for values in given:
-        kind = values.get("filterType")
+        kind = str(values.get("filterType"))
         one = Fields(entry.source, values, f"{entry.place}{kind}.")
         if kind in found and found[kind].values != values:
-            raise entry.refusal(f"{kind}", "must be there once, is there with different numbers", dict(values))
-        found[str(kind)] = one
+            raise entry.refusal(kind, "must be there once, is there with different numbers", dict(values))
+        found[kind] = one
     for needed in ("PRICE_FILTER", "LOT_SIZE"):
         if needed not in found:
             raise entry.refusal(needed, "must be given")
@@ -221,7 +221,10 @@ def _by(name: str, *path: str) -> Callable[[Any], dict[str, Listing]]:
 
 
 def _kraken_pairs(tree: Any) -> dict[str, Listing]:
-    return {name: pair for name, pair in tree["result"].items() if isinstance(pair, Mapping)}
+    pairs = tree["result"]
+    return (
+        {name: pair for name, pair in pairs.items() if isinstance(pair, Mapping)} if isinstance(pairs, Mapping) else {}
+    )
 
 
 def _is_ccxt(tree: Any) -> bool:

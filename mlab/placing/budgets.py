@@ -56,7 +56,7 @@ def refusal(market: Market, budget: Decimal, price: Decimal, searched: Searched)
             share = digits(first_pct, 4, up=True)
             size, why = "small", f"order 1 of {orders} gets at most {share} %, and must be"
         else:
-            money = DOWN.plus(grid.most_last(searched.lowest) * grid.unit)
+            money = DOWN.plus(grid.most_last(searched.lowest, searched.sizing) * grid.unit)
             share = digits(last_pct, 4, up=False)
             size, why = "large", f"order {fewest} of {fewest} gets at least {share} %, and must be at most"
     enough = _nearest(market, budget, price, searched)
@@ -79,7 +79,7 @@ def _bounds(grid: Grid, searched: Searched) -> tuple[Decimal, Decimal]:
     """The least budget and the largest that pay all ladders, as far as steps are those of the grid."""
     first_pct, last_pct = map(Fraction, searched.shares_pct)
     first = grid.least_first(searched.lowest, searched.sizing, searched.growth_pct)
-    last = grid.most_last(searched.lowest)
+    last = grid.most_last(searched.lowest, searched.sizing)
     with localcontext(EXACT):
         least = UP.plus(ceil(100 * first / first_pct / ROUNDED) * grid.unit)
         most = DOWN.plus(int(100 * last / last_pct * ROUNDED) * grid.unit)

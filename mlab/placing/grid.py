@@ -66,7 +66,8 @@ class Grid:
         """That of a market for a budget in quote currency and an entry price, both above 0."""
         with localcontext(EXACT):
             tick = market.tick or _last_digit(price)
-            step = market.step or _last_digit(budget / market.money(Decimal(1), price))
+            whole = budget / market.money(Decimal(1), price)
+            step = market.step or _last_digit(min(whole, market.most_quantity or whole))
             unit = market.money(step, tick)
             entry = Fraction(price) / Fraction(tick)
             return cls(
@@ -123,9 +124,22 @@ class Grid:
             later = Fraction(self.least_steps(low, at_market=False) * low * entry, lowest)
         return max(first, ceil(later / (1 + Fraction(growth_pct) / 100)))
 
-    def most_last(self, lowest: int) -> int:
-        """Money, in units, of the largest order at a price in ticks; 0 where any may be placed."""
-        return int(self.market.most_quantity // self.step) * self.weight(lowest)
+    @property
+    def most_steps(self) -> int:
+        """The most of an order in steps; 0 where any may be placed."""
+        with localcontext(EXACT):
+            return int(self.market.most_quantity // self.step)
+
+    def most_last(self, lowest: int, sizing: Sizing) -> int:
+        """Money of the last order, in units, with which no order down to a price in ticks is above the most.
+
+        It is the largest but for inverse contracts, which count money, where coins grow: there order 1, of as many
+        coins at most, costs as much more as its price is higher. 0 where any may be placed.
+        """
+        most = self.most_steps * self.weight(lowest)
+        if most and self.market.inverse and sizing == "base":
+            return max(1, most * lowest // self.ticks(0))
+        return most
 
     def limits(self, wanted: Limits, lowest: int, sizing: Sizing) -> Limits:
         """Limits moved as far as the rules ask of every ladder down to a price in ticks.
@@ -133,13 +147,20 @@ class Grid:
         Order 1 is as large as keeps all from the least, the last as small as keeps all from the most, gaps are one
         tick at least.
         """
-        most, first = self.most_last(lowest), self.least_first(lowest, sizing, wanted.martingale_pct[0])
+        most, first = self.most_last(lowest, sizing), self.least_first(lowest, sizing, wanted.martingale_pct[0])
         with localcontext(EXACT):
-            least = {"first_volume_min_pct": Decimal(100 * first) / self.budget}
+            least = float(UP.plus(Decimal(100 * first) / self.budget))
             cap = float(DOWN.plus(Decimal(100 * most) / self.budget)) if most else wanted.tail_cap_pct
-        least |= {"min_indent_step_pct": self.tick_pct} if self.market.tick else {}
-        moved = {name: max(getattr(wanted, name), float(UP.plus(value))) for name, value in least.items()}
-        return wanted.model_copy(update=moved | {"tail_cap_pct": min(wanted.tail_cap_pct, cap)})
+        shares = {
+            "first_volume_min_pct": max(wanted.first_volume_min_pct, least),
+            "tail_cap_pct": min(wanted.tail_cap_pct, cap),
+        }
+        return self.apart(wanted).model_copy(update=shares)
+
+    def apart(self, wanted: Limits) -> Limits:
+        """Limits with gaps of one tick at least."""
+        least = float(UP.plus(self.tick_pct)) if self.market.tick else 0.0
+        return wanted.model_copy(update={"min_indent_step_pct": max(wanted.min_indent_step_pct, least)})
 
     def takes(self, indent_pct: Array, money: Array) -> NDArray[np.bool_]:
         """Which ladders (B,) are taken of a bot, by depths in percent and money (M, B): quantities are rounded down."""
@@ -150,8 +171,8 @@ class Grid:
         least = np.full((len(ticks), 1), self.least_money[0], dtype=np.float64)
         least[0] = self.least_money[1]
         taken = (steps >= self.least_quantity) & (steps * weight >= least) & (ticks >= self.lowest)
-        if self.market.most_quantity:
-            taken &= steps <= float(self.market.most_quantity // self.step)
+        if most := self.most_steps:
+            taken &= steps <= most
         return np.asarray(taken.all(axis=0) & (np.diff(ticks, axis=0) < 0.0).all(axis=0))
 
     @property

@@ -162,7 +162,8 @@ def _check_budget(floors: Sequence[int], weights: Sequence[int], least: int, gri
     if needed <= grid.budget:
         return
     dearest = max(range(len(floors)), key=floors.__getitem__)
-    rule = "least_money" if floors[dearest] > grid.least_quantity * weights[dearest] else "least_quantity"
+    quantity = "step" if grid.market.least_quantity < grid.step else "least_quantity"
+    rule = "least_money" if floors[dearest] > grid.least_quantity * weights[dearest] else quantity
     fewer = grid.budget // least
     remedy = f"a budget of {plain(UP.plus(needed * grid.unit))} would do"
     remedy += f", or at most {fewer} orders" if fewer > 1 else ""
@@ -173,7 +174,7 @@ def _check_budget(floors: Sequence[int], weights: Sequence[int], least: int, gri
 def _check_sizes(
     steps: Sequence[int], weights: Sequence[int], worth: Sequence[int], floors: Sequence[int], grid: Grid
 ) -> None:
-    most = int(grid.market.most_quantity // grid.step)
+    most = grid.most_steps
     largest = max(range(len(steps)), key=steps.__getitem__)
     if not 0 < most < steps[largest]:
         return

@@ -61,7 +61,8 @@ const coins = (market, quantity, price) => over(times(quantity, market.contract_
 function grid_of(market, budget, price) {
   const last_digit = value => ten_to(adjusted(value) - FREE_DIGITS + 1);
   const tick = market.tick.n ? market.tick : last_digit(price);
-  const step = market.step.n ? market.step : last_digit(over(budget, money(market, ONE, price)));
+  const whole = over(budget, money(market, ONE, price)), most = market.most_quantity;
+  const step = market.step.n ? market.step : last_digit(most.n && less(most, whole) ? most : whole);
   const unit = money(market, step, tick), least = over(market.least_money, unit);
   return {
     market, tick, step, unit, entry: over(price, tick),
@@ -172,11 +173,12 @@ function apart(depths, {tick, entry, lowest}) {
 }
 
 // mlab.placing.orders._check_budget
-function check_budget(floors, weights, least, {market, unit, budget, least_quantity}) {
+function check_budget(floors, weights, least, {market, step, unit, budget, least_quantity}) {
   const needed = sum(floors), worth = count => UP(times(fraction(count), unit));
   if (needed <= budget) return;
   const dearest = largest_of(floors), fewer = budget / least;
-  const rule = floors[dearest] > least_quantity * weights[dearest] ? "least_money" : "least_quantity";
+  const quantity = less(market.least_quantity, step) ? "step" : "least_quantity";
+  const rule = floors[dearest] > least_quantity * weights[dearest] ? "least_money" : quantity;
   const remedy = `a budget of ${worth(needed)} would do${fewer > 1n ? `, or at most ${fewer} orders` : ""}`;
   throw new PlacementError(rule, dearest + 1, `must be at least ${worth(floors[dearest])} ${market.quote}`, remedy);
 }
