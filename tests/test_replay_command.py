@@ -242,6 +242,17 @@ def test_csv_and_json_say_the_same(mlab: Shell, run: str, tmp_path: Path) -> Non
         assert (tmp_path / form).read_text() == mlab(*arguments, "--format", form)
 
 
+@pytest.mark.parametrize(("candles", "told"), [(100, False), (168, False), (400, True)])
+def test_prices_of_one_week_have_no_intervals(candles: int, told: bool) -> None:
+    prices, text = made(candles), io.StringIO()
+    (group,) = beside(prices, [(Plan("a", (0.0, 5.0), (1.0, 1.0)), ExitRule())], Fees(), 3)
+    replayed.show(terminal.console(text), [], [("", prices.to_dict(), [group])], Fees(), 3)
+    shown = " ".join(text.getvalue().split())
+    assert ("intervals" in replayed.record(group.ladders[0])) == told
+    assert ("nine tenths of 3 histories" in shown) == told
+    assert ("There are no intervals: of prices of one week" in shown) != told
+
+
 @pytest.fixture(scope="module")
 def groups() -> list[Beside]:
     """Replays of many orders under a stop, and of few."""

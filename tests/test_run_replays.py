@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import signal
 import sqlite3
 import tempfile
@@ -27,6 +28,7 @@ from mlab.core.state import State
 from mlab.prices import made
 from mlab.report.plots import svg
 from mlab.report.progress import Progress
+from mlab.report.replays import pictures
 from mlab.search import engine, replays, run
 from mlab.search.watcher import Watcher
 from mlab.store import Store
@@ -81,6 +83,31 @@ class Cut(Watcher):
 
 
 # What is kept
+
+
+def test_a_stop_and_what_it_ended_stand_beside_what_came_of_it(
+    state: State, store: Store, hours: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_id = replayed(state, store, hours, "replay.stop_pct=0.5", "replay.bootstrap=0")
+    assert cli.main(["show", run_id]) == 0
+    shown = capsys.readouterr().out
+    (stored,) = [one for one in rows(store, run_id) if one.kind == "ladder" and "2.5" in str(one.rule)][:1]
+    stops = stored.content["replayed"]["outcome"]["stops"]
+    assert stops > 0
+    assert "stopped" in shown
+    assert any({"2.5", "0.5", str(stops)} <= set(line.split()) for line in shown.splitlines())
+    assert cli.main(["report", run_id]) == 0
+    page = (state.root / "reports" / f"{run_id}.html").read_text()
+    assert '<th class="" scope="col">stopped deals</th>' in page
+    drawn = [picture.decode() for _, picture in pictures(rows(store, run_id))]
+    assert any(re.search(rf"; {stops} deals? stopped", picture) for picture in drawn)
+
+
+def test_without_a_stop_nobody_reads_of_any(
+    state: State, store: Store, hours: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["show", replayed(state, store, hours)]) == 0
+    assert "stop" not in capsys.readouterr().out
 
 
 def test_the_winner_of_each_cell_is_replayed_beside_the_classical_ladders(
@@ -292,7 +319,7 @@ def test_mlflow_gets_numbers_by_take_profit_and_a_picture_of_each(
     assert values["replay_tp1_before/total_pct"] == first["total_pct"]
     assert {file.name for file in folder.iterdir()} == {"replays.json", *(f"{name}.svg" for name in sections)}
     assert len(drawn) == len(sections)
-    assert b"one is open" in (folder / "replay_tp1_from.svg").read_bytes()
+    assert b"is open" in (folder / "replay_tp1_from.svg").read_bytes()
 
 
 def test_in_prefect_it_is_a_task_of_its_own(
@@ -330,7 +357,7 @@ def test_from_python_the_config_is_judged_and_what_is_missing_is_a_warning(
     found = face.search(**fields, replay={"prices": str(hours), "bootstrap": 0})
     assert [one["cell"] for one in found.replays] == ["10 % x 4"]
     assert found[10, 4].replays == found.replays
-    assert b"one is open" in svg(face.Ladder([0, 5], [1, 1]).replay(hours, bootstrap=0).plot().figure)
+    assert b"is open" in svg(face.Ladder([0, 5], [1, 1]).replay(hours, bootstrap=0).plot().figure)
     assert b"order filled" in svg(face.Ladder([0, 5], [1, 1]).replay(hours, bootstrap=0).plot_longest_deal().figure)
     monkeypatch.setattr(replays, "beside", _never)
     with pytest.warns(UserWarning, match="the winners were not replayed: never"):

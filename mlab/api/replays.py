@@ -109,7 +109,9 @@ class Replay:
 
     @property
     def _head(self) -> tuple[str, str]:
-        return replayed.prices_in_words(self.candles.to_dict()), replayed.terms(self.fees, self.histories)
+        return replayed.prices_in_words(self.candles.to_dict()), replayed.terms(
+            self.fees, self.histories if self.group.ladders[0].ends else 0
+        )
 
 
 def replayed_ladder(

@@ -37,7 +37,8 @@ class MarketRules(Section):
 
     budget: float = Field(gt=0, le=float(MOST_MONEY), description="The most that all orders cost, in quote currency.")
     price: Annotated[float, Field(gt=0, le=float(MOST_PRICE))] | None = Field(
-        default=None, description="Entry price, in the place of ladder.base_price; null = that one."
+        default=None,
+        description="Entry price, in the place of ladder.base_price; null = that one, where it is given.",
     )
     file: str | None = Field(
         default=None,

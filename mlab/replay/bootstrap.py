@@ -86,8 +86,14 @@ def bootstrap(
 def other_paths(
     candles: Candles, histories: int, *, seed: int = 0, convention: Convention | None = None
 ) -> Iterator[Path]:
-    """Paths through histories of weeks drawn anew, made one after the other."""
-    return (Path(resampled(candles, (seed, number)), convention) for number in range(histories))
+    """Paths through histories of weeks drawn anew, made one after the other; none of prices that are one week."""
+    count = histories if several_weeks(candles) else 0
+    return (Path(resampled(candles, (seed, number)), convention) for number in range(count))
+
+
+def several_weeks(candles: Candles) -> bool:
+    """Whether other histories can be drawn: of a single week every draw is that week."""
+    return _week(candles) < len(candles)
 
 
 def interval(outcomes: Sequence[Outcome], share: float = 0.9) -> tuple[Outcome, Outcome]:

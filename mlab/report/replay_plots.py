@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from mlab.core.decimals import counted
 from mlab.prices import Candles
 from mlab.replay import Deal, Levels, Outcome, Replayed
 from mlab.report.plots import BLUE, GREY, INK, ORANGE, describe, empty_figure
@@ -54,14 +55,16 @@ def _depths(axes: Axes, outcome: Outcome) -> None:
     axes.barh(orders, counts, color=BLUE, height=0.7)
     most = max(*counts, 1)
     for order, count in zip(orders, counts, strict=True):
-        told = [f"{count:,}"] * (count > 0) + ["one is open"] * (order == still_open)
+        told = [f"{count:,}"] * (count > 0)
+        told += [f"one {'more ' if count else ''}is open"] * (order == still_open)
         colour = ORANGE if order == still_open else INK
         axes.text(count + 0.02 * most, order, ", ".join(told), va="center", color=colour, fontsize=8)
     axes.set_xlim(0.0, 1.35 * most)
     axes.set_ylim(len(counts) + 0.6, 0.4)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.set_yticks([order for order in orders if len(counts) <= ALL_ORDERS or order % 10 == 0])
-    describe(axes, "Deals that took their profit after order", "deals", "")
+    stopped = f"; {counted(int(outcome.stops), 'deal')} stopped" if outcome.stops else ""
+    describe(axes, f"Deals that took their profit after order{stopped}", "deals", "")
 
 
 def deal_plot(candles: Candles, levels: Levels, deal: Deal, title: str) -> Figure:

@@ -103,7 +103,8 @@ def rows(group: Beside) -> list[Row]:
 
 def show(out: Console, first: Sequence[str], parts: Sequence[Part], fees: Fees, histories: int) -> None:
     """Print replays, stretch by stretch, after what is to be said first."""
-    for sentence in (*first, terms(fees, histories)):
+    drawn = any(one.ends for _, _, groups in parts for group in groups for one in group.ladders)
+    for sentence in (*first, terms(fees, histories if drawn else 0)):
         terminal.prose(out, sentence)
     for name, prices, groups in parts:
         out.print()

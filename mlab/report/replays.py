@@ -15,7 +15,7 @@ from mlab.replay import Beside
 from mlab.replay.beside import cell_label
 from mlab.replay.plain import from_json
 from mlab.report import replayed, terminal
-from mlab.report.columns import Column
+from mlab.report.columns import Column, shown
 from mlab.report.replayed import MONEY, Part, Row
 
 NUMBERS = (*MONEY[1:], *(column for column in replayed.DEALS if column.key in {"deals", "realised_pct"}))
@@ -32,13 +32,20 @@ class OfRun(Row):
     cell: str = ""
     rule: ExitRule = ExitRule()  # noqa: RUF009 - frozen
 
+    @property
+    def stops(self) -> int | None:
+        """Deals that a stop ended; None without one."""
+        return None if self.rule.stop_pct is None else int(self.outcome.stops)
+
 
 SHOWN = (
     Column("cell", "cell", lambda row: row.cell, kind="text"),
     Column("take_profit_pct", "take profit", lambda row: row.rule.take_profit_pct, "%", "{:g}".format),
+    Column("stop_pct", "stop", lambda row: row.rule.stop_pct, "%", "{:g}".format, seldom=True),
     *MONEY,
+    Column("stops", "stopped deals", lambda row: row.stops, seldom=True),
 )
-"""The replays of a run, a row a ladder."""
+"""The replays of a run, a row a ladder; a stop and what it ended where there is one."""
 
 
 def parts(stored: Sequence[StoredReplay]) -> list[Part]:
@@ -63,16 +70,23 @@ def _group(rows: Sequence[StoredReplay]) -> Beside:
 
 def terms(stored: Sequence[StoredReplay], *, intervals: bool = True) -> str:
     """Under which conditions, and what the intervals are, if they are shown."""
-    content = stored[0].content
-    return replayed.terms(Fees(**content["fees"]), content["bootstrap"] if intervals else 0)
+    content, drawn = stored[0].content, any(row.content["replayed"]["ends"] for row in stored)
+    return replayed.terms(Fees(**content["fees"]), content["bootstrap"] if intervals and drawn else 0)
 
 
-def rows(groups: Sequence[Beside]) -> Iterator[OfRun]:
+def rows(groups: Sequence[Beside]) -> list[OfRun]:
     """A row a ladder, cell by cell, the classical ones of each last; without intervals."""
-    for group in groups:
-        for row in replayed.rows(group):
-            if not row.is_end:
-                yield OfRun(row.name, row.outcome, cell=group.cell, rule=group.rule)
+    return [
+        OfRun(row.name, row.outcome, cell=group.cell, rule=group.rule)
+        for group in groups
+        for row in replayed.rows(group)
+        if not row.is_end
+    ]
+
+
+def columns_of(groups: Sequence[Beside]) -> list[Column]:
+    """The columns of :func:`rows`."""
+    return shown(SHOWN, rows(groups))
 
 
 def show(out: Console, run: Experiment, stored: Sequence[StoredReplay]) -> None:
@@ -89,7 +103,7 @@ def show(out: Console, run: Experiment, stored: Sequence[StoredReplay]) -> None:
         terminal.prose(out, terminal.writable(out, f"{name}  {replayed.prices_in_words(prices)}".strip()))
         for sentence in prices["warnings"]:
             terminal.prose(out, sentence)
-        terminal.table(out, SHOWN, rows(groups))
+        terminal.table(out, columns_of(groups), rows(groups))
         for doubt in {doubt: None for group in groups for doubt in group.doubts}:
             terminal.prose(out, terminal.writable(out, doubt))
     out.print()
