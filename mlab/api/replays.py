@@ -109,9 +109,8 @@ class Replay:
 
     @property
     def _head(self) -> tuple[str, str]:
-        return replayed.prices_in_words(self.candles.to_dict()), replayed.terms(
-            self.fees, self.histories if self.group.ladders[0].ends else 0
-        )
+        histories = self.histories if self.group.ladders[0].ends else 0
+        return replayed.prices_in_words(self.candles.to_dict()), replayed.terms(self.fees, histories)
 
 
 def replayed_ladder(

@@ -19,8 +19,8 @@ from mlab.bots.bot import Bot, Distance
 from mlab.bots.family import Averaged, Geometric
 from mlab.core.errors import ConfigError, EvaluationError
 from mlab.core.records import Candidate
+from mlab.model import limits
 from mlab.model.ladder import Array, accumulate
-from mlab.model.limits import Limits
 from mlab.model.objective import Objective
 from mlab.model.scoring import scores
 
@@ -110,9 +110,9 @@ def _geometric(bot: Bot, objective: Objective, takes: Takes) -> Geometric:
     return _settings(bot, found, step, objective, takes)
 
 
-def _wide(limits: Limits) -> list[Array]:
+def _wide(bounds: limits.Limits) -> list[Array]:
     """All that is worth a first look, the two scales in cents."""
-    least, most = (1.0 + growth / 100.0 for growth in limits.martingale_pct)
+    least, most = (1.0 + growth / 100.0 for growth in bounds.martingale_pct)
     scales = np.geomspace(np.ceil(least * 100.0 - 1e-9), max(np.floor(most * 100.0 + 1e-9), 1.0), 60)
     steps = np.geomspace(*STEP_SCALES, 60)
     ratios = np.geomspace(max(least, RATIOS[0]), max(least, min(most, RATIOS[1])), 40)
@@ -192,23 +192,11 @@ def _taken(bot: Bot, indent: Array, volume: Array, takes: Takes) -> Mask:
 
 def _kept(indent: Array, volume: Array, objective: Objective, taken: Mask) -> Array:
     """Scores (B,), infinite where a limit is broken, and of those that are not taken."""
-    kept = _within(indent, volume, objective.limits) & taken
-    score = np.full(kept.shape, np.inf)
-    if kept.any():
-        score[kept] = scores(np.ascontiguousarray(indent[:, kept]), np.ascontiguousarray(volume[:, kept]), objective)
+    growth_pct = (volume[1:] / volume[:-1] - 1.0) * 100.0
+    shares_pct = volume / volume.sum(axis=0) * 100.0
+    holds = limits.kept(indent, shares_pct, growth_pct, objective.limits).values()
+    good = np.logical_and.reduce([taken, indent[-1] < 100.0, *holds])
+    score = np.full(good.shape, np.inf)
+    if good.any():
+        score[good] = scores(np.ascontiguousarray(indent[:, good]), np.ascontiguousarray(volume[:, good]), objective)
     return score
-
-
-def _within(indent: Array, volume: Array, limits: Limits) -> Mask:
-    """Which ladders keep the limits, as :func:`mlab.model.limits.broken_limits` judges one; growths are of the axes."""
-    gaps, total = np.diff(indent, axis=0), volume.sum(axis=0)
-    low, high = (1.0 + growth / 100.0 for growth in limits.martingale_pct)
-    growth = volume[1:] / volume[:-1]
-    kept = (indent[-1] < 100.0) & (gaps.min(axis=0) >= limits.min_indent_step_pct)
-    kept &= (growth.min(axis=0) >= low - 1e-12) & (growth.max(axis=0) <= high + 1e-12)
-    kept &= (volume[0] * 100.0 >= limits.first_volume_min_pct * total) & (
-        volume[-1] * 100.0 <= limits.tail_cap_pct * total
-    )
-    if limits.max_gap_ratio is not None:
-        kept &= gaps.max(axis=0) <= limits.max_gap_ratio * indent[-1] / len(gaps)
-    return np.asarray(kept)

@@ -23,6 +23,9 @@ from mlab.core.records import Cell, Json
 from mlab.core.section import Section, rule
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from mlab.model.ladder import Array
 
 GUARD = 1e-10  # share kept from every limit and threshold: optima sit on them, and rounding must not cross
@@ -148,16 +151,24 @@ def broken_limits(schedule: Json, limits: Limits) -> list[str]:
     """Names of the limits that a schedule of the contract breaks, judged by its own numbers; empty where all hold."""
     import numpy as np  # noqa: PLC0415
 
-    indent, volume, growth = (np.asarray(schedule[key]) for key in ("indent_pct", "volume_pct", "martingale_pct"))
-    gaps = np.diff(indent)
+    indent, volume, growth = (
+        np.asarray(schedule[key])[:, None] for key in ("indent_pct", "volume_pct", "martingale_pct")
+    )
+    return [name for name, holds in kept(indent, volume, growth[1:], limits).items() if not holds.item()]
+
+
+def kept(indent_pct: Array, volume_pct: Array, growth_pct: Array, limits: Limits) -> dict[str, NDArray[np.bool_]]:
+    """Which ladders (B,) keep each limit, by its name; indents and volumes are (M, B), growths (M - 1, B)."""
+    import numpy as np  # noqa: PLC0415
+
+    gaps = np.diff(indent_pct, axis=0)
     low, high = limits.martingale_pct
-    widest = np.inf if limits.max_gap_ratio is None else limits.max_gap_ratio * indent[-1] / len(gaps)
-    held = {
-        "min_indent_step_pct": indent[0] == 0.0 and gaps.min() >= limits.min_indent_step_pct,
-        "max_gap_ratio": gaps.max() <= widest,
-        "martingale_pct": growth[1:].min() >= low - EXACT and growth[1:].max() <= high + EXACT,
-        "first_volume_min_pct": volume[0] >= limits.first_volume_min_pct,
-        "tail_cap_pct": volume[-1] <= limits.tail_cap_pct,
-        "volume_pct": abs(volume.sum() - 100.0) <= 1e-9,
+    widest = np.inf if limits.max_gap_ratio is None else limits.max_gap_ratio * indent_pct[-1] / len(gaps)
+    return {
+        "min_indent_step_pct": (indent_pct[0] == 0.0) & (gaps.min(axis=0) >= limits.min_indent_step_pct),
+        "max_gap_ratio": gaps.max(axis=0) <= widest,
+        "martingale_pct": (growth_pct.min(axis=0) >= low - EXACT) & (growth_pct.max(axis=0) <= high + EXACT),
+        "first_volume_min_pct": volume_pct[0] >= limits.first_volume_min_pct,
+        "tail_cap_pct": volume_pct[-1] <= limits.tail_cap_pct,
+        "volume_pct": abs(volume_pct.sum(axis=0) - 100.0) <= 1e-9,
     }
-    return [name for name, holds in held.items() if not holds]
