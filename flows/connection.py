@@ -8,6 +8,7 @@ from pathlib import Path
 from mlab.core import lock, pidfiles
 from mlab.core.probe import answers, bypass_proxies, leave_out_socks
 from mlab.core.state import State
+from mlab.core.urls import HOST
 
 SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -18,9 +19,6 @@ SETTINGS = {
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
 }
 """What keeps Prefect to its own affairs."""
-
-HOST = "127.0.0.1"
-"""Where the servers listen that make ui and make serve start."""
 
 
 def prefect_api(state: State) -> str | None:

@@ -7,13 +7,10 @@ from collections.abc import Callable, Mapping
 
 import click
 
-from flows.connection import HOST
 from mlab.core import pidfiles
 from mlab.core.errors import LabError
 from mlab.core.state import State
-
-PORTS = {"Prefect": 4200, "MLflow": 5000}
-"""Where they listen if nobody wishes for another port."""
+from mlab.core.urls import HOST, PORTS
 
 
 def options(command: Callable[..., None]) -> Callable[..., None]:

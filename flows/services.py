@@ -14,12 +14,12 @@ from urllib.parse import quote, unquote
 
 import psutil
 
-from flows.connection import HOST, SETTINGS, address_file, ask_directly
+from flows.connection import SETTINGS, address_file, ask_directly
 from mlab.core import pidfiles
 from mlab.core.errors import LabError
 from mlab.core.probe import answers, wait_until
 from mlab.core.state import State
-from mlab.core.urls import Pages
+from mlab.core.urls import HOST, Pages
 
 DATABASE = ("PREFECT_SERVER_DATABASE_", "PREFECT_API_DATABASE_")
 """How the variables begin that name Prefect another database."""

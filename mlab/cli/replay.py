@@ -154,7 +154,7 @@ class Wanted:
                 return [Plan.of(kept(store, run, name), sizing)], profit
             cells = store.cells(run.exp_id)
             chosen = cells if self.cell is None else [cell_of(cells, self.cell)]
-            found = [one for it in chosen for one in store.results(run.exp_id, it.cell.index)[: self.top]]
+            found = [one for it in chosen for one in store.results(run.exp_id, it.cell.index, limit=self.top)]
         if not found:
             raise EvaluationError(f"run {run.run_id} found no ladder{f' in {self.cell}' if self.cell else ''}")
         return [Plan.of(one, sizing) for one in found], profit

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 from pydantic import Field, Tag, field_validator, model_validator
 
 from mlab.config.market import MarketRules
-from mlab.config.replay import ReplayRules
+from mlab.config.replay import DISTINCT, ReplayRules
 from mlab.core.decimals import LEAST_PRICE, MOST_PRICE
 from mlab.core.records import Cell, Sizing
 from mlab.core.redaction import redacted
@@ -92,7 +92,7 @@ class Ladder(Section):
             raise rule("min must not exceed max")
         # Cells are told apart by six digits, in names of files and metrics too.
         if isinstance(value, tuple) and len({f"{entry:g}" for entry in value}) < len(value):
-            raise rule("must not name the same value twice")
+            raise rule(DISTINCT)
         return value
 
     @model_validator(mode="after")

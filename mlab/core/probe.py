@@ -25,9 +25,7 @@ def answers(url: str) -> bool:
     return True
 
 
-def fetch(
-    url: str, timeout_s: float = ANSWER_S, question: bytes | None = None, headers: Mapping[str, str] | None = None
-) -> bytes:
+def fetch(url: str, question: bytes | None = None, headers: Mapping[str, str] | None = None) -> bytes:
     """What a page holds, or the answer to a question that is posted to it.
 
     Raises:
@@ -40,7 +38,7 @@ def fetch(
     direct = [ProxyHandler({})] if urlsplit(url).hostname in LOOPBACK else []
     try:
         asked = Request(url, question, dict(headers or {}))  # noqa: S310 - an address that people have given
-        with build_opener(*direct).open(asked, timeout=timeout_s) as answer:
+        with build_opener(*direct).open(asked, timeout=ANSWER_S) as answer:
             content: bytes = answer.read()
     except HTTPException as error:
         raise OSError(f"no page: {error!r}") from error

@@ -12,8 +12,13 @@ import orjson
 from mlab.core.probe import fetch
 from mlab.core.state import State
 
-PREFECT = "http://127.0.0.1:4200"
-MLFLOW = "http://127.0.0.1:5000"
+HOST = "127.0.0.1"
+"""Where the servers listen that make ui and make serve start."""
+
+PORTS = {"Prefect": 4200, "MLflow": 5000}
+"""On which ports, if nobody wishes for another."""
+
+PREFECT, MLFLOW = (f"http://{HOST}:{port}" for port in PORTS.values())
 
 EXPERIMENT = "martingale-lab"
 """The experiment of MLflow's that holds the runs."""
@@ -43,7 +48,7 @@ class Pages:
     @classmethod
     def local(cls, prefect: int, mlflow: int) -> Self:
         """Those on two ports of this machine."""
-        return cls(f"http://127.0.0.1:{prefect}", f"http://127.0.0.1:{mlflow}")
+        return cls(f"http://{HOST}:{prefect}", f"http://{HOST}:{mlflow}")
 
     def serve(self, state: State) -> None:
         """Remember them: links to them are good as long as something serves there."""

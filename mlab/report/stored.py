@@ -11,6 +11,7 @@ from rich.text import Text
 
 from mlab.core.decimals import exact
 from mlab.core.records import Candidate, CellResult, Experiment, Json, StoredReplay, Trial
+from mlab.core.state import span_id
 from mlab.model.ranking import Ranked, ranked
 from mlab.report import columns, terminal, words
 from mlab.report.columns import Column, records
@@ -163,7 +164,7 @@ def trace(out: Console, run: Experiment, candidate: Candidate, trial: Trial, eve
         "Config": f"{run.config['name']}, seed {run.config['seed']}",
         "Run": f"{run.run_id}, experiment {run.exp_id}, {run.status}",
         "Cell": f"{candidate.cell.label}, cell {candidate.cell.index}",
-        "Batch": f"{candidate.batch}, span batch-{candidate.batch:04d}",
+        "Batch": f"{candidate.batch}, span {span_id(candidate.batch)}",
         "Trial": f"{trial.number}: {params}",
         "Refinement": f"{trial.evaluations:,} ladders, from {trial.reports[0]:.6f} to {trial.reports[-1]:.6f}",
         "Prefect": f"flow run {run.flow_run_id or 'none'}",

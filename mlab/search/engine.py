@@ -74,7 +74,7 @@ class Execution:
                 emit(
                     "ORCH.EARLY_STOP",
                     f"{cell.label} stopped after batch {result.batches}: {agreed}",
-                    score=_score(result),
+                    score=result.best.score if result.best else None,
                     independent=result.independent,
                     ends=result.ends,
                     proved_within_pct=result.proved.get("proved_within_pct"),
@@ -266,7 +266,3 @@ def _patience(stored: Sequence[Trial], limit: int) -> Patience:
 def _best_score(trials: Sequence[Trial]) -> float | None:
     """Least score among the finished trials, None where none finished."""
     return min((t.score for t in trials if t.outcome == "COMPLETE" and t.score is not None), default=None)
-
-
-def _score(result: CellResult) -> float | None:
-    return result.best.score if result.best else None

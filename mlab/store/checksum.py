@@ -38,7 +38,7 @@ def _as_stored(value: float | None) -> float | None:
 @event.listens_for(Base, "before_insert", propagate=True)
 @event.listens_for(Base, "before_update", propagate=True)
 def _seal(_mapper: object, _connection: object, row: Base) -> None:
-    row.checksum = seal(type(row), _content(row))
+    row.checksum = seal(type(row), {name: getattr(row, name) for name, _ in _sealed(type(row))})
 
 
 @event.listens_for(Base, "load", propagate=True)
@@ -50,10 +50,6 @@ def _check(row: Base, *_context: object) -> None:
         intact = False
     if not intact:
         raise StoreError(f"{_named(row)} is not as it was written (checksum); restore a copy, or begin a new run")
-
-
-def _content(row: Base) -> dict[str, Any]:
-    return {name: getattr(row, name) for name, _ in _sealed(type(row))}
 
 
 def _named(row: Base) -> str:

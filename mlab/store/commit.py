@@ -109,7 +109,7 @@ def verify(session: Session, experiment: ExperimentRow, batch: Batch) -> int:
         better = min(last, places.get(ladder_key(candidate.contract["schedule"]), last))
         if (candidate.score, candidate.candidate_id) < better:
             raise StoreError(f"{named}: result {candidate.candidate_id} is missing; check the disk")
-    if experiment.best_score != _least(session, exp_id):
+    if experiment.best_score != session.scalar(LEAST, {"exp_id": exp_id}):
         raise StoreError(f"{named}: the best score of the run is not the least of its results; check the disk")
     return len(kept)
 
@@ -209,11 +209,6 @@ def _keep(session: Session, exp_id: int, cell_index: int, results: Sequence[Json
         for row in session.scalars(AGAIN, of_cell | {"again": [*again]}):
             row.found = found[row.ladder]
     return kept
-
-
-def _least(session: Session, exp_id: int) -> float | None:
-    least: float | None = session.scalar(LEAST, {"exp_id": exp_id})
-    return least
 
 
 def _ranking(session: Session, exp_id: int, cell_index: int) -> list[Place]:

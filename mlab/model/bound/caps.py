@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mlab.model.bound.terms import WIDER, Terms
+from mlab.model.bound.terms import WIDER, Terms, ends
 from mlab.model.ladder import Array
 
 
@@ -56,9 +56,7 @@ def least_prices(terms: Terms, windows: Array, u: Array) -> Array:
 
 def _most(windows: Array) -> tuple[Array, Array]:
     """Largest u, 0 for order 1, and largest growth of orders 1, 2, .. within windows."""
-    is_open = windows[..., 0] <= windows[..., 1]
-    least = np.where(is_open, windows[..., 0], np.inf).min(axis=1)
-    most = np.where(is_open, windows[..., 1], 0.0).max(axis=1)
+    least, most = ends(windows)
     u = np.zeros(len(windows) + 1)
     for j, growth in enumerate(least):
         u[j + 1] = (1.0 + u[j]) / growth

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from mlab.model.bound.caps import most_needs
 from mlab.model.bound.nodes import Nodes
-from mlab.model.bound.terms import Terms
+from mlab.model.bound.terms import Terms, ends
 from mlab.model.ladder import Array
 
 NODES = 6  # of G
@@ -131,9 +131,7 @@ def first_cost(terms: Terms) -> float:
 def grid(terms: Terms, windows: Array, ratio: float) -> Grid:
     """The grid of some windows, neighbouring nodes of u about ``1 + ratio`` apart at most."""
     is_open = windows[..., 0] <= windows[..., 1]
-    least = np.where(is_open, windows[..., 0], np.inf).min(axis=1)
-    most = np.where(is_open, windows[..., 1], 0.0).max(axis=1)
-    nodes = Nodes.of(terms, least, most, ratio)
+    nodes = Nodes.of(terms, *ends(windows), ratio)
     u, step = nodes.u, nodes.step
     share = 1.0 / (1.0 + u)
     cost = volume_cost(terms, share)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mlab.model.bound.terms import Terms
+from mlab.model.bound.terms import Terms, ends
 from mlab.model.ladder import Array
 
 MU, NU, TAU, THETA, CAPS = range(5)  # places of the multipliers; from the last on those of the caps, then z_k
@@ -165,9 +165,9 @@ def _third_price(terms: Terms, box: Box, weight: float, price: Array, average: A
 
 def _least_shares(terms: Terms, box: Box) -> tuple[float, float]:
     """What A_2 and P_3 / A_2 cannot be below: the last price, and what the largest need leaves. B10."""
-    most = [float(box.windows[j, :, 1][box.windows[j, :, 0] <= box.windows[j, :, 1]].max()) for j in (SECOND, THIRD)]
-    second = 1.0 / most[0]
-    third = (1.0 + second) / most[1]
+    _, most = ends(box.windows)
+    second = 1.0 / float(most[SECOND])
+    third = (1.0 + second) / float(most[THIRD])
     need, at_fill = box.largest[1], terms.need == "fill"
     pull = need if terms.sizing == "quote" else need / (1.0 + need)
     factors = []

@@ -77,11 +77,6 @@ class Terms:
         """How many orders come before the tail of F10."""
         return 8 * self.orders // 10
 
-    @property
-    def convex(self) -> bool:
-        """Whether the logarithm of a factor of F6 is convex in the need: in all cases but this."""
-        return not (self.sizing == "quote" and self.need == "fill")
-
 
 def _capped(orders: int, overlap: float, ratio: float | None) -> dict[int, float]:
     """Least price of each order that no more than the widest gaps stand above, where that says anything. B6."""
@@ -104,11 +99,17 @@ def _windows(space: Space) -> Array:
     return np.repeat(wider[None], space.steps, axis=0)
 
 
+def ends(windows: Array) -> tuple[Array, Array]:
+    """Least and largest growth of each step (K,) within its windows (K, C, 2); inf and 0 where all are closed."""
+    is_open = windows[..., 0] <= windows[..., 1]
+    return np.where(is_open, windows[..., 0], np.inf).min(axis=1), np.where(is_open, windows[..., 1], 0.0).max(axis=1)
+
+
 def narrowed(terms: Terms, windows: Array) -> Array | None:
     """Windows (K, C, 2) cut to what the first volume and the cap of the last leave; None where nothing is left. B17."""
     windows = windows.copy()
     for _ in range(2):
-        least = np.where(windows[..., 0] <= windows[..., 1], windows[..., 0], np.inf).min(axis=1)
+        least, _ = ends(windows)
         if not np.isfinite(least).all():
             return None
         volume = np.concatenate(([1.0], np.cumprod(least)))
