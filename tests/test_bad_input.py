@@ -202,6 +202,7 @@ WRONG = [
     ),
     # replays
     ("replay: {prices: none.csv}", "replay.prices: must be candles that can be read, a file, msft or made: none.csv: "),
+    ("replay: {prices: ''}", "replay.prices: must be candles that can be read, a file, msft or made: prices must be "),
     ("replay: {prices: .}", "replay.prices: must be candles that can be read, a file, msft or made: .: Is a directory"),
     ("replay: {take_profit_pct: x}", "replay.take_profit_pct: must be a number or a list of numbers, or null, was 'x'"),
     ("replay: {take_profit_pct: []}", "replay.take_profit_pct: must not be empty, was []"),

@@ -22,7 +22,7 @@ import pytest
 from pyarrow import feather, parquet
 
 from mlab.core.errors import LabError
-from mlab.prices import Candles, PricesError, made, msft, read
+from mlab.prices import Candles, PricesError, chosen, made, msft, read
 
 HOURS = [datetime(2024, 12, 31, 22, tzinfo=UTC) + timedelta(hours=hour) for hour in range(4)]  # over the end of a year
 ROWS = [(100.5, 103.25, 99.0, 101.0), (101.0, 101.5, 98.0, 98.5), (98.5, 99.0, 97.25, 99.0), (99.0, 104.0, 98.0, 103.0)]
@@ -79,8 +79,48 @@ YAHOO = [
     "Date,Open,High,Low,Close,Adj Close,Volume",
     *joined(lambda i: [HOURS[i].isoformat(), *ROWS[i], ROWS[i][3], 7]),
 ]
+YFINANCE = [
+    "Price,Close,High,Low,Open,Volume",
+    "Ticker,BTC-USD,BTC-USD,BTC-USD,BTC-USD,BTC-USD",
+    "Datetime,,,,,",
+    *joined(lambda i: [HOURS[i].isoformat(" "), *(ROWS[i][place] for place in (3, 1, 2, 0)), 7]),
+]
+YFINANCE_BY_TICKER = [
+    YFINANCE[1],
+    "Price,Open,High,Low,Close,Volume",
+    YFINANCE[2],
+    *joined(lambda i: [HOURS[i].isoformat(" "), *ROWS[i], 7]),
+]
+DAY_FIRST = "%d.%m.%Y %H:%M:%S.000"
+COMMAS = joined(
+    lambda i: [HOURS[i].strftime("%d.%m.%Y %H:%M"), *(str(price).replace(".", ",") for price in ROWS[i])], ";"
+)
 BACKWARDS = joined(lambda i: [*ROWS[i][::-1], HOURS[i].isoformat()], ";")
 ARRAYS = json.dumps([[seconds(i) * 1000, *ROWS[i], 1.5] for i in range(4)]).encode()
+OF_TEXTS = [[str(seconds(i) * 1000), *map(str, ROWS[i]), "8.2", "768.9"] for i in range(4)]
+
+
+def answer(**fields: object) -> bytes:
+    return json.dumps(fields).encode()
+
+
+def objects(*names: str) -> list[dict[str, object]]:
+    return [dict(zip(names, (str(seconds(i)), *ROWS[i]), strict=True)) for i in range(4)]
+
+
+ANSWERS = {
+    "Binance's answer": json.dumps([[seconds(i) * 1000, *map(str, ROWS[i]), "8.2"] for i in range(4)]).encode(),
+    "Kraken's answer": answer(
+        error=[], result={"XXBTZUSD": [[seconds(i), *map(str, ROWS[i]), "1", "2", 3] for i in range(4)], "last": 5}
+    ),
+    "OKX's answer": answer(code="0", msg="", data=OF_TEXTS[::-1]),
+    "Bybit's answer": answer(
+        retCode=0, retMsg="OK", result={"category": "spot", "symbol": "BTCUSDT", "list": OF_TEXTS[::-1]}, time=5
+    ),
+    "Coinbase's answer with names": answer(candles=objects("start", "open", "high", "low", "close")[::-1]),
+    "pandas, records": json.dumps(objects("timestamp", "open", "high", "low", "close")).encode(),
+    "an answer, UTF-16": json.dumps(OF_TEXTS).encode("utf-16"),
+}
 
 
 def zipped(*members: tuple[str, bytes]) -> bytes:
@@ -122,6 +162,40 @@ FORMATS: dict[str, tuple[str, bytes]] = {
     "MetaTrader 5": ("a.csv", lines(*META_TRADER_5)),
     "MetaTrader 5, UTF-16": ("a.csv", lines(*META_TRADER_5).decode().encode("utf-16")),
     "Yahoo": ("a.csv", lines(*YAHOO)),
+    "yfinance": ("a.csv", lines(*YFINANCE)),
+    "yfinance, by ticker": ("a.csv", lines(*YFINANCE_BY_TICKER)),
+    "pandas, an index of times": (
+        "a.csv",
+        lines(",open,high,low,close", *joined(lambda i: [HOURS[i].isoformat(" "), *ROWS[i]])),
+    ),
+    "pandas, an index of times and one of rows": (
+        "a.csv",
+        lines(",index,open,high,low,close", *joined(lambda i: [i, HOURS[i].isoformat(" "), *ROWS[i]])),
+    ),
+    "Dukascopy": (
+        "a.csv",
+        lines("Gmt time,Open,High,Low,Close,Volume", *joined(lambda i: [HOURS[i].strftime(DAY_FIRST), *ROWS[i], 7])),
+    ),
+    "Dukascopy, local time": (
+        "a.csv",
+        lines(
+            "Local time,Open,High,Low,Close",
+            *joined(lambda i: [f"{HOURS[i] + timedelta(hours=1):{DAY_FIRST}} GMT+0100", *ROWS[i]]),
+        ),
+    ),
+    "headings with units": (
+        "a.csv",
+        lines(
+            "Open Time (UTC),Open Price,High Price,Low Price,Close Price,Volume (BTC),Volume (USD)",
+            *joined(lambda i: [HOURS[i].isoformat(), *ROWS[i], 7, 8]),
+        ),
+    ),
+    "decimal commas": ("a.csv", lines("Date;Open;High;Low;Close", *COMMAS)),
+    "decimal commas, no header": ("a.csv", lines(*COMMAS)),
+    "decimal commas, tabs": ("a.tsv", lines("Date;Open;High;Low;Close", *COMMAS).replace(b";", b"\t")),
+    "HistData": ("a.csv", lines(*joined(lambda i: [HOURS[i].strftime("%Y%m%d %H%M%S"), *ROWS[i], 0], ";"))),
+    "carriage returns": ("a.csv", lines(*binance(1000)).replace(b"\n", b"\r")),
+    **{name: ("a.json", content) for name, content in ANSWERS.items()},
     "parquet": ("a.parquet", stored(parquet.write_table)),
     "any with a header": (
         "a.csv",
@@ -194,6 +268,7 @@ def rows(*changed: tuple[int, str]) -> bytes:
     return lines(*table)
 
 
+TIME = "time must be one, such as 2026-01-31 23:59 or seconds since 1970"
 BAD_ROWS = {
     "a word": (4, "2024-01-01 02:00,ten,12,9,11", r"open must be a number, was 'ten'"),
     "nothing": (3, "2024-01-01 01:00,10,12,,11", r"low must be a number, was ''"),
@@ -204,8 +279,14 @@ BAD_ROWS = {
     "below zero": (6, "2024-01-01 04:00,10,12,9,-11", r"close must be finite and above 0, was -11"),
     "a low above": (5, "2024-01-01 03:00,10,12,10.5,11", r"low 10\.5 is above open 10\.0 or close 11"),
     "a high below": (5, "2024-01-01 03:00,10,10.5,9,11", r"high 10\.5 is below open 10\.0 or close 11"),
-    "no time": (4, "yesterday,10,12,9,11", r"time must be one, was 'yesterday'"),
-    "an impossible time": (4, "2024-13-01 02:00,10,12,9,11", r"time must be one, was '2024-13-01 02:00'"),
+    "no time": (4, "yesterday,10,12,9,11", rf"{TIME}, was 'yesterday'"),
+    "an impossible time": (4, "2024-13-01 02:00,10,12,9,11", rf"{TIME}, was '2024-13-01 02:00'"),
+    "a month or a day first": (2, "1/1/2026 0:00,10,12,9,11", rf"{TIME}, was '1/1/2026 0:00'"),
+    "a comma of thousands": (
+        3,
+        '2024-01-01 01:00,"1,000",12,9,11',
+        r"open must be a number without commas, was '1,000'",
+    ),
     "twice": (4, GOOD.format(1), r"time 2024-01-01T01:00:00\.000 does not come after 2024-01-01T01"),
     "back": (4, GOOD.format(0), r"time 2024-01-01T00:00:00\.000 does not come after"),
     "another step": (4, "2024-01-01 01:45,10,12,9,11", r"time .*01:45.* whole number of steps of 1 hour"),
@@ -218,7 +299,7 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
         name: ("a.csv", rows((line, text)), rf"a\.csv: row {line}: {says}")
         for name, (line, text, says) in BAD_ROWS.items()
     },
-    "after blank lines": ("a.csv", b"\n\n" + rows((4, "x,10,12,9,11")), r"row 6: time must be one, was 'x'"),
+    "after blank lines": ("a.csv", b"\n\n" + rows((4, "x,10,12,9,11")), rf"row 6: {TIME}, was 'x'"),
     "after a column less": ("a.csv", b"\n" + rows((3, "1,2")), r"row 4: must have 5 columns, has 2"),
     "a row of the year before": (
         "a.csv",
@@ -250,7 +331,75 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
         f"[[{2**63 + 5}, 2, 3, 1, 2], [2, 2, 2, 2, 2]]".encode(),
         r"row 1: time must be one",
     ),
-    "texts in arrays": ("a.json", b'[[1, "2", 3, 1, 2], [2, 2, 2, 2, 2]]', r"a\.json: row 1: must be a list of"),
+    "words in arrays": ("a.json", b'[[1, "2", 3, 1, 2], [2, 2, "x", 2, 2]]', r"row 2: high must be a number, was 'x'"),
+    "nothing in arrays": ("a.json", b"[[1, 2, 3, 1, 2], [2, 2, 3, null, 2]]", r"a\.json: row 2: low is missing"),
+    "an answer of two markets": (
+        "a.json",
+        answer(error=[], result={"XXBTZUSD": OF_TEXTS, "XETHZUSD": OF_TEXTS}),
+        r"a\.json: must hold the candles of one market",
+    ),
+    "an answer without candles": (
+        "a.json",
+        answer(retCode=0, retMsg="OK", result={"list": []}),
+        r"a\.json: holds no candles$",
+    ),
+    "names apart from candles": ("a.json", answer(columns=["time"], data=OF_TEXTS), r"a\.json: must be a list of"),
+    "JSON named CSV": ("a.csv", ARRAYS, r"a\.csv: is JSON: its name must end in \.json"),
+    "a header in other words": (
+        "a.csv",
+        lines("Datum;Eröffnung;Hoch;Tief;Schluss", "2026-01-01;1;2;1;2"),
+        r"a\.csv: has no column time, open, high, low, close, only datum, eröffnung, hoch, tief, schluss; known",
+    ),
+    "two markets side by side": (
+        "a.csv",
+        lines(
+            "Price,Close,Close,High,High,Low,Low,Open,Open",
+            "Ticker,A,B,A,B,A,B,A,B",
+            "Date,,,,,,,,",
+            "2026-01-01,1,1,1,1,1,1,1,1",
+        ),
+        r"a\.csv: has 2 columns open, must have one, that of one market",
+    ),
+    "yfinance, a word": (
+        "a.csv",
+        lines(*YFINANCE[:4], "2026-01-01 00:00,x,1,1,1,7"),
+        r"a\.csv: row 5: close must be a number, was 'x'",
+    ),
+    "an index that counts rows": (
+        "a.csv",
+        lines(",open,high,low,close", "0,1,1,1,1", "1,1,1,1,1"),
+        r"a\.csv: has no column time, only one without a name that counts rows",
+    ),
+    "decimal commas between commas": (
+        "a.csv",
+        lines(HEAD, "2024-01-01,1,0,2,0,1,0,2,0"),
+        r"a\.csv: row 2: must have 5 columns, has 9; decimal commas need semicolons between cells",
+    ),
+    "a header in Latin letters of one byte": (
+        "a.csv",
+        "Datum;Eröffnung;Hoch;Tief;Schluss\n".encode("latin-1"),
+        r"only datum, eröffnung, hoch",
+    ),
+    "letters of one byte in a row too short": (
+        "a.csv",
+        rows((3, "ö,1")).decode().encode("latin-1"),
+        r"row 3: must have 5",
+    ),
+    "a carriage return within": (
+        "a.csv",
+        rows((3, "2024-01-01 01:00\r,10,12,9,11")),
+        r"row 3: must have 5 columns, has 1",
+    ),
+    "blanks at the end": ("a.csv", rows() + b"\t\n", r"row 7: must have 5 columns, has 1"),
+    "a header without an end": ("a.csv", HEAD.encode(), r"a\.csv: holds no candles"),
+    **{
+        f"infinity, {name} adjusted": ("a.csv", lines(f"{HEAD},adj close", "2024-01-01,1,1,1,1,1", row), says)
+        for name, row, says in (
+            ("high", "2024-01-02,1,inf,1,1,1", r"row 3: high must be finite and above 0, was inf"),
+            ("close", "2024-01-02,1,1,1,0,1", r"row 3: close must be finite and above 0, was 0\.0"),
+            ("all", "2024-01-02,1,1,1,1,inf", r"row 3: adj_close must be finite and above 0, was inf"),
+        )
+    },
     "no feather": ("a.feather", b"quill", r"a\.feather: is no feather file"),
     "no parquet": ("a.parquet", b"floor", r"a\.parquet: is no parquet file"),
     "no zip": ("a.zip", b"PK", r"a\.zip: cannot be unpacked"),
@@ -261,6 +410,7 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
 }
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(("name", "content", "says"), REFUSED.values(), ids=REFUSED)
 def test_what_is_no_candle_is_refused(
     written: Callable[[str, bytes], Path], name: str, content: bytes, says: str
@@ -272,6 +422,58 @@ def test_what_is_no_candle_is_refused(
     assert "\n" not in str(refused.value)
     assert isinstance(refused.value, LabError)
     assert refused.value.exit_status == 2
+
+
+@pytest.mark.parametrize(
+    ("answered", "says"),
+    [
+        ({"error": ["EGeneral:Invalid arguments", "EQuery:Unknown"]}, "EGeneral:Invalid arguments, EQuery:Unknown"),
+        ({"code": "51001", "msg": "Instrument ID doesn't exist.", "data": []}, "Instrument ID doesn't exist."),
+        ({"retCode": 10001, "retMsg": "Not supported\nsymbols", "result": {}}, "Not supported symbols"),
+        ({"code": -1121, "msg": "Invalid symbol."}, "Invalid symbol."),
+        ({"message": "NotFound"}, "NotFound"),
+    ],
+    ids=["Kraken", "OKX", "Bybit", "Binance", "Coinbase"],
+)
+def test_an_error_answered_for_candles_is_told(
+    written: Callable[[str, bytes], Path], answered: dict[str, object], says: str
+) -> None:
+    path = written("a.json", answer(**answered))
+    with pytest.raises(PricesError) as refused:
+        read(path)
+    assert str(refused.value) == f"{path}: holds no candles, but an error: {says}"
+
+
+@pytest.mark.parametrize(
+    "order", [(2, 1, 0, 3), (0, 3, 1, 2), (3, 1, 2)], ids=["Coinbase", "Bitfinex and KuCoin", "Gate"]
+)
+def test_columns_without_names_in_another_order_are_never_taken_for_open_high_low_close(
+    written: Callable[[str, bytes], Path], order: tuple[int, ...]
+) -> None:
+    volume = [5.0] if len(order) == 3 else []
+    table = [[seconds(i), *volume, *(ROWS[i][place] for place in order), ROWS[i][0]] for i in range(4)]
+    says = (
+        r"row 1: low .*; columns without names must be time, open, high, low, close, name others in the head of a CSV"
+    )
+    for name, content in (
+        ("a.json", json.dumps(table).encode()),
+        ("b.json", answer(code="200000", data=table)),
+        ("a.csv", lines(*(",".join(map(str, row)) for row in table))),
+    ):
+        with pytest.raises(PricesError, match=says):
+            read(written(name, content))
+
+
+def test_the_head_of_a_csv_names_another_order(written: Callable[[str, bytes], Path]) -> None:
+    of_coinbase = joined(lambda i: [seconds(i), *(ROWS[i][place] for place in (2, 1, 0, 3)), 5], order=-1)
+    candles = read(written("a.csv", lines("time,low,high,open,close,volume", *of_coinbase)))
+    assert candles.open.tolist() == [row[0] for row in ROWS]
+    assert candles.low.tolist() == [row[2] for row in ROWS]
+
+
+def test_dates_of_eight_digits_are_no_seconds_since_1970(written: Callable[[str, bytes], Path]) -> None:
+    candles = read(written("a.csv", lines(HEAD, *(f"202402{day},1,1,1,1" for day in (28, 29)))))
+    assert [str(time)[:10] for time in candles.time] == ["2024-02-28", "2024-02-29"]
 
 
 def test_a_missing_value_is_refused(written: Callable[[str, bytes], Path]) -> None:
@@ -289,8 +491,8 @@ MANY = 9_223_372_036_854_775_813
 
 GIVEN = {name: pa.array([1.0] * 4) for name in ("open", "high", "low", "close")}
 STRANGE = {
-    "a time that is no number": ({"date": [float("nan"), 1e9, 2e9, 3e9]}, r"row 1: time must be one, was nan"),
-    "a time beyond all": ({"date": [1e9, 1e30, 2e9, 3e9]}, r"row 2: time must be one, was 1e\+30"),
+    "a time that is no number": ({"date": [float("nan"), 1e9, 2e9, 3e9]}, rf"row 1: {TIME}, was nan"),
+    "a time beyond all": ({"date": [1e9, 1e30, 2e9, 3e9]}, rf"row 2: {TIME}, was 1e\+30"),
     "times that are too large": ({"date": pa.array([MANY + k for k in range(4)], pa.uint64())}, r"time holds no times"),
     "times in lists": ({"date": [[1], [2], [3], [4]]}, r"column time holds no times"),
     "prices in lists": ({"date": HOURS, "open": [[1.0]] * 4}, r"row 1: open must be a number, was \[1\.0\]"),
@@ -325,6 +527,9 @@ def test_columns_of_places_in_a_dictionary_are_read(written: Callable[[str, byte
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PricesError, match=r"none\.csv: No such file"):
         read(tmp_path / "none.csv")
+    for take in (read, chosen):
+        with pytest.raises(PricesError, match="prices must be the path of a file, was ''"):
+            take("")
 
 
 def test_columns_of_ones_own_are_judged_too() -> None:
@@ -349,6 +554,12 @@ def test_jumps_are_said(written: Callable[[str, bytes], Path]) -> None:
     split = [GOOD.format(0), GOOD.format(1), *(f"2024-01-01 0{hour}:00,5,6,4.5,5.5" for hour in (2, 3))]
     (said,) = read(written("a.csv", lines(HEAD, *split))).warnings
     assert said == "1 jump of more than 40 % to the next, the first of -55 % on 2024-01-01: a split, or a wrong file?"
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_jump_beyond_all_numbers_is_said_in_one_line() -> None:
+    candles = Candles.of("x", [0, 1000], open=[1e-9, 1], high=[1e308, 1], low=[1e-9, 1], close=[1e308, 1])
+    assert "the first to more than 1,000 times the price" in candles.warnings[0]
 
 
 @pytest.mark.parametrize(

@@ -352,6 +352,7 @@ def test_progress_is_a_matter_of_terminals(mlab: Shell, monkeypatch: pytest.Monk
         (("bot.json", "--top", "2"), "--top: must stand beside a run, whose best ladders are, was 2"),
         (("bot.json", "--cell", "10x4"), "--cell: must stand beside a run, whose cell it is, was '10x4'"),
         (("bot.json", "--prices", "none.csv"), "none.csv: No such file or directory"),
+        (("bot.json", "--prices", ""), "prices must be the path of a file, was ''"),
         (("bot.json", "--prices", "bad.csv"), "bad.csv: row 3: high 1.0 is below open 2.0 or close 3.0"),
         (("bot.json", "-o", "no/such/file"), "--output: cannot be written: No such file or directory"),
         (("none.json",), "none.json: no such file"),

@@ -84,7 +84,7 @@ def replay_ladders(  # noqa: PLR0913 - its options
     ((plan, _), times), *_ = Counter(asked).most_common(1)
     if times > 1:
         raise ConfigError("command line", "RUN|BOT FILE", "must not name the same ladder twice", plan.name)
-    candles = prices.chosen(source or "msft")
+    candles = prices.chosen("msft" if source is None else source)
     parts = []
     for name, part in _parted(candles, date):
         with steps(f"replay {name}".strip()) as tell:

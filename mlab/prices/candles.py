@@ -129,7 +129,9 @@ class Candles:
             steps = f"{counted(self.missing, 'step')} of {duration(self.step)} without a candle"
             found.append(f"{steps}, the longest gap is {gap}")
         after = np.append(self.open[1:], self.close[-1])
-        for place, change in (("within a candle", self.close / self.open), ("to the next", after / self.close)):
+        with np.errstate(over="ignore", under="ignore"):
+            changes = {"within a candle": self.close / self.open, "to the next": after / self.close}
+        for place, change in changes.items():
             jumps = np.flatnonzero(np.abs(change - 1.0) > JUMP)
             if jumps.size:
                 day, first = self.time[jumps[0]].astype("datetime64[D]"), _change(change[jumps[0]])
@@ -183,7 +185,7 @@ def _faults(
 ) -> Iterator[tuple[NDArray[np.bool_], Callable[[int], str]]]:
     """What would be wrong, each as a flag a candle and a reason for the first that is set."""
     for title, price in (("open", open_), ("high", high), ("low", low), ("close", close)):
-        yield ~(np.isfinite(price) & (price > 0)), partial(_not_positive, title, price)
+        yield ~(np.isfinite(price) & (price > 0)), partial(not_positive, title, price)
     yield low > np.minimum(open_, close), lambda i: f"low {low[i]} is above open {open_[i]} or close {close[i]}"
     yield high < np.maximum(open_, close), lambda i: f"high {high[i]} is below open {open_[i]} or close {close[i]}"
     apart, zero = np.diff(time), np.timedelta64(0, "ms")
@@ -195,7 +197,8 @@ def _faults(
     )
 
 
-def _not_positive(title: str, price: Array, index: int) -> str:
+def not_positive(title: str, price: Array, index: int) -> str:
+    """Why the price at an index is none."""
     return f"{title} must be finite and above 0, was {price[index]}"
 
 

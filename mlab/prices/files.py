@@ -12,12 +12,15 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
+from mlab.prices.answers import from_json
 from mlab.prices.candles import Candles, PricesError, Times, judged
-from mlab.prices.tables import BadRow, Columns, from_csv, from_feather, from_json, from_parquet, line_of
+from mlab.prices.tables import BadRow, Columns, from_feather, from_parquet
+from mlab.prices.text import from_csv, line_of
 
 READERS: dict[str, Callable[[bytes], Columns]] = {
     ".csv": from_csv,
     ".txt": from_csv,
+    ".tsv": from_csv,
     ".json": from_json,
     ".feather": from_feather,
     ".parquet": from_parquet,
@@ -28,12 +31,15 @@ def read(path: Path | str) -> Candles:
     """Candles of a file.
 
     CSV (exchanges' dumps without a header, or any with columns named time or date, open, high, low and close), JSON
-    arrays of CCXT and freqtrade, feather, parquet; also in a zip, of which all members are read, or gzipped. Newest
-    first is turned round, and prices are adjusted where there is a column ``adj close``. Times without a zone are UTC.
+    of CCXT, freqtrade, Binance, OKX, Bybit and Kraken, feather, parquet; also in a zip, of which all members are read,
+    or gzipped. Newest first is turned round, and prices are adjusted where there is a column ``adj close``. Times
+    without a zone are UTC.
 
     Raises:
         PricesError: the file cannot be read, or holds what is no candle: file, row and reason.
     """
+    if not str(path):
+        raise PricesError("prices must be the path of a file, was ''")
     path = Path(path)
     try:
         content = path.read_bytes()

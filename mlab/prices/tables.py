@@ -1,23 +1,30 @@
-"""Columns of candles out of tables: CSV with and without a header, feather, parquet, JSON arrays."""
+"""Columns of candles out of tables, by their names; feather and parquet are such tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-import orjson
 
 from mlab.model.ladder import Array
-from mlab.prices.times import LARGEST, BadTime, Column, Times, from_column, from_epoch
+from mlab.prices.candles import not_positive
+from mlab.prices.times import BadTime, Column, Times, from_column
 
 Table: TypeAlias = Any  # pyarrow.Table
 
-TIME_NAMES = ("unix", "open_time", "opentime", "timestamp", "datetime", "time", "date", "ts", "__index_level_0__")
+UNITS = ("price", "utc", "gmt", "etc")
+UNNAMED = ("index", "index_level_0", "unnamed_0", "")
+"""What pandas calls an index without a name: times, or a count of rows."""
+TIME_NAMES = (
+    *("unix", "open_time", "opentime", "timestamp", "datetime", "time", "date", "ts", "start", "local_time"),
+    *("utc", "etc_utc", *UNNAMED),
+)
 PRICE_NAMES = ("open", "high", "low", "close")
 ADJUSTED_NAMES = ("adj_close", "adjclose", "adjusted_close")
-DELIMITERS = (",", ";", "\t")
+COUNTED = np.datetime64("1971-01-01")  # numbers of rows are seconds before it
 
 
 class BadRow(ValueError):
@@ -36,73 +43,28 @@ class Columns:
     prices: list[Array]  # open, high, low, close
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How a CSV file is laid out."""
+def heading(text: str) -> str:
+    """The name of a column without its unit.
 
-    skipped: int  # lines before the candles
-    delimiter: str
-    names: list[str]  # of its columns
-
-
-def from_csv(content: bytes) -> Columns:
-    """Candles of a CSV file, with a header or in the order of exchanges' dumps: time, open, high, low, close."""
-    import pyarrow as pa
-    from pyarrow import csv
-
-    content = _plain(content)
-    layout = _layout(content)
-    rows = content.split(b"\n", layout.skipped)[-1]
-    if not rows.strip():
-        raise BadRow(None, "holds no candles")
-    ragged: list[Any] = []
-
-    def refuse(row: Any) -> str:
-        ragged.append(row)
-        return "error"
-
-    try:
-        table = csv.read_csv(
-            pa.BufferReader(rows),
-            csv.ReadOptions(use_threads=False, column_names=layout.names),
-            csv.ParseOptions(delimiter=layout.delimiter, invalid_row_handler=refuse),
-            csv.ConvertOptions(column_types=dict.fromkeys(layout.names, pa.string()), strings_can_be_null=False),
-        )
-    except pa.ArrowInvalid as error:
-        if ragged:
-            row = ragged[0]
-            reason = f"must have {row.expected_columns} columns, has {row.actual_columns}"
-            raise BadRow(row.number - 1, reason) from error
-        raise BadRow(None, f"is no CSV: {error}") from error
-    return from_table(table)
+    Example:
+        >>> [heading(text) for text in ("Open Price", "<CLOSE>", "Gmt time", "Adj. Close (USD)", "Price")]
+        ['open', 'close', 'time', 'adj_close', 'price']
+    """
+    words = re.findall(r"[^\W_]+", re.sub(r"\(.*?\)|\[.*?\]", "", text.lower()))
+    return "_".join([word for word in words if word not in UNITS] or words)
 
 
-def line_of(content: bytes, index: int) -> int:
-    """The line, counted from 1, in which the candle of an index stands in a CSV file."""
-    content = _plain(content)
-    skipped = _layout(content).skipped
-    lines = enumerate(content.split(b"\n"), start=1)
-    return [number for number, line in lines if number > skipped and line.strip()][index]
-
-
-def _plain(content: bytes) -> bytes:
-    """UTF-8 without a mark that says so."""
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return content.decode("utf-16", errors="replace").encode()
-    return content.removeprefix(b"\xef\xbb\xbf")
-
-
-def _layout(content: bytes) -> Layout:
-    for skipped, line in enumerate(content[:65_536].decode(errors="replace").split("\n")):
-        delimiter = max(DELIMITERS, key=line.count)
-        cells = [cell.strip().strip('"<>').lower().replace(" ", "_") for cell in line.split(delimiter)]
-        if "open" in cells:
-            return Layout(skipped + 1, delimiter, cells)
-        if len(cells) >= 5:
-            apart = ["date", "time"] if ":" in cells[1] else ["time"]
-            names = [*apart, *PRICE_NAMES]
-            return Layout(skipped, delimiter, [*names, *map(str, range(len(cells) - len(names)))])
-    raise BadRow(None, "holds no candles: no line has a time, open, high, low and close")
+def head_fault(names: Sequence[str]) -> str | None:
+    """What a head lacks, or has twice, in words; None where nothing."""
+    times = [name for name in TIME_NAMES if name in names]
+    lacking = [name for name in PRICE_NAMES if name not in names]
+    if not times:
+        lacking.insert(0, "time")
+    if lacking:
+        known = "known are time, date or timestamp, open, high, low, close"
+        return f"has no column {', '.join(lacking)}, only {', '.join(filter(None, names))}; {known}"
+    twice = [name for name in (times[0], *PRICE_NAMES, *ADJUSTED_NAMES) if names.count(name) > 1]
+    return f"has {names.count(twice[0])} columns {twice[0]}, must have one, that of one market" if twice else None
 
 
 def from_table(table: Table) -> Columns:
@@ -110,21 +72,65 @@ def from_table(table: Table) -> Columns:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    names = [name.lower().replace(" ", "_") for name in table.column_names]
+    names = [heading(name) for name in table.column_names]
+    if fault := head_fault(names):
+        raise BadRow(None, fault)
     columns = dict(zip(names, map(_decoded, table.columns), strict=True))
-    lacking = [name for name in PRICE_NAMES if name not in columns]
-    named = [name for name in TIME_NAMES if name in columns]
-    if lacking or not named:
-        raise BadRow(None, f"has no column {', '.join(lacking) or 'time'}, only {', '.join(columns)}")
-    time = columns[named[0]]
+    of_time = next(name for name in TIME_NAMES if name in columns)
+    time = columns[of_time]
     if {"date", "time"} <= columns.keys() and pa.types.is_string(time.type):
         time = pc.binary_join_element_wise(columns["date"], columns["time"], " ")
-    prices = [_numbers(name, columns[name]) for name in PRICE_NAMES]
-    for name in ADJUSTED_NAMES:
-        if name in columns:
-            factor = _numbers(name, columns[name]) / prices[-1]
-            prices = [price * factor for price in prices]
-    return Columns(_times(time), prices)
+    prices = {name: _numbers(name, columns[name]) for name in PRICE_NAMES}
+    adjusted = {name: _numbers(name, columns[name]) for name in ADJUSTED_NAMES if name in columns}
+    times = _times(time)
+    if of_time in UNNAMED and (times < COUNTED).any():
+        raise BadRow(None, "has no column time, only one without a name that counts rows")
+    return Columns(times, _adjusted(prices, adjusted) if adjusted else list(prices.values()))
+
+
+def from_values(values: Mapping[str, Sequence[object]]) -> Columns:
+    """Candles of lists of numbers or texts, by their names."""
+    import pyarrow as pa
+
+    return from_table(pa.table({name: _column(column) for name, column in values.items()}))
+
+
+def _column(values: Sequence[object]) -> Column:
+    """Numbers alone as they are, for many come so; what is mixed as texts, of which each is judged."""
+    import pyarrow as pa
+
+    if set(map(type, values)) == {float}:
+        return pa.array(values, pa.float64())
+    return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def _adjusted(prices: dict[str, Array], adjusted: dict[str, Array]) -> list[Array]:
+    """All four as the close is adjusted."""
+    name = next(iter(adjusted))
+    for title, price in {**prices, name: adjusted[name]}.items():
+        bad = ~(np.isfinite(price) & (price > 0))
+        if bad.any():
+            index = int(np.argmax(bad))
+            raise BadRow(index, not_positive(title, price, index))
+    with np.errstate(over="ignore", under="ignore"):
+        factor = adjusted[name] / prices["close"]
+        return [price * factor for price in prices.values()]
+
+
+def in_order(columns: Columns) -> Columns:
+    """Columns without names, refused where they cannot be open, high, low, close: those of Coinbase, for one.
+
+    An order that passes has low and high in their places, or the same prices there.
+    """
+    open_, high, low, close = columns.prices
+    wrong = (low > np.minimum(open_, close)) | (high < np.maximum(open_, close))
+    if wrong.any():
+        k = int(np.argmax(wrong))
+        odd = f"low {low[k]} and high {high[k]} are not around open {open_[k]} and close {close[k]}"
+        raise BadRow(
+            k, f"{odd}; columns without names must be time, open, high, low, close, name others in the head of a CSV"
+        )
+    return columns
 
 
 def _decoded(column: Column) -> Column:
@@ -141,7 +147,8 @@ def _times(column: Column) -> Times:
     try:
         return from_column(column)
     except BadTime as error:
-        raise BadRow(error.index, f"time must be one, was {error.text!r}") from error
+        form = "such as 2026-01-31 23:59 or seconds since 1970"
+        raise BadRow(error.index, f"time must be one, {form}, was {error.text!r}") from error
     except pa.ArrowException as error:
         raise BadRow(None, f"column time holds no times: {error}") from error
 
@@ -158,7 +165,8 @@ def _numbers(name: str, column: Column) -> Array:
     except pa.ArrowException as error:
         for index, text in enumerate(column.to_pylist()):
             if not _is_number(text):
-                raise BadRow(index, f"{name} must be a number, was {text!r}") from error
+                remedy = " without commas" if "," in str(text) else ""
+                raise BadRow(index, f"{name} must be a number{remedy}, was {text!r}") from error
         raise BadRow(None, f"column {name} holds no numbers: {error}") from error
     return numbers
 
@@ -174,25 +182,6 @@ def _is_number(value: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return "_" not in str(value)
-
-
-def from_json(content: bytes) -> Columns:
-    """Candles of CCXT or freqtrade: a list of lists, each a time, open, high, low, close and what else there is."""
-    try:
-        rows = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise BadRow(None, f"is no JSON: {error}") from error
-    if not isinstance(rows, list):
-        raise BadRow(None, "must be a list of candles [time, open, high, low, close, ...]")
-    for index, row in enumerate(rows):
-        if not (isinstance(row, list) and len(row) >= 5 and all(type(value) in (int, float) for value in row[:5])):
-            raise BadRow(index, f"must be a list of time, open, high, low and close, was {str(row)[:60]}")
-        if not abs(row[0]) < LARGEST:
-            raise BadRow(index, f"time must be one, was {row[0]}")
-    times = np.array([row[0] for row in rows], dtype=np.int64)
-    return Columns(
-        from_epoch(times), [np.array([row[place] for row in rows], dtype=np.float64) for place in range(1, 5)]
-    )
 
 
 def from_feather(content: bytes) -> Columns:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -14,6 +15,14 @@ Column: TypeAlias = Any  # pyarrow.ChunkedArray
 
 SECONDS, MILLIS, MICROS = 10**11, 10**14, 10**17  # numbers below are of that unit, from the last on nanoseconds
 LARGEST = 2**63  # what whole numbers of a computer stay below
+
+DATED = (
+    (r"^(\d{4})\.(\d{2})\.(\d{2})", r"\1-\2-\3"),  # of MetaTrader
+    (r"^(\d{2})\.(\d{2})\.(\d{4})", r"\3-\2-\1"),  # of Dukascopy, and of spreadsheets: with points the day is first
+    (r"^((?:19|20)\d{2})(\d{2})(\d{2})($| )", r"\1-\2-\3\4"),  # of Stooq and HistData: no seconds since 1970
+    (r" GMT([+-]\d{4})$", r"\1"),  # of Dukascopy, in local time
+)
+"""Dates in other forms, and the same in that of ISO 8601."""
 
 
 def from_epoch(numbers: NDArray[np.int64]) -> Times:
@@ -68,13 +77,14 @@ def _from_texts(column: Column) -> Times:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    texts = pc.utf8_trim_whitespace(column)
-    dashed = pc.replace_substring(texts, ".", "-")  # of MetaTrader
+    texts = dated = pc.utf8_trim_whitespace(column)
+    first = str(texts[0]) if len(texts) else ""
+    for pattern, replacement in [form for form in DATED if re.search(form[0], first)]:
+        dated = pc.replace_substring_regex(dated, pattern=pattern, replacement=replacement)
     ways = (
-        lambda: from_epoch(texts.cast(pa.int64()).to_numpy()),
-        lambda: texts.cast(pa.timestamp("ms")).to_numpy(),
-        lambda: texts.cast(pa.timestamp("ms", tz="UTC")).to_numpy(),
-        lambda: dashed.cast(pa.timestamp("ms")).to_numpy(),
+        lambda: from_epoch(dated.cast(pa.int64()).to_numpy()),
+        lambda: dated.cast(pa.timestamp("ms")).to_numpy(),
+        lambda: dated.cast(pa.timestamp("ms", tz="UTC")).to_numpy(),
     )
     for way in ways:
         try:
@@ -82,26 +92,34 @@ def _from_texts(column: Column) -> Times:
         except pa.ArrowInvalid:
             continue
         return times
-    return _one_by_one(texts.to_pylist())
+    return _one_by_one(dated.to_pylist(), texts.to_pylist())
 
 
-def _one_by_one(texts: Iterable[str]) -> Times:
-    millis = [round(_moment(index, text).timestamp() * 1_000) for index, text in enumerate(texts)]
+def _one_by_one(dated: Iterable[str], texts: Sequence[str]) -> Times:
+    millis = []
+    for index, text in enumerate(dated):
+        moment = _moment(text)
+        if moment is None:
+            raise BadTime(index, texts[index])
+        millis.append(round(moment.timestamp() * 1_000))
     return np.array(millis, dtype="datetime64[ms]")
 
 
-def _moment(index: int, text: str) -> datetime:
+def _moment(text: str) -> datetime | None:
     for reader in (datetime.fromisoformat, _from_number, _of_crypto_data_download):
         try:
             moment = reader(text)
         except (ValueError, OverflowError):
             continue
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    raise BadTime(index, text)
+    return None
 
 
 def _from_number(text: str) -> datetime:
-    millis: int = from_epoch(np.array([int(float(text))])).astype(np.int64).item()
+    number = float(text)
+    if not abs(number) < LARGEST:
+        raise OverflowError(text)
+    millis: int = from_epoch(np.array([int(number)])).astype(np.int64).item()
     return datetime.fromtimestamp(millis / 1_000, tz=UTC)
 
 
