@@ -17,6 +17,7 @@ import psutil
 from flows.connection import SETTINGS, address_file, ask_directly
 from mlab.core import pidfiles
 from mlab.core.errors import LabError
+from mlab.core.keeper import END_S
 from mlab.core.probe import answers, wait_until
 from mlab.core.state import State
 from mlab.core.urls import HOST, Pages
@@ -30,9 +31,6 @@ STARTUP_S = 120.0
 POOL = "martingale"
 HOME = Path(__file__).resolve().parents[1]
 """The checkout, from where flows are loaded."""
-
-END_S = 15.0
-"""Longest time that a program takes to end in order; a search that it executes is stopped meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +173,7 @@ def ensure(state: State, started: Started, *programs: Program, parent: int = 0) 
     for program in programs:
         process = None
         if not pidfiles.running(state, program.name):
-            process = program.start(state, "-m", "mlab.core.kept", program.name, str(parent))
+            process = program.start(state, "-m", "mlab.core.keeper", program.name, str(parent))
             started(program, process)
         waiting.append((program, process))
     for program, process in waiting:

@@ -49,7 +49,7 @@ def background(state: State, name: str = "MLflow", port: int = 1, parent: int = 
     (state.root / "code").mkdir(parents=True, exist_ok=True)
     (state.root / "code/server_of_test.py").write_text(code)
     program = Program(name, ("-m", "server_of_test"), {"PYTHONPATH": f"{state.root / 'code'}:{runs.ROOT}"}, "", port)
-    process = program.start(state, "-m", "mlab.core.kept", name, str(parent))
+    process = program.start(state, "-m", "mlab.core.keeper", name, str(parent))
     family = [psutil.Process(process.pid)]
     try:
         pidfiles.remember(state, name, process.pid, port)
@@ -97,7 +97,7 @@ def test_a_server_of_mlab_ui_ends_when_that_is_killed_with_its_terminal(tmp_path
         from flows.services import Program
         from mlab.core.state import State
         server = Program("MLflow", ("-m", "http.server", "--bind", "127.0.0.1", "0"), {}, "")
-        server.start(State.here(), "-m", "mlab.core.kept", "MLflow", str(os.getpid()))
+        server.start(State.here(), "-m", "mlab.core.keeper", "MLflow", str(os.getpid()))
         time.sleep(600)"""
     with runs.python("-c", code, state=tmp_path) as process:
         runs.wait_until(lambda: pidfiles.alive(State(tmp_path), "MLflow"))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from mlab.core.errors import LabError
-from mlab.core.kept import end_without
+from mlab.core.keeper import end_without
 from mlab.core.redaction import RedactedStream
 from mlab.core.state import State
 from mlab.store import Store

@@ -1,4 +1,4 @@
-"""``python -m mlab.core.kept NAME PARENT -m MODULE ...``: a server that ends by itself when nobody can have use of it.
+"""``python -m mlab.core.keeper NAME PARENT -m MODULE ...``: a server that ends by itself once nobody can use it.
 
 That is when the state folder is gone, and where PARENT is not 0, when the process of that id is no longer its parent.
 Until then it has the lock of its record, by which all containers of the machine know that it runs.
@@ -22,7 +22,7 @@ LOOK_S = 1.0
 """Seconds between two looks."""
 
 END_S = 15.0
-"""Longest time that a server takes to end in order."""
+"""Longest time that a server takes to end in order; a search that it executes is stopped meanwhile."""
 
 
 def end_without(folder: Path, end: Callable[[], None], parent: int = 0) -> None:
