@@ -111,7 +111,9 @@ def test_the_settings_and_what_they_need_as_one_object(mlab: Command) -> None:
 
 def test_distances_of_a_table_are_named_on_the_command_line(mlab: Command) -> None:
     table = "deviation,size\n0,1\n10,1\n10,1\n"
-    assert "must say what its distances count from: --distances first, before or average" in mlab(table, status=2)
+    assert "must say what its distances count from, or else distances must be first, before or average" in mlab(
+        table, status=2
+    )
     assert "distances count from the order before" in mlab(table, "--distances", "before")
     assert "Covers 19 % with 3 orders" in mlab(table, "--distances", "before")
 
@@ -128,11 +130,36 @@ def test_distances_of_a_table_are_named_on_the_command_line(mlab: Command) -> No
             for price in ("-1", "0", "1e-300", "9e-13", "1e300", "1e13", "nan", "much")
         ),
         (("--format", "okx"), "must be settings for okx; these are in the shape of bybit"),
-        (("--distances", "first"), "--distances says from the first order, but Bybit counts from the average"),
+        (("--distances", "first"), ": distances says from the first order, but Bybit counts from the average"),
     ],
 )
 def test_a_command_line_that_says_nothing_is_refused(arguments: tuple[str, ...], line: str, mlab: Command) -> None:
     assert line in mlab(shown.BYBIT, *arguments, status=2)
+
+
+def test_what_is_left_out_of_a_bot_is_said(mlab: Command) -> None:
+    tree = shown.three_commas(20, 40, 8, 0.5, 1.1, 1.55) | {"stop_loss_percentage": "12.5", "take_profit_type": "base"}
+    said = " ".join(mlab(tree).split())
+    assert "example also trades by stop_loss_percentage, take_profit_type: left out here." in said
+    assert "takes profit" not in said
+    assert json.loads(mlab(tree, "--json"))["not_judged"] == ["stop_loss_percentage", "take_profit_type"]
+    assert "also trades by" not in mlab(EXAMPLES["base-20"][0])
+    assert json.loads(mlab(EXAMPLES["base-20"][0], "--json"))["not_judged"] == []
+
+
+def test_shares_are_not_told_as_money(mlab: Command) -> None:
+    tree = {"settings": shown.VELES_SIMPLE["settings"]}
+    said = " ".join(mlab(tree, "--price", "100").split())
+    assert re.search(r"with 15 orders, whose sizes are shares, [\d.]+ in all\. ", said)
+    assert "takes" not in said
+    assert "quantity" not in said
+    assert json.loads(mlab(tree, "--json"))["sizes"] == "shares"
+    assert json.loads(mlab(shown.VELES_SIMPLE, "--json"))["sizes"] == "money"
+
+
+def test_a_take_profit_beyond_all_sense_is_refused(mlab: Command) -> None:
+    tree = shown.three_commas(20, 40, 8, 0.5, 1.1, 1.55) | {"take_profit": 1e-14}
+    assert mlab(tree, "--json", status=2).endswith("bot.json: take_profit: must be at least 0.01, was '1E-14'\n")
 
 
 def test_a_price_is_named_once(mlab: Command) -> None:
@@ -183,6 +210,31 @@ def test_a_ladder_is_searched_beside_it_with_what_it_wins_and_costs(mlab: Comman
     assert (yours["spent_at_5_pct"], yours["spent_at_10_pct"], yours["spent_at_20_pct"]) == pytest.approx(
         (20, 46.6666667, 100)
     )
+
+
+@pytest.mark.usefixtures("quick")
+def test_two_equal_orders_find_two_equal_orders(mlab: Command) -> None:
+    _, found = json.loads(mlab("deviation_from_first_pct,size\n0,10\n5,10\n", "--search", "--json"))["compared"]
+    assert (found["first_order_pct"], found["first_gap_pct"]) == (pytest.approx(50.0, abs=0.001), 5.0)
+
+
+@pytest.mark.usefixtures("quick")
+def test_exported_orders_are_the_same_ladder_whether_volumes_are_money_or_coins(
+    mlab: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path))
+    for sizing in ("quote", "base"):
+        with Store.open(State(tmp_path).database) as store:
+            run = runs.searched(State(tmp_path), store, "ladder.num_orders=4", f"ladder.sizing={sizing}")
+            (best,) = (cell.best for cell in store.cells(store.experiments()[0].exp_id))
+        assert best is not None
+        orders = tmp_path / "orders.csv"
+        assert cli.main(["export", run, "--what", "orders", "-o", str(orders)]) == 0
+        told = json.loads(mlab(orders.read_text(), "--json"))
+        assert told["contract"]["max_need"] == pytest.approx(best.contract["max_need"], abs=1e-5)
+        assert told["risk"]["max_need_path"] == pytest.approx(best.risk["max_need_path"], abs=1e-5)
+        volumes = best.contract["schedule"]["volume_pct"]
+        assert (told["contract"]["schedule"]["volume_pct"] == pytest.approx(volumes, abs=1e-5)) is (sizing == "quote")
 
 
 def test_none_within_growth_0_is_said_in_words(mlab: Command) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from mlab import bots
 from mlab.bots import FORMATS, Bot, BotOrder, Distance, geometric, room
@@ -23,7 +24,10 @@ from mlab.core.decimals import plain
 from mlab.core.errors import ConfigError, EvaluationError
 from mlab.model.limits import Limits, broken_limits
 from mlab.model.objective import Objective, Score
+from mlab.placing import PlacementError, place
+from mlab.report.placed import bot as placed_bot
 from tests import bot_settings as shown
+from tests import test_placing as placing
 from tests.bot_settings import EXAMPLES, rounded
 from tests.scalar import need_at_fill
 
@@ -121,13 +125,25 @@ def test_the_same_numbers_are_three_ladders() -> None:
 
 
 def test_distances_are_named_and_never_guessed() -> None:
-    with pytest.raises(ConfigError, match=r"^t\.csv: deviation_pct: must say what its distances count from: --dist"):
+    with pytest.raises(ConfigError, match=r"^t\.csv: deviation_pct: must say what .* or else distances must be first"):
         bots.parse("deviation %,size\n0,1\n1,1\n", "t.csv")
-    with pytest.raises(ConfigError, match="counts from the order before, but --distances says from the average"):
+    with pytest.raises(ConfigError, match="counts from the order before, but distances says from the average"):
         table("AVERAGE", "deviation_from_before_pct")
-    with pytest.raises(ConfigError, match="--distances says from the average, but OKX counts from the first order"):
+    with pytest.raises(ConfigError, match=": distances says from the average, but OKX counts from the first order"):
         parsed(shown.OKX, distance=Distance.AVERAGE)
     assert bots.parse("deviation_from_before_pct,size\n0,1\n10,1\n10,1\n", "t.csv").depth_pct == 19
+
+
+def test_a_format_that_is_named_says_what_its_distances_count_from() -> None:
+    text = "deviation_pct,volume_pct\n0,10\n5,90\n"
+    bot = bots.parse(text, "t.csv", "pionex")
+    assert (bot.maker, bot.distance, bot.depth_pct) == ("Pionex", Distance.FIRST, 5)
+    with pytest.raises(ConfigError, match="distances says from the order before, but Pionex counts from the first"):
+        bots.parse(text, "t.csv", "pionex", Distance.BEFORE)
+    with pytest.raises(ConfigError, match="the head counts from the order before, but Pionex counts from the first"):
+        bots.parse(text.replace("deviation", "deviation_from_before"), "t.csv", "pionex")
+    with pytest.raises(ConfigError, match="must say what its distances count from"):
+        bots.parse(text, "t.csv", "csv")
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -216,6 +232,8 @@ def test_tables_of_spreadsheets_and_of_this_program_are_read() -> None:
     assert pairs(bots.parse(comma, "t")) == [(0.0, 0.25), (1.5, 0.75)], "decimals of a country that writes a comma"
     own = "order,price,indent_pct,price_step_pct,volume_pct,martingale_pct\n1,100,0.0,0.0,40,0\n2,95,5,5,60,50\n"
     assert pairs(bots.parse(own, "orders.csv")) == [(0.0, 0.4), (5.0, 0.6)]
+    coins = "order,indent_pct,volume_pct,money_pct\n1,0,40,50\n2,50,60,50\n"
+    assert pairs(bots.parse(coins, "orders.csv")) == [(0.0, 0.5), (50.0, 0.5)], "volumes may be coins"
 
 
 orders = st.lists(
@@ -243,6 +261,37 @@ def test_every_writer_read_back_gives_the_same_ladder(
     assert back.take_profit_pct == (None if form in ("csv", "pionex") else take_profit)
     if form == "hummingbot":
         assert back.price == price
+
+
+@given(
+    placing.ladders(), st.sampled_from(sorted(placing.MARKETS)), st.decimals("20", "5000", places=2),
+    st.sampled_from([form for form in FREE if form != "pionex"]),
+)  # fmt: skip
+@settings(max_examples=100)
+def test_a_bot_reads_no_less_than_was_placed(
+    free: tuple[list[float], list[float]], market: str, budget: D, form: str
+) -> None:
+    """Else one that rounds quantities down buys a step less."""
+    try:
+        placement = place(*free, "quote", placing.MARKETS[market][0], budget, placing.MARKETS[market][1])
+    except PlacementError:
+        return
+    placed = placed_bot(placement, "mine", D(1))
+    text = bots.write(placed, form)
+    back = bots.parse(text, "f", form)
+    assert all(own.size <= read.size for own, read in zip(placed.orders, back.orders, strict=True))
+    last_digit = D(1).scaleb(max(int(placed.budget.normalize().as_tuple().exponent), -10))
+    assert back.budget <= placed.budget + last_digit * (1 if form == "veles" else len(back.orders))
+    if form == "veles":
+        tree = json.loads(text, parse_float=D, parse_int=D)
+        assert sum(order["volume"] for order in tree["settings"]["orders"]) == 100
+
+
+def test_what_is_divided_exactly_is_written_so() -> None:
+    bot = Bot("b", "x", (BotOrder(D(0), D(25)), BotOrder(D(5), D(75))))
+    tree = json.loads(bots.write(bot, "veles"))
+    assert tree["deposit"]["amount"] == "100"
+    assert [order["volume"] for order in tree["settings"]["orders"]] == [25, 75]
 
 
 numbers = {
@@ -314,6 +363,68 @@ def test_a_free_ladder_is_refused_by_a_format_that_has_no_such() -> None:
             bots.write(free, form)
 
 
+# what a ladder does not have -----------------------------------------------------------------------------
+
+CLASSIC = shown.three_commas(100, 50, 8, 1, 1.5, 1.5)
+
+
+@pytest.mark.parametrize(
+    ("tree", "names"),
+    [
+        (CLASSIC, []),
+        (CLASSIC | {"stop_loss_percentage": "0.0", "trailing_enabled": None, "tsl_enabled": False}, []),
+        (CLASSIC | {"stop_loss_percentage": "12.5"}, ["stop_loss_percentage"]),
+        (CLASSIC | {"take_profit_type": "base", "trailing_enabled": True}, ["trailing_enabled", "take_profit_type"]),
+        ({"data": [shown.OKX | {"slPct": "0.1"}]}, ["data.0.slPct"]),
+        (shown.BYBIT | {"sl_percent": ""}, []),
+        (shown.BYBIT | {"sl_percent": "0.2"}, ["sl_percent"]),
+        (shown.VELES_SIMPLE | {"stopLoss": {"indent": None, "termination": False}}, []),
+        (shown.VELES_SIMPLE | {"stopLoss": {"indent": 3, "termination": False}}, ["stopLoss"]),
+        (shown.VELES_SIMPLE | {"profit": {"percent": 1, "trailing": 0.2}}, ["profit.trailing"]),
+        (shown.HUMMINGBOT | {"stop_loss": "0.03", "time_limit": 60}, ["stop_loss", "time_limit"]),
+        ({"settings": shown.GAINIUM["settings"] | {"useSl": True, "slPerc": "-9"}}, ["settings.useSl"]),
+        ({"settings": shown.GAINIUM["settings"] | {"useSl": False, "slPerc": "-9"}}, []),
+    ],
+)
+def test_what_a_bot_trades_by_and_no_ladder_has_is_named(tree: Any, names: list[str]) -> None:
+    assert list(parsed(tree).left_out) == names
+
+
+@pytest.mark.parametrize(
+    ("tree", "shares"),
+    [
+        (shown.VELES_SIMPLE, False),
+        ({"settings": shown.VELES_SIMPLE["settings"]}, True),
+        (shown.VELES_CUSTOM, True),
+        ({"dca_spreads": [0.1, 0.2]}, True),
+        ({"dca_spreads": [0.1, 0.2], "total_amount_quote": 100}, False),
+        (CLASSIC, False),
+        (CLASSIC | {"base_order_volume_type": "percent", "safety_order_volume_type": "percent"}, True),
+        ("indent_pct,volume_pct\n0,1\n1,1\n", True),
+        ("deviation_from_first_pct,shares\n0,1\n1,1\n", True),
+        ("deviation_from_first_pct,size\n0,1\n1,1\n", False),
+    ],
+)
+def test_weights_of_no_known_sum_are_shares_and_no_money(tree: Any, *, shares: bool) -> None:
+    assert (bots.parse(tree, "f") if isinstance(tree, str) else parsed(tree)).shares is shares
+
+
+@pytest.mark.parametrize("value", ["0", "0.0099", "0.01", "1000", "1000.1", "1e-14", "1e300"])
+def test_a_take_profit_is_bounded_as_that_of_the_config(value: str) -> None:
+    try:
+        Score(take_profit_pct=float(value))
+    except ValidationError:
+        for tree in (
+            CLASSIC | {"take_profit": value},
+            shown.OKX | {"tpPct": f"{value}e-2" if "e" not in value else value},
+        ):
+            with pytest.raises(ConfigError, match=r"^bot\.json: (take_profit|tpPct): must be (at|a number)"):
+                parsed(tree)
+    else:
+        assert parsed(CLASSIC | {"take_profit": value}).take_profit_pct == D(value)
+        assert parsed(shown.OKX | {"tpPct": f"{value}e-2"}).take_profit_pct == D(value)
+
+
 # refusals ------------------------------------------------------------------------------------------------
 
 
@@ -321,7 +432,6 @@ def without(tree: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in tree.items() if key != name}
 
 
-CLASSIC = shown.three_commas(100, 50, 8, 1, 1.5, 1.5)
 SIMPLE, STEPS = shown.VELES_SIMPLE["settings"], "custom_safety_steps"
 REFUSED: list[tuple[Any, str]] = [
     (without(CLASSIC, "martingale_step_coefficient"), "martingale_step_coefficient: must be given"),
@@ -363,7 +473,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({"settings": shown.GAINIUM["settings"] | {"orderSizeType": "base"}}, "orderSizeType: must be quote or usd"),
     ({"settings": shown.GAINIUM["settings"] | {"dcaCondition": "percentage"}}, "settings.dcaCondition: must be custom"),
     ({"hello": 1}, "3commas-classic, okx, bybit, veles, hummingbot, gainium, or a table; is in none of them"),
-    (CLASSIC | shown.OKX, "is in more than one shape (3commas-classic, okx); name it with --format"),
+    (CLASSIC | shown.OKX, "is in more than one shape (3commas-classic, okx); name the format"),
     ([shown.OKX, shown.OKX], "must hold one bot, was 'a list of 2'"),
     ([], "must hold one bot"),
 ]  # fmt: skip
@@ -578,8 +688,9 @@ def test_a_ladder_beside_a_bot_keeps_its_first_order_and_goes_no_further_than_it
     assert (growing.martingale_pct, round(growing.tail_cap_pct, 2)) == ((1.0, pytest.approx(200.0)), 54.55)
 
 
-def test_equal_orders_leave_room_for_equal_orders() -> None:
-    assert isinstance(room.limits(parsed(shown.three_commas(40, 40, 5, 2, 1, 1))), Limits)
+@pytest.mark.parametrize("safety_orders", [1, 2, 5, 99])
+def test_equal_orders_leave_room_for_equal_orders(safety_orders: int) -> None:
+    assert isinstance(room.limits(parsed(shown.three_commas(40, 40, safety_orders, 0.9, 1, 1))), Limits)
 
 
 @pytest.mark.parametrize(

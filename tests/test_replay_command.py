@@ -141,6 +141,14 @@ def test_a_bot_is_replayed_under_its_own_take_profit_and_beside_a_run(mlab: Shel
     assert (table["candidate_id"], table["cell"]) == ("mine", "19 % x 3")
 
 
+def test_what_is_left_out_of_a_bot_is_said(mlab: Shell) -> None:
+    bot, said = settings(HUMMINGBOT | {"stop_loss": "0.03"}), "BTC-USDT also trades by stop_loss: left out here."
+    assert said in mlab(bot, "--prices", "made")
+    assert said in mlab(bot, "--prices", "made", "--format", "csv", err=True)
+    assert json.loads(mlab(bot, "--prices", "made", "--format", "json"))["prices"]["warnings"][0] == said
+    assert "also trades by" not in mlab(settings(HUMMINGBOT), "--prices", "made")
+
+
 def test_a_bot_needs_no_stored_runs(mlab: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MLAB_STATE_DIR", str(tmp_path / "none"))
     assert len(replays(mlab(settings(OKX), "--prices", "made", "--format", "json"))) == 1

@@ -19,7 +19,9 @@ from rich.console import Console
 
 from mlab.core.events import emit
 from mlab.core.records import Candidate, CellResult
+from mlab.model.contract import judged
 from mlab.model.front import at_fills, front, on_path
+from mlab.model.objective import Objective
 from mlab.model.ranking import ladder_key, ranked
 from mlab.report import columns, plots, summary, terminal, words
 from mlab.report.live import following
@@ -123,7 +125,8 @@ def test_badges_name_what_fails(flags: tuple[bool, bool, bool], text: str) -> No
 def test_half_of_equal_orders_is_bought_by_the_one_in_the_middle(orders: int) -> None:
     equal = candidate([2.0 * k for k in range(orders)], [1.0] * orders)
     half, depth = orders // 2, 2.0 * (orders // 2 - 1)
-    assert f"Half is bought by order {half} (at -{depth:.1f} %)" in risk(equal)[1]
+    place = f"at -{depth:.1f} %" if depth else "at the entry"
+    assert f"Half is bought by order {half} ({place})" in risk(equal)[1]
 
 
 def test_risk_tells_the_way_down_the_deployment_the_further_fall_and_chances() -> None:
@@ -448,6 +451,14 @@ def test_order_rows_tell_price_volume_and_need_of_each_order() -> None:
     assert [row["price"] for row in table] == [100.0, 95.0, 90.0]
     assert table[2]["needpct"] == pytest.approx(4.692704, abs=1e-6)
     assert table[2]["deployed_pct"] == pytest.approx(100.0)
+    assert [row["money_pct"] for row in table] == [row["volume_pct"] for row in table]
+
+
+def test_orders_in_coins_have_their_share_of_the_money_beside_them() -> None:
+    indent, coins = np.array([[0.0], [50.0]]), np.array([[1.0], [2.0]])
+    table = columns.order_rows(judged(indent, coins, 100.0, Objective(sizing="base")))
+    assert [row["volume_pct"] for row in table] == [33.333333, 66.666667]
+    assert [row["money_pct"] for row in table] == [50.0, 50.0]
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", '=HYPERLINK("http://x")'])

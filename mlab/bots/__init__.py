@@ -86,8 +86,9 @@ def read(path: Path, form: str | None = None, distance: Distance | None = None) 
 def parse(text: str, source: str, form: str | None = None, distance: Distance | None = None) -> Bot:
     """As :func:`read`, from the text itself; ``source`` names it in refusals."""
     try:
-        tabular = FORMATS[form].read is None if form else _is_table(text)
-        return tables.read(text, source, distance) if tabular else _from_fields(parsed(text, source), form, distance)
+        if FORMATS[form].read is None if form else _is_table(text):
+            return tables.read(text, source, distance, FORMATS[form].maker if form else None)
+        return _from_fields(parsed(text, source), form, distance)
     except ConfigError as error:
         if error.source == source:
             raise
@@ -108,11 +109,11 @@ def _from_fields(fields: Fields, form: str | None, distance: Distance | None) ->
         raise ConfigError(fields.source, fields.place[:-1], f"must be settings for {form}; these {shape}")
     if len(shapes) != 1 and not form:
         known = ", ".join(name for name, one in FORMATS.items() if one.recognises)
-        shape = f"in more than one shape ({', '.join(shapes)}); name it with --format" if shapes else "in none of them"
+        shape = f"in more than one shape ({', '.join(shapes)}); name the format" if shapes else "in none of them"
         raise ConfigError(fields.source, fields.place[:-1], f"must be settings for {known}, or a table; is {shape}")
     chosen = FORMATS[form or shapes[0]]
     if distance and distance is not chosen.distance:
-        must = f"--distances says {distance}, but {chosen.maker} counts {chosen.distance}"
+        must = f"distances says {distance}, but {chosen.maker} counts {chosen.distance}"
         raise ConfigError(fields.source, fields.place[:-1], must)
     said = fields.text(DISTANCES, chosen.distance)
     if said != chosen.distance:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 from enum import StrEnum
 
 import numpy as np
@@ -22,6 +22,8 @@ from mlab.model.objective import Objective
 HUNDRED = Decimal(100)
 DECIMALS = 10
 """Of what is written, where no fewer are asked for."""
+LARGE = Context(prec=100)
+"""For amounts of any size with all their decimals."""
 MOST_ORDERS = 201
 """A base order and the 200 safety orders that the largest of the makers allows."""
 
@@ -53,6 +55,8 @@ class Bot:
         take_profit_pct: above the average entry; None where the settings have none.
         price: of the first order, in quote currency, from 1e-12 to 1e12; None where the settings have none.
         distance: how the maker counts, and the file counted. Deviations here always count from the first order.
+        shares: whether sizes are shares of a sum that the settings do not name, rather than money.
+        left_out: settings by which the bot trades, and which are not judged.
 
     Raises:
         ConfigError: there is no such ladder.
@@ -70,6 +74,8 @@ class Bot:
     take_profit_pct: Decimal | None = None
     price: Decimal | None = None
     distance: Distance = Distance.FIRST
+    shares: bool = False
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 2 <= len(self.orders) <= MOST_ORDERS:
@@ -177,3 +183,13 @@ def distances(distance: Distance, orders: Sequence[BotOrder]) -> list[Decimal]:
 def typed(value: Decimal, decimals: int = DECIMALS) -> str:
     """A number as settings have it: written out, and finer than any bot takes it."""
     return plain(value, decimals)
+
+
+def rounded_up(value: Decimal, decimals: int = DECIMALS) -> Decimal:
+    """An amount of money as settings have it: of less than was placed a bot that rounds down buys a step less.
+
+    Example:
+        >>> rounded_up(Decimal("8.46711"), 2), rounded_up(Decimal("8.40"), 2)
+        (Decimal('8.47'), Decimal('8.40'))
+    """
+    return value.quantize(Decimal(1).scaleb(-decimals), ROUND_CEILING, LARGE)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from mlab.bots.bot import typed
+from mlab.core.decimals import plain
 from mlab.core.errors import ConfigError
 from mlab.core.fields import Fields
 from mlab.core.yaml_text import once, read_yaml
@@ -64,5 +64,5 @@ def written(tree: Mapping[str, Any]) -> str:
           "size": 10.5
         }
     """
-    text = json.dumps(tree, indent=2, ensure_ascii=False, default=lambda value: f"\0{typed(value)}")
+    text = json.dumps(tree, indent=2, ensure_ascii=False, default=lambda value: f"\0{plain(value)}")
     return re.sub(r'"\\u0000([-0-9.]+)"', r"\1", text) + "\n"

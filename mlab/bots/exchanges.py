@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlab.bots.bot import HUNDRED, Bot, Distance, typed
+from mlab.bots.exits import left_out, take_profit
 from mlab.bots.family import Averaged, Geometric
 from mlab.core.fields import Fields
 
@@ -30,7 +31,8 @@ def read_okx(fields: Fields) -> Bot:
         step_scale=fields.number("pxStepsMult", above="0"),
         volume_scale=fields.number("volMult", above="0"),
     )
-    return Bot(fields.text("algoClOrdId"), OKX, settings.orders(), fields.maybe("tpPct", scale=100))
+    profit, other = take_profit(fields, "tpPct", 100), left_out(fields, "slPct")
+    return Bot(fields.text("algoClOrdId"), OKX, settings.orders(), profit, left_out=other)
 
 
 def write_okx(bot: Bot, decimals: int) -> dict[str, Any]:
@@ -69,9 +71,9 @@ def read_bybit(fields: Fields) -> Bot:
         step_pct=fields.number("price_float_percent", above="0", most="0.99") * HUNDRED,
         multiplier=multiplier,
     )
-    take_profit = fields.maybe("round_tp_percent", scale=100)
+    profit, other = take_profit(fields, "round_tp_percent", 100), left_out(fields, "sl_percent")
     price = fields.maybe("entry_price")
-    return Bot(fields.text("symbol"), BYBIT, settings.orders(), take_profit, price, Distance.AVERAGE)
+    return Bot(fields.text("symbol"), BYBIT, settings.orders(), profit, price, Distance.AVERAGE, left_out=other)
 
 
 def write_bybit(bot: Bot, decimals: int) -> dict[str, Any]:

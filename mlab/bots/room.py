@@ -12,7 +12,7 @@ DEEPEST_PCT = 95.0
 """Depth to which ladders are searched."""
 
 ALIKE = 1.0 - 2.0 * ROOM
-"""Share of an order 1 that is as large as one can be without a smaller order after it: rounding needs the rest."""
+"""Slack of an order 1 that is as large as one can be without a smaller order after it, and of a last one as small."""
 
 LEAST_GROWTHS_PCT, MOST_GROWTHS_PCT, GAP_PCT, TAIL_CAP_PCT = (0.0, 1.0), (100.0, 1000.0), 0.05, 40.0
 """Bounds of the least and of the largest growth, least gap, largest last order: each moves as far as the bot goes."""
@@ -29,8 +29,8 @@ def limits(bot: Bot) -> Limits | str:
     if cell.overlap_pct > DEEPEST_PCT:
         return f"None: it covers {cell.overlap_pct:.2f} %, and ladders are searched to {DEEPEST_PCT:g} %."
     reason = None
-    for share in (first, first * ALIKE):
-        found = _limits(bot, share)
+    for slack in (1.0, ALIKE):
+        found = _limits(bot, slack)
         reason = conflict(cell, found)
         if reason is None:
             return found
@@ -41,7 +41,8 @@ def limits(bot: Bot) -> Limits | str:
     return f"None within growth >= 0: {why}, and yours holds {first:.1f} %."
 
 
-def _limits(bot: Bot, share: float) -> Limits:
+def _limits(bot: Bot, slack: float) -> Limits:
+    """Its own limits, with as much of its first and last share as rounding needs."""
     indent, volume = bot.indent()[:, 0], bot.volume()[:, 0]
     growth = 100.0 * (volume[1:] / volume[:-1] - 1.0)
     least, most = np.clip(growth.min(), *LEAST_GROWTHS_PCT), np.clip(growth.max(), *MOST_GROWTHS_PCT)
@@ -49,6 +50,6 @@ def _limits(bot: Bot, share: float) -> Limits:
         min_indent_step_pct=min(GAP_PCT, float(np.diff(indent).min()) / 2.0),
         max_gap_ratio=None,
         martingale_pct=(float(least), float(most)),
-        first_volume_min_pct=share,
-        tail_cap_pct=max(TAIL_CAP_PCT, 100.0 * float(volume[-1] / volume.sum())),
+        first_volume_min_pct=first_pct(bot) * slack,
+        tail_cap_pct=min(100.0, max(TAIL_CAP_PCT, 100.0 * float(volume[-1] / volume.sum()) / slack)),
     )

@@ -7,7 +7,7 @@ import io
 import re
 from decimal import ROUND_FLOOR
 
-from mlab.bots.bot import Bot, Distance, ladder, typed
+from mlab.bots.bot import Bot, Distance, ladder, rounded_up, typed
 from mlab.core.errors import ConfigError
 from mlab.core.fields import Fields
 
@@ -24,12 +24,16 @@ NAMED = {
 """Heads of columns that say what their distances count from; the last is that of ``mlab export``."""
 
 UNNAMED = ("deviation", "deviation_pct", "price_deviation", "price_deviation_pct", "indent")
-SIZES = ("size", "size_quote", "volume", "volume_pct", "amount", "money", "shares")
+MONEY_SHARES = "money_pct"
+"""Head of the shares of money in tables of this program, whose volumes may be coins."""
+
+SHARES_OF = (MONEY_SHARES, "volume_pct", "shares")
+SIZES = ("size", "size_quote", "volume", "amount", "money", *SHARES_OF)
 HEADS = {distance: head for head, distance in NAMED.items() if head != "indent_pct"}
 
 
-def read(text: str, source: str, distance: Distance | None) -> Bot:
-    """From a table with a head: a row an order, the first at 0.
+def read(text: str, source: str, distance: Distance | None, maker: str | None) -> Bot:
+    """From a table with a head: a row an order, the first at 0. A maker that is named says what distances count from.
 
     Raises:
         ConfigError: columns are missing, their distances are named nowhere or twice, a row is longer or shorter than
@@ -37,8 +41,9 @@ def read(text: str, source: str, distance: Distance | None) -> Bot:
     """
     rows = _rows(text, source)
     head = [re.sub(r"[^a-z]+", "_", cell.lower().replace("%", " pct")).strip("_") for cell in rows[0]]
-    depth, size = _column(source, head, (*NAMED, *UNNAMED)), _column(source, head, SIZES)
-    counted = _distance(source, head[depth], distance)
+    depth = _column(source, head, (*NAMED, *UNNAMED))
+    size = head.index(MONEY_SHARES) if head.count(MONEY_SHARES) == 1 else _column(source, head, SIZES)
+    counted = _distance(source, head[depth], distance, maker)
     deviations, sizes = [], []
     for number, row in enumerate(rows[1:], start=1):
         if len(row) != len(head):
@@ -49,8 +54,9 @@ def read(text: str, source: str, distance: Distance | None) -> Bot:
         sizes.append(cells.number(head[size], above="0"))
     if not deviations or deviations[0] != 0:
         raise ConfigError(source, f"row 1, {head[depth]}", "must be 0: the first order", *map(str, deviations[:1]))
-    maker = PIONEX if head[size] == "shares" else CSV
-    return Bot("", maker, ladder(counted, deviations, sizes), distance=counted)
+    maker = maker or (PIONEX if head[size] == "shares" else CSV)
+    orders = ladder(counted, deviations, sizes)
+    return Bot("", maker, orders, distance=counted, shares=head[size] in SHARES_OF)
 
 
 def _rows(text: str, source: str) -> list[list[str]]:
@@ -75,19 +81,27 @@ def _column(source: str, head: list[str], names: tuple[str, ...]) -> int:
     return found[0]
 
 
-def _distance(source: str, name: str, given: Distance | None) -> Distance:
-    named = NAMED.get(name)
-    if named is None and given is None:
-        must = "must say what its distances count from: --distances first, before or average"
+def _distance(source: str, name: str, given: Distance | None, maker: str | None) -> Distance:
+    """What the head, the caller and the maker say, none of whom need; they may not contradict each other."""
+    all_three = (
+        ("the head counts", NAMED.get(name)),
+        ("distances says", given),
+        (f"{maker} counts", Distance.FIRST if maker == PIONEX else None),
+    )
+    said = [(who, distance) for who, distance in all_three if distance]
+    if not said:
+        must = "must say what its distances count from, or else distances must be first, before or average"
         raise ConfigError(source, name, must)
-    if named and given and named is not given:
-        raise ConfigError(source, name, f"counts {named}, but --distances says {given}")
-    return named or given or Distance.FIRST
+    (first, counted), *others = said
+    for who, distance in others:
+        if distance is not counted:
+            raise ConfigError(source, name, f"{first} {counted}, but {who} {distance}")
+    return counted
 
 
 def write_csv(bot: Bot, decimals: int) -> str:
     """A row an order; the head of the second column says that deviations count from the first order."""
-    rows = [(typed(order.deviation_pct, decimals), typed(order.size)) for order in bot.orders]
+    rows = [(typed(order.deviation_pct, decimals), typed(rounded_up(order.size))) for order in bot.orders]
     return _table("size", rows)
 
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from mlab.bots.bot import Bot, BotOrder, typed
+from mlab.bots.bot import Bot, BotOrder, rounded_up, typed
+from mlab.bots.exits import left_out, take_profit
 from mlab.bots.family import Geometric
 from mlab.core.fields import Fields
 
 MAKER = "3Commas"
 MOST_SAFETY_ORDERS = 200
 SCALES = ("0.1", "10")
+OTHER_EXITS = (
+    *("stop_loss_percentage", "tsl_enabled", "trailing_enabled", "take_profit_steps", "close_strategy_list"),
+    *("safety_strategy_list", "close_deals_timeout"),
+)
+"""Settings that end deals otherwise than a take-profit, or let other than prices place orders."""
 
 
 def is_classic(fields: Fields) -> bool:
@@ -59,8 +65,9 @@ def _bot(fields: Fields, orders: tuple[BotOrder, ...]) -> Bot:
         raise fields.refusal("safety_order_volume_type", must, ", ".join(sorted(kinds)))
     # A take profit of the base order alone is no distance from the average.
     of_total = fields.text("take_profit_type", "total") == "total"
-    take_profit = fields.maybe("take_profit") if of_total else None
-    return Bot(fields.text("name"), MAKER, orders, take_profit)
+    profit = take_profit(fields, "take_profit") if of_total else None
+    other = left_out(fields, *OTHER_EXITS, *([] if of_total else ["take_profit_type"]))
+    return Bot(fields.text("name"), MAKER, orders, profit, shares=kinds == {"percent"}, left_out=other)
 
 
 def write_classic(bot: Bot, decimals: int) -> dict[str, Any]:
@@ -81,8 +88,9 @@ def write_classic(bot: Bot, decimals: int) -> dict[str, Any]:
 
 def write_custom(bot: Bot, decimals: int) -> dict[str, Any]:
     """A list of safety orders: deviation as text, size as a number."""
-    steps = [{"deviation": f"-{typed(order.deviation_pct, decimals)}", "size": order.size} for order in bot.orders[1:]]
-    return _named(bot) | {"base_order_volume": typed(bot.orders[0].size), "custom_safety_steps": steps}
+    first, *below = bot.orders
+    steps = [{"deviation": f"-{typed(one.deviation_pct, decimals)}", "size": rounded_up(one.size)} for one in below]
+    return _named(bot) | {"base_order_volume": typed(rounded_up(first.size)), "custom_safety_steps": steps}
 
 
 def _named(bot: Bot) -> dict[str, Any]:

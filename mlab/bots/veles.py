@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from mlab.bots.bot import HUNDRED, Bot, BotOrder, typed
+from mlab.bots.bot import HUNDRED, Bot, BotOrder, rounded_up, typed
+from mlab.bots.exits import left_out, take_profit
 from mlab.core.fields import Fields
 
 MAKER = "Veles"
 ROUNDED = Decimal(1)
 """Points by which shares that were rounded may miss 100 %."""
+FINER = 3
+"""Decimals of shares beyond those of other percentages, so that rounding them up hardly moves the deposit."""
 
 
 def is_veles(fields: Fields) -> bool:
@@ -29,8 +31,11 @@ def read(fields: Fields) -> Bot:
     deviations, weights = _simple(settings) if simple else _custom(settings)
     deposit, total = fields.unwrapped("deposit").maybe("amount"), sum(weights)
     sizes = [weight * deposit / total for weight in weights] if deposit else weights
-    take_profit = fields.unwrapped("profit").maybe("percent")
-    return Bot(fields.text("name"), MAKER, tuple(map(BotOrder, deviations, sizes)), take_profit)
+    exits, other = fields.unwrapped("profit"), left_out(fields, "stopLoss")
+    if exits is not fields:
+        other += left_out(exits, "trailing", "orders", "conditions")
+    orders, profit = tuple(map(BotOrder, deviations, sizes)), take_profit(exits, "percent")
+    return Bot(fields.text("name"), MAKER, orders, profit, shares=deposit is None, left_out=other)
 
 
 def _simple(settings: Fields) -> tuple[list[Decimal], list[Decimal]]:
@@ -62,7 +67,7 @@ def _custom(settings: Fields) -> tuple[list[Decimal], list[Decimal]]:
 
 def write(bot: Bot, decimals: int) -> dict[str, Any]:
     """Orders one by one: depth below the price at the start, and shares of the deposit that add up to 100 %."""
-    shares = _shares(bot.orders, decimals)
+    deposit, shares = _divided(bot, decimals + FINER)
     orders = [
         {"indent": round(order.deviation_pct, decimals), "volume": share}
         for order, share in zip(bot.orders, shares, strict=True)
@@ -70,7 +75,7 @@ def write(bot: Bot, decimals: int) -> dict[str, Any]:
     tree: dict[str, Any] = {
         "name": bot.name,
         "algorithm": "LONG",
-        "deposit": {"amount": typed(bot.budget)},
+        "deposit": {"amount": typed(deposit)},
         "settings": {"type": "CUSTOM", "includePosition": True, "orders": orders},
     }
     if bot.take_profit_pct is not None:
@@ -78,9 +83,17 @@ def write(bot: Bot, decimals: int) -> dict[str, Any]:
     return tree
 
 
-def _shares(orders: Sequence[BotOrder], decimals: int) -> list[Decimal]:
-    """Shares in %, rounded; what is then left or too much is the largest order's."""
-    total = sum((order.size for order in orders), Decimal(0))
-    shares = [round(order.size * HUNDRED / total, decimals) for order in orders]
+def _divided(bot: Bot, decimals: int) -> tuple[Decimal, list[Decimal]]:
+    """A deposit, and shares of it in % that add up to 100, of which none buys less than its order.
+
+    Shares are rounded up. Where they then add up to more than 100, the deposit is above the orders by what that takes;
+    what is left is the largest order's.
+    """
+    most = HUNDRED - len(bot.orders) * Decimal(1).scaleb(-decimals)  # of shares, before they are rounded up
+    for least in (bot.budget, bot.budget * HUNDRED / most):
+        deposit = rounded_up(least)
+        shares = [rounded_up(order.size * HUNDRED / deposit, decimals) for order in bot.orders]
+        if sum(shares) <= HUNDRED:
+            break
     shares[shares.index(max(shares))] += HUNDRED - sum(shares)
-    return shares
+    return deposit, shares

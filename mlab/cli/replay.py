@@ -7,7 +7,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from mlab.core.errors import ConfigError, EvaluationError
 from mlab.prices import Candles, PricesError
 from mlab.replay import ExitRule, Fees, Plan, beside
 from mlab.report import replayed, summary, terminal
+from mlab.report.bots import not_judged
 from mlab.report.progress import steps
 
 FILE = "A file of prices, or one of the embedded ones: msft (where left out) or made."
@@ -89,11 +90,11 @@ def replay_ladders(  # noqa: PLR0913 - its options
     for name, part in _parted(candles, date):
         with steps(f"replay {name}".strip()) as tell:
             parts.append((name, part.to_dict(), beside(part, asked, fees, histories, tell)))
-    told = [EMBEDDED] if source is None else []
+    told = ([EMBEDDED] if source is None else []) + wanted.not_judged
     if form == "table":
         text = io.StringIO()
         out = terminal.console(sys.stdout if str(output) == "-" else text)
-        replayed.show(out, told, parts, fees, histories)
+        replayed.show(out, [terminal.writable(out, sentence) for sentence in told], parts, fees, histories)
         write(output, text.getvalue())
     elif form == "csv":
         for sentence in (*told, *replayed.warnings(parts)):
@@ -114,6 +115,7 @@ class Wanted:
     distances: Distance | None
     profits: tuple[float, ...]
     stop: float | None
+    not_judged: list[str] = field(default_factory=list)  # what bots that were read trade by besides, in sentences
 
     def check(self, names: Sequence[str]) -> None:
         """Refuse options that say nothing of what is named."""
@@ -133,6 +135,7 @@ class Wanted:
         """
         if _is_file(name):
             bot = bots.read(Path(name), None, self.distances)
+            self.not_judged.extend(not_judged(bot))
             own = () if bot.take_profit_pct is None else (float(bot.take_profit_pct),)
             plan = Plan(bot.name, tuple(bot.indent()[:, 0].tolist()), tuple(bot.volume()[:, 0].tolist()))
             return product([plan], self._rules(own))

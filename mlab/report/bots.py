@@ -86,11 +86,13 @@ def show(out: Console, bot: Bot, ladder: Candidate, counted: Need) -> None:
     out.print(Text.assemble((name, "bold"), f"  {bot.maker}: distances count {bot.distance}"), soft_wrap=True)
     need, path = columns.AT_FILLS.text(row), columns.ON_PATH.text(row)
     terminal.line(out, f"{ladder.cell.label}  score {ladder.score:.4f}  need {need} % at fills, {path} % on path")
-    covers = f"Covers {typed(bot.depth_pct, 2)} % with {len(bot.orders)} orders and takes {money(float(bot.budget))}"
+    budget = money(float(bot.budget))
+    takes = f", whose sizes are shares, {budget} in all" if bot.shares else f" and takes {budget}"
+    covers = f"Covers {typed(bot.depth_pct, 2)} % with {len(bot.orders)} orders{takes}"
     target = "" if bot.take_profit_pct is None else f"; takes profit {typed(bot.take_profit_pct)} % above the average"
     terminal.prose(out, f"{covers}{target}. The score counts the {words.NEEDS[counted]}.")
     out.print()
-    left_out = {"quantity"} if bot.price is None else set()
+    left_out = {"quantity"} if bot.price is None or bot.shares else set()
     left_out |= {"to_take_profit_pct"} if bot.take_profit_pct is None else set()
     terminal.table(out, [one for one in ORDERS if one.key not in left_out], order_rows(bot, ladder))
     out.print()
@@ -98,7 +100,16 @@ def show(out: Console, bot: Bot, ladder: Candidate, counted: Need) -> None:
         terminal.prose(out, "Prices are those of a first order at 100.")
     for sentence in words.risk(ladder):
         terminal.prose(out, sentence)
+    for sentence in not_judged(bot):
+        terminal.prose(out, terminal.writable(out, sentence))
     terminal.prose(out, "Fees, funding and liquidation are left out.")
+
+
+def not_judged(bot: Bot) -> list[str]:
+    """What else the bot trades by, in one sentence; none where there is nothing."""
+    if not bot.left_out:
+        return []
+    return [f"{bot.name or bot.maker} also trades by {', '.join(bot.left_out)}: left out here."]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +220,9 @@ def as_json(bot: Bot, yours: Side, other: Side | None, counted: Need) -> Json:
         "distances": str(bot.distance),
         "take_profit_pct": None if bot.take_profit_pct is None else typed(bot.take_profit_pct),
         "price": None if bot.price is None else typed(bot.price, 18),
+        "sizes": "shares" if bot.shares else "money",
         "orders": orders,
+        "not_judged": list(bot.left_out),
         "score_need": counted,
         "contract": yours.ladder.contract,
         "risk": yours.ladder.risk,

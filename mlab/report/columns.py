@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from operator import itemgetter
 from typing import Any, Literal
 
@@ -200,6 +201,7 @@ ORDER = (
     by_key("indent_pct", "indent", "%", PERCENT),
     by_key("price_step_pct", "price step", "%", PERCENT),
     by_key("volume_pct", "volume", "%", PERCENT),
+    by_key("money_pct", "money", "%", PERCENT, below="volume_pct"),
     by_key("martingale_pct", "martingale", "%", TENTHS),
     by_key("needpct", "NeedPct", "%", PERCENT),
     by_key("need_before_fill", "need before fill", "%", PERCENT),
@@ -212,14 +214,17 @@ ORDER = (
 def order_rows(ladder: Candidate, decimals: int = numbers.PERCENT_DECIMALS) -> list[Json]:
     """One flat row an order: the ladder as it is entered at an exchange, with its needs beside it.
 
-    The volumes add up to exactly 100 with so many decimals.
+    The volumes, which may be coins, add up to exactly 100 with so many decimals, and so does the money.
     """
     schedule, risk = ladder.contract["schedule"], ladder.risk
+    deployed = [0.0, *risk["capital_deployed_pct"]]
+    money = [after - before for before, after in pairwise(deployed)]
     percentages = schedule | {key: value for key, value in risk.items() if isinstance(value, list)}
     lists: dict[str, list[Any]] = {"chance_filled_pct": [None] * ladder.cell.num_orders}  # of a former version
     lists |= {key: list(map(numbers.percent, values)) for key, values in percentages.items()}
     lists["order"] = list(range(1, ladder.cell.num_orders + 1))
     lists["price"] = numbers.prices(schedule["order_prices"], schedule["indent_pct"])
     lists["volume_pct"] = numbers.shares(schedule["volume_pct"], decimals)
+    lists["money_pct"] = numbers.shares(money, decimals)
     lists["deployed_pct"] = lists["capital_deployed_pct"]
     return [{column.key: lists[column.key][k] for column in ORDER} for k in range(ladder.cell.num_orders)]

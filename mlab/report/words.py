@@ -104,10 +104,14 @@ def _deployment(ladder: Candidate) -> str:
     indent: list[float] = ladder.contract["schedule"]["indent_pct"]
     last = len(deployed) - 1
     half = half_bought(ladder)
-    end = f"at -{indent[-1]:.1f} %, where the position is down {ladder.risk['loss_at_last_order_pct']:z.1f} %."
+    end = f"{_place(indent[-1])}, where the position is down {ladder.risk['loss_at_last_order_pct']:z.1f} %."
     if half == last:
         return f"More than half is bought by the last order alone, {end}"
-    return f"Half is bought by order {half + 1} (at -{indent[half]:z.1f} %), all {end}"
+    return f"Half is bought by order {half + 1} ({_place(indent[half])}), all {end}"
+
+
+def _place(indent_pct: float) -> str:
+    return f"at -{indent_pct:.1f} %" if round(indent_pct, 1) else "at the entry"
 
 
 def half_bought(ladder: Candidate) -> int:
