@@ -89,7 +89,7 @@ def test_an_evaluation_is_the_contract_in_plain_words() -> None:
     e = mlab.evaluate(LADDER)
     assert [round(need, 6) for need in e.needpct] == [0.0, 2.325581, 4.692704]
     assert e.score == e.to_dict()["score"] == mlab.scores([LADDER.indent_pct], [LADDER.volume])[0]
-    assert e.ladder == mlab.Ladder(LADDER.indent_pct, e.to_dict()["schedule"]["volume_pct"], 202.91)
+    assert e.ladder == mlab.Ladder(LADDER.indent_pct, e.to_dict()["schedule"]["volume_pct"], 202.91, 1)
     assert (len(e.orders), e.orders[2]["price"], e.candidate_id) == (3, 182.619, "")
 
 
@@ -139,6 +139,7 @@ def test_wrong_ladders_are_refused_in_one_line() -> None:
     ]:
         refused(lambda i=indent, v=volume: mlab.Ladder(i, v), f"Ladder: {line}")
     refused(lambda: mlab.Ladder([0, 5], [1, 2], 0), "Ladder: ladder.base_price: must be at least 0.000000000001, was 0")
+    refused(lambda: mlab.Ladder([0, 5], [1, 2], 1, 0), "Ladder: take_profit_pct: must be at least 0.01, was 0")
 
 
 def test_wrong_arguments_are_refused_in_one_line() -> None:
@@ -258,6 +259,34 @@ def test_a_bot_is_a_ladder_of_its_money(here: Path) -> None:
         mlab.read_bot("bot.csv", form="kucoin")
     with pytest.raises(ConfigError, match="deviation: must say what its distances count from"):
         mlab.read_bot("bot.csv")
+
+
+def test_the_ladder_of_a_bot_keeps_its_take_profit(here: Path) -> None:
+    (here / "bot.json").write_text(json.dumps(bot_settings.HUMMINGBOT | {"take_profit": "0.018"}))
+    ladder = mlab.read_bot("bot.json")
+    assert ladder.take_profit_pct == mlab.evaluate(ladder).risk["take_profit_pct"] == 1.8
+    assert ladder.replay("made", bootstrap=0).group.rule.take_profit_pct == 1.8
+    assert ladder.place({"tick": 1, "step": "0.0001"}, budget=140).take_profit_pct == Decimal("1.8")
+    assert mlab.evaluate(ladder).ladder.take_profit_pct == 1.8
+    assert mlab.evaluate(ladder, score=mlab.Score(need="path")).risk["take_profit_pct"] == 1.8
+    assert mlab.evaluate(ladder, score=mlab.Score(take_profit_pct=4)).risk["take_profit_pct"] == 4
+    assert ladder.replay("made", 4, bootstrap=0).group.rule.take_profit_pct == 4
+    assert LADDER.replay("made", bootstrap=0).group.rule.take_profit_pct == 1
+
+
+def test_a_ladder_without_a_price_asks_for_one_where_it_is_placed(here: Path) -> None:
+    (here / "bot.json").write_text(json.dumps(bot_settings.OKX))
+    rules = {"tick": "0.01", "step": "0.00001"}
+    for ladder in (mlab.read_bot("bot.json"), mlab.Ladder([0, 5], [1, 1])):
+        refused(lambda it=ladder: it.place(rules, 500), "place: price: must be given, for the ladder has no base_price")
+        assert str(ladder.place(rules, 500, 65000).table[0]["price"]) == "65000.00"
+        assert mlab.evaluate(ladder).orders[0]["price"] == 100.0
+
+
+def test_what_is_left_out_of_a_bot_is_a_warning(here: Path) -> None:
+    (here / "bot.json").write_text(json.dumps(bot_settings.BYBIT | {"sl_percent": "0.2"}))
+    with pytest.warns(UserWarning, match=r"^BTCUSDT also trades by sl_percent: left out here\.$"):
+        mlab.read_bot("bot.json")
 
 
 def test_a_symbol_names_a_market_that_has_none_and_must_be_that_of_one_that_has() -> None:

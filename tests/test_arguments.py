@@ -15,7 +15,7 @@ from mlab.core.errors import ConfigError
 from mlab.model import annealing
 from tests.pace import SMALLER
 
-LADDER = mlab.Ladder([0, 5, 10], [1, 1.2, 1.44])
+LADDER = mlab.Ladder([0, 5, 10], [1, 1.2, 1.44], base_price=100)
 RULES = {"tick": "0.01", "step": "0.001"}
 
 GIVEN: dict[str, dict[str, Any]] = {

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 from mlab import bots
 from mlab.api.arguments import one_of, path_of
 from mlab.api.ladders import Ladder
+from mlab.report.bots import not_judged
 
 
 def read_bot(path: str | os.PathLike[str], *, form: str | None = None, distances: str | None = None) -> Ladder:
-    """The ladder of a bot, whoever makes it: its volumes are money, its base price the bot's, or 100 where it has none.
+    """The ladder of a bot, whoever makes it, with its price and its take-profit, where it has those.
+
+    Volumes are money, or shares where the bot has those. What else it trades by is left out, with a warning.
 
     Args:
         path: what 3Commas, OKX, Bybit, Veles, Hummingbot or Gainium take or answer, as JSON or YAML, or a table of
@@ -34,4 +38,7 @@ def read_bot(path: str | os.PathLike[str], *, form: str | None = None, distances
     if distances is not None:
         one_of("read_bot", "distances", distances, kinds)
     bot = bots.read(path_of("read_bot", "path", path), form, kinds[distances] if distances else None)
-    return Ladder(bot.indent()[:, 0], bot.volume()[:, 0], float(bot.price or 100))
+    for sentence in not_judged(bot):
+        warnings.warn(sentence, stacklevel=2)
+    price, profit = (None if value is None else float(value) for value in (bot.price, bot.take_profit_pct))
+    return Ladder(bot.indent()[:, 0], bot.volume()[:, 0], price, profit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -45,10 +45,10 @@ class Evaluation:
 
     @property
     def ladder(self) -> Ladder:
-        """The ladder, its volumes in % of the position."""
+        """The ladder, its volumes in % of the position, its take-profit that of the score."""
         schedule = self.record.contract["schedule"]
         price = schedule["order_prices"][0] / (1.0 - schedule["indent_pct"][0] / 100.0)
-        return Ladder(schedule["indent_pct"], schedule["volume_pct"], price)
+        return Ladder(schedule["indent_pct"], schedule["volume_pct"], price, self.record.risk.get("take_profit_pct"))
 
     @property
     def score(self) -> float:
@@ -108,7 +108,7 @@ def evaluate(
 
     Args:
         ladder: the ladder.
-        score: what makes it good.
+        score: what makes it good. Chances are told for the ladder's own take-profit, if the score names none.
         limits: two of which are flags of the contract, and one a penalty; the ladder need not keep them.
         sizing: what its volumes are, money (``quote``) or coins (``base``).
 
@@ -125,5 +125,9 @@ def evaluate(
     if not isinstance(ladder, Ladder):
         raise ConfigError("evaluate", "ladder", "must be a mlab.Ladder", ladder)
     judged_by = objective_of("evaluate", score, limits, sizing)
+    if ladder.take_profit_pct is not None and "take_profit_pct" not in score.model_fields_set:
+        own = score.model_copy(update={"take_profit_pct": ladder.take_profit_pct})
+        judged_by = replace(judged_by, score=own)
     indent, volume = (np.array([values]).T for values in (ladder.indent_pct, ladder.volume))
-    return Evaluation(contract.judged(indent, volume, ladder.base_price, judged_by))
+    price = 100.0 if ladder.base_price is None else ladder.base_price
+    return Evaluation(contract.judged(indent, volume, price, judged_by))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from numpy.typing import ArrayLike
 
@@ -10,9 +10,11 @@ from mlab import config as configs
 from mlab.api.arguments import ladders_of
 from mlab.api.orders import Orders, Rules, market_of, placed_orders
 from mlab.api.replays import Replay, replayed_ladder
+from mlab.config.wording import judged
+from mlab.core.errors import ConfigError
 from mlab.model.ladder import Sizing
 from mlab.prices import Prices
-from mlab.replay import Plan
+from mlab.replay import ExitRule, Plan
 
 
 @dataclass(frozen=True, init=False)
@@ -22,7 +24,8 @@ class Ladder:
     Args:
         indent_pct: depth of each order below the base price in %, shape (orders,): at least 0, rising, below 100.
         volume: volume of each order in any unit, shape (orders,), above 0; only ratios matter.
-        base_price: price that indents count from, in quote currency.
+        base_price: price that indents count from, in quote currency; where left out, prices are told over 100.
+        take_profit_pct: profit that ends its deals, above the average entry; None where that is left to who uses it.
 
     Raises:
         ConfigError: one of them is wrong, which is a ``ValueError``.
@@ -30,7 +33,7 @@ class Ladder:
     Example:
         >>> import mlab
         >>> mlab.Ladder(indent_pct=[0, 5, 10], volume=[1, 1.2, 1.44], base_price=202.91)
-        Ladder(indent_pct=(0.0, 5.0, 10.0), volume=(1.0, 1.2, 1.44), base_price=202.91)
+        Ladder(indent_pct=(0.0, 5.0, 10.0), volume=(1.0, 1.2, 1.44), base_price=202.91, take_profit_pct=None)
         >>> mlab.Ladder(indent_pct=[0, 5, 10], volume=[1, -1.2, 1.44])
         Traceback (most recent call last):
         mlab.core.errors.ConfigError: Ladder: volume[1]: must be a finite number above 0, was -1.2
@@ -38,14 +41,24 @@ class Ladder:
 
     indent_pct: tuple[float, ...]
     volume: tuple[float, ...]
-    base_price: float
+    base_price: float | None
+    take_profit_pct: float | None
 
-    def __init__(self, indent_pct: ArrayLike, volume: ArrayLike, base_price: float = 100.0) -> None:
+    def __init__(
+        self,
+        indent_pct: ArrayLike,
+        volume: ArrayLike,
+        base_price: float | None = None,
+        take_profit_pct: float | None = None,
+    ) -> None:
         indent, amount = ladders_of("Ladder", indent_pct, volume, 1)
-        price = configs.from_tree({"ladder": {"base_price": base_price}}, "Ladder").ladder.base_price
-        for name, value in {"indent_pct": tuple(indent.tolist()), "volume": tuple(amount.tolist())}.items():
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "base_price", price)
+        if base_price is not None:
+            base_price = configs.from_tree({"ladder": {"base_price": base_price}}, "Ladder").ladder.base_price
+        if take_profit_pct is not None:
+            take_profit_pct = judged(ExitRule, "Ladder", {"take_profit_pct": take_profit_pct}).take_profit_pct
+        values = (tuple(indent.tolist()), tuple(amount.tolist()), base_price, take_profit_pct)
+        for field, value in zip(fields(self), values, strict=True):
+            object.__setattr__(self, field.name, value)
 
     def place(
         self,
@@ -55,7 +68,7 @@ class Ladder:
         *,
         symbol: str | None = None,
         sizing: Sizing = "quote",
-        take_profit_pct: object = 1,
+        take_profit_pct: object = None,
         fee_pct: object = 0,
     ) -> Orders:
         """Turn it into orders that an exchange takes: on its ticks and steps, none below its least, all in the budget.
@@ -64,10 +77,10 @@ class Ladder:
             market: the rules: a :class:`mlab.Market`, a mapping such as ``{"tick": "0.01", "step": "0.001"}``, or the
                 path of an exchange's saved answer.
             budget: the most that all orders cost, in quote currency. Numbers may be texts, and then are exact.
-            price: of the first order; the base price where left out.
+            price: of the first order; may be left out where the ladder has a base price.
             symbol: which one of the file.
             sizing: what its volumes are, money (``quote``) or coins (``base``).
-            take_profit_pct: of a sale, above the average entry.
+            take_profit_pct: of a sale, above the average entry; where left out the ladder's own, else 1.
             fee_pct: of each side, which the rebound to break even then has to cover.
 
         Raises:
@@ -84,13 +97,16 @@ class Ladder:
             ['0.00211', '0.00267', '0.00338']
         """
         entry = self.base_price if price is None else price
-        numbers = {"budget": budget, "price": entry, "take_profit_pct": take_profit_pct, "fee_pct": fee_pct}
+        if entry is None:
+            raise ConfigError("place", "price", "must be given, for the ladder has no base_price")
+        profit = self._take_profit_pct if take_profit_pct is None else take_profit_pct
+        numbers = {"budget": budget, "price": entry, "take_profit_pct": profit, "fee_pct": fee_pct}
         return placed_orders(self.indent_pct, self.volume, sizing, market_of(market, symbol), numbers)
 
     def replay(
         self,
         prices: Prices,
-        take_profit_pct: float = 1,
+        take_profit_pct: float | None = None,
         *,
         stop_pct: float | None = None,
         fee_maker_pct: float = 0.1,
@@ -105,7 +121,7 @@ class Ladder:
 
         Args:
             prices: a :class:`mlab.Candles`, the path of a file, ``"msft"`` (real, daily) or ``"made"``.
-            take_profit_pct: profit that ends a deal, above the average entry.
+            take_profit_pct: profit that ends a deal, above the average entry; where left out the ladder's own, else 1.
             stop_pct: fall below the last order that ends a deal.
             fee_maker_pct: of orders that rest.
             fee_taker_pct: of orders at market.
@@ -122,13 +138,18 @@ class Ladder:
             >>> equal.replay("msft", take_profit_pct=10, bootstrap=0)
             <40 % x 5 on msft, take profit 10 %: total -7.9 %, drawdown 57.6 %, 2 deals, one open>
         """
+        profit = self._take_profit_pct if take_profit_pct is None else take_profit_pct
         return replayed_ladder(
             Plan("ladder", self.indent_pct, self.volume, sizing),
             prices,
-            {"take_profit_pct": take_profit_pct, "stop_pct": stop_pct},
+            {"take_profit_pct": profit, "stop_pct": stop_pct},
             {"maker_pct": fee_maker_pct, "taker_pct": fee_taker_pct},
             bootstrap,
         )
+
+    @property
+    def _take_profit_pct(self) -> float:
+        return 1.0 if self.take_profit_pct is None else self.take_profit_pct
 
     def _repr_html_(self) -> str:
         from mlab.api.evaluation import evaluate  # noqa: PLC0415 - late, for it is made of ladders
