@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlab.core.records import Cell
+from mlab.core.records import Cell, Need, Sizing
 from mlab.model.annealing import GENERATIONS, PROPOSALS, Refinement, Shape, Start
 from mlab.model.contract import contract
-from mlab.model.ladder import Array, Need, Sizing
+from mlab.model.ladder import Array
 from mlab.model.limits import Limits, broken_limits
 from mlab.model.objective import Objective, Score
 from mlab.model.scoring import evaluate, scores

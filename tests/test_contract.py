@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlab.core.records import Sizing
 from mlab.model.contract import contract, judged, risks
-from mlab.model.ladder import Sizing
 from mlab.model.objective import Objective, Score
 from mlab.model.reference import needs
 from mlab.model.scoring import Evaluation, evaluate

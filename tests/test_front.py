@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlab.core.records import Candidate, Cell, CellResult
-from mlab.model.front import MEANING, Need, at_fills, front, on_path
+from mlab.model.front import MEANING, Measure, at_fills, front, on_path
 from mlab.report import markdown, summary, terminal, words
 from tests.ladders import experiment, failed, nine_cells
 
@@ -52,7 +52,7 @@ def test_cells_without_a_ladder_do_not_count() -> None:
     assert front([failed(0, 10.0, 5)], at_fills) == []
 
 
-def beats(one: Candidate, other: Candidate, need: Need) -> bool:
+def beats(one: Candidate, other: Candidate, need: Measure) -> bool:
     """By the words of the definition: at least as much covered, no more needed, one of them strictly better."""
     better = one.cell.overlap_pct > other.cell.overlap_pct or need(one) < need(other)
     return one.cell.overlap_pct >= other.cell.overlap_pct and need(one) <= need(other) and better
@@ -63,7 +63,7 @@ few = st.integers(1, 6).map(float)  # few values, so that ties are frequent
 
 @given(st.lists(st.tuples(few, few, few), max_size=12), st.sampled_from([at_fills, on_path]))
 def test_the_front_is_what_no_cell_beats_and_grows_in_both(
-    points: list[tuple[float, float, float]], need: Need
+    points: list[tuple[float, float, float]], need: Measure
 ) -> None:
     cells = [cell(index, overlap, 5, fills, path) for index, (overlap, fills, path) in enumerate(points)]
     ladders = [result.best for result in cells if result.best is not None]

@@ -8,7 +8,8 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from mlab.model.ladder import Array, Need, Sizing
+from mlab.core.records import Need, Sizing
+from mlab.model.ladder import Array
 from mlab.model.limits import Gaps
 from mlab.model.objective import Objective, Score, Wave
 from mlab.model.pricing import Pricing

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mlab.core.records import Cell
+from mlab.core.records import Cell, Need, Sizing
 from mlab.model.contract import contract
-from mlab.model.ladder import Array, Need, Sizing, accumulate
+from mlab.model.ladder import Array, accumulate
 from mlab.model.limits import EXACT, Limits, broken_limits, conflict
 from mlab.model.objective import Objective, Score, Wave
 from mlab.model.scoring import evaluate

@@ -17,9 +17,10 @@ from pydantic import ValidationError
 from mlab import config as configs
 from mlab.bots.bot import MOST_ORDERS
 from mlab.core.errors import ConfigError, reason
+from mlab.core.records import Sizing
 from mlab.model import limits as limit
 from mlab.model import objective
-from mlab.model.ladder import Array, Sizing
+from mlab.model.ladder import Array
 from mlab.model.objective import Objective
 
 VOLUMES = (1e-75, 1e75)

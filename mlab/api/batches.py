@@ -8,10 +8,11 @@ from numpy.typing import ArrayLike
 from mlab import config as configs
 from mlab.api.arguments import LIMITS, SCORE, check_volumes, ladders_of, numbers_of, objective_of
 from mlab.core.errors import ConfigError, EvaluationError
+from mlab.core.records import Sizing
 from mlab.model import limits as limit
 from mlab.model import objective, scoring
 from mlab.model.compiled import LADDERS
-from mlab.model.ladder import Array, Sizing
+from mlab.model.ladder import Array
 from mlab.model.pricing import Pricing
 
 

@@ -12,10 +12,9 @@ from mlab.api.arguments import LIMITS, SCORE, objective_of
 from mlab.api.ladders import Ladder
 from mlab.api.shown import Table
 from mlab.core.errors import ConfigError
-from mlab.core.records import Candidate, Cell, Json
+from mlab.core.records import Candidate, Cell, Json, Sizing
 from mlab.model import contract, objective
 from mlab.model import limits as limit
-from mlab.model.ladder import Sizing
 from mlab.model.ranking import Ranked
 from mlab.report import columns, words
 

@@ -12,7 +12,7 @@ from mlab.api.orders import Orders, Rules, market_of, placed_orders
 from mlab.api.replays import Replay, replayed_ladder
 from mlab.config.wording import judged
 from mlab.core.errors import ConfigError
-from mlab.model.ladder import Sizing
+from mlab.core.records import Sizing
 from mlab.prices import Prices
 from mlab.replay import ExitRule, Plan
 

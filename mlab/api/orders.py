@@ -13,10 +13,9 @@ from mlab.api.arguments import check_text, one_of, path_of
 from mlab.api.shown import Table
 from mlab.core.decimals import decimal, plain
 from mlab.core.errors import ConfigError
-from mlab.core.records import Json
+from mlab.core.records import Json, Sizing
 from mlab.market import Market, read
 from mlab.market.files import UNNAMED, same, yours
-from mlab.model.ladder import Sizing
 from mlab.placing import Placement, place
 from mlab.report import placed
 

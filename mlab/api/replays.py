@@ -12,8 +12,7 @@ from mlab.api.arguments import one_of, path_of, whole_of
 from mlab.api.shown import Table
 from mlab.config.replay import MOST_HISTORIES
 from mlab.config.wording import judged
-from mlab.core.records import Json
-from mlab.model.ladder import Sizing
+from mlab.core.records import Json, Sizing
 from mlab.prices import Candles, Prices, chosen, read
 from mlab.replay import Beside, ExitRule, Fees, Levels, Outcome, Plan, beside, levels_of
 from mlab.report import replayed

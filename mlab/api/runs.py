@@ -13,11 +13,10 @@ from mlab.api.evaluation import Evaluation
 from mlab.api.shown import Table, frame
 from mlab.core.errors import ConfigError, EvaluationError, reason
 from mlab.core.event_log import EventLog
-from mlab.core.records import Candidate, CellResult, Experiment, Json, StoredReplay
+from mlab.core.records import Candidate, CellResult, Experiment, Json, Need, StoredReplay
 from mlab.core.state import LATEST, State
 from mlab.core.urls import Pages
 from mlab.model import front as fronts
-from mlab.model.ladder import Need
 from mlab.model.ranking import Ranked, ranked_by_cell
 from mlab.report import columns, stored, summary
 from mlab.store import Store

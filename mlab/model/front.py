@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from mlab.core.records import Candidate, CellResult
 
-Need: TypeAlias = Callable[[Candidate], float]  # the largest rebound that a ladder needs, in %
+Measure: TypeAlias = Callable[[Candidate], float]  # the largest rebound that a ladder needs, in %
 
 MEANING = "no other cell covers as much for less rebound, or more for as much"
 """What it is to be on the front, in words that follow a colon."""
@@ -35,7 +35,7 @@ def best_ladders(cells: Iterable[CellResult]) -> list[Candidate]:
     return sorted(ladders, key=lambda ladder: (ladder.cell.overlap_pct, ladder.cell.num_orders))
 
 
-def front(cells: Iterable[CellResult], need: Need) -> list[Candidate]:
+def front(cells: Iterable[CellResult], need: Measure) -> list[Candidate]:
     """The best ladders of the cells on the front, by overlap; cells that are equal in both are all on it.
 
     Cells without a ladder do not count; ``need`` is :func:`at_fills` or :func:`on_path`.

@@ -24,8 +24,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mlab.core.records import Need as Need  # noqa: PLC0414 - found here, too
-from mlab.core.records import Sizing as Sizing  # noqa: PLC0414
+from mlab.core.records import Sizing
 
 Array: TypeAlias = NDArray[np.float64]
 Numbers = TypeVar("Numbers", bound=NDArray[np.number])

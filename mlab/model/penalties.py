@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlab.core.errors import EvaluationError
-from mlab.model.ladder import Array, Sizing, average_entry, count_by_column, prices, variance
+from mlab.core.records import Sizing
+from mlab.model.ladder import Array, average_entry, count_by_column, prices, variance
 from mlab.model.objective import Wave
 
 

@@ -20,8 +20,9 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
+from mlab.core.records import Need, Sizing
 from mlab.model.compiled import ladder_loops
-from mlab.model.ladder import Array, Need, Sizing, accumulate, average_entry, compound, count_by_column
+from mlab.model.ladder import Array, accumulate, average_entry, compound, count_by_column
 from mlab.model.limits import Gaps
 from mlab.model.objective import Objective
 

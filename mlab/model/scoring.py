@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlab.core.errors import EvaluationError
+from mlab.core.records import Need
 from mlab.model.compiled import ladder_loops
-from mlab.model.ladder import Array, Need, need_at_fill, need_before_fill, variance
+from mlab.model.ladder import Array, need_at_fill, need_before_fill, variance
 from mlab.model.objective import Objective, Score, Wave
 from mlab.model.penalties import Position, penalties, sign_flips, tail, weight_centre
 

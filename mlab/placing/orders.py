@@ -18,7 +18,7 @@ from operator import mul
 
 from mlab.core.decimals import plain
 from mlab.core.errors import LabError
-from mlab.model.ladder import Sizing
+from mlab.core.records import Sizing
 from mlab.placing.grid import DOWN, EXACT, PARTS, UP, Grid, nearest, parts
 
 

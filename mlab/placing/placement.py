@@ -10,9 +10,9 @@ from itertools import pairwise
 import numpy as np
 
 from mlab.core.decimals import plain
-from mlab.core.records import Json
+from mlab.core.records import Json, Sizing
 from mlab.market import Market
-from mlab.model.ladder import Array, Sizing, prices
+from mlab.model.ladder import Array, prices
 from mlab.placing.figures import Figures
 from mlab.placing.grid import EXACT, Grid
 from mlab.placing.orders import Order, Orders, make

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlab.core.records import Sizing
 from mlab.model.exits import ExitRule, Fees
-from mlab.model.ladder import Array, Sizing, accumulate, prices
+from mlab.model.ladder import Array, accumulate, prices
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from itertools import chain
 
 import numpy as np
 
-from mlab.core.records import Candidate
+from mlab.core.records import Candidate, Sizing
 from mlab.model.exits import ExitRule, Fees
-from mlab.model.ladder import Array, Sizing, prices
+from mlab.model.ladder import Array, prices
 from mlab.prices.candles import Candles
 from mlab.replay.bootstrap import interval, other_paths, several_weeks
 from mlab.replay.compiled import REPLAYS

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from mlab.config import Config
 from mlab.core.decimals import exact, plain
-from mlab.core.records import Candidate, Json
+from mlab.core.records import Candidate, Json, Sizing
 from mlab.market import Market
-from mlab.model.ladder import Sizing
 from mlab.placing.grid import parts
 
 FIELDS = {

@@ -11,9 +11,8 @@ from mlab import placing
 from mlab.bots import Bot, BotOrder
 from mlab.config import Config, config_of
 from mlab.core.decimals import counted, exact, plain
-from mlab.core.records import Candidate, Experiment, Json
+from mlab.core.records import Candidate, Experiment, Json, Sizing
 from mlab.market import Market
-from mlab.model.ladder import Sizing
 from mlab.model.limits import Limits
 from mlab.placing import Order, Orders, Placement, PlacementError, Searched, refusal
 from mlab.placing.grid import EXACT

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mlab.core.records import Candidate, CellResult
-from mlab.model.front import Need, at_fills, best_ladders, front, on_path
+from mlab.model.front import Measure, at_fills, best_ladders, front, on_path
 
 BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#9AA0A6", "#30343A"
 """Blue and vermillion of Okabe and Ito, which every common kind of sight tells apart."""
@@ -140,7 +140,7 @@ def front_plot(cells: Sequence[CellResult]) -> Figure:
     return figure
 
 
-def _front_panel(axes: Axes, cells: Sequence[CellResult], need: Need, colour: str) -> None:
+def _front_panel(axes: Axes, cells: Sequence[CellResult], need: Measure, colour: str) -> None:
     """All cells faint, a line per number of orders; the front strong, with the number of orders at its points."""
     ladders = best_ladders(cells)
     orders = sorted({ladder.cell.num_orders for ladder in ladders})
@@ -158,7 +158,7 @@ def _front_panel(axes: Axes, cells: Sequence[CellResult], need: Need, colour: st
     axes.text(0.98, 0.03, key, transform=axes.transAxes, ha="right", color=colour, fontsize=9)
 
 
-def _points(ladders: Sequence[Candidate], need: Need) -> tuple[list[float], list[float]]:
+def _points(ladders: Sequence[Candidate], need: Measure) -> tuple[list[float], list[float]]:
     return [ladder.cell.overlap_pct for ladder in ladders], [need(ladder) for ladder in ladders]
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlab.model.ladder import Array, Need, Sizing
+from mlab.core.records import Need, Sizing
+from mlab.model.ladder import Array
 from mlab.model.space import Space
 
 WIDER = 1e-12  # share by which limits and thresholds give way, so that no ladder is lost to rounding: B19
