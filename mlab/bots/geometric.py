@@ -45,6 +45,7 @@ CHEAPER = 4
 DEEPER = 5
 """Cents that a step from the average may be above the least that covers the depth."""
 
+NONE_OF_SCALES = "no ladder of {} orders with one step scale and one volume scale keeps the limits"
 
 SPENT = 0.98
 """Share of the budget that the sizes of a bot spend at least, where they are typed in hundredths."""
@@ -103,8 +104,7 @@ def _geometric(bot: Bot, objective: Objective, takes: Takes) -> Geometric:
         if score[first] < least:
             least, found, step = float(score[first]), points[:, first], float(indent[1, first])
         if least == np.inf:
-            must = f"no ladder of {count + 1} orders with one step scale and one volume scale keeps the limits"
-            raise EvaluationError(must)
+            raise EvaluationError(NONE_OF_SCALES.format(count + 1))
         near = found[0] + CENTS, found[1] + CENTS, found[2] * np.exp(width * np.linspace(-1.0, 1.0, 21))
         axes = [np.unique(axis.clip(*end)) for axis, end in zip(near, ends, strict=True)]
     return _settings(bot, found, step, objective, takes)
@@ -145,7 +145,10 @@ def _settings(bot: Bot, found: Array, step: float, objective: Objective, takes: 
     indent, volumes = (
         np.hstack(arrays) for arrays in ([one.indent() for one in members], [one.volume() for one in members])
     )
-    return Geometric.of(members[int(_kept(indent, volumes, objective, takes(indent, volumes)).argmin())])
+    score = _kept(indent, volumes, objective, takes(indent, volumes))
+    if np.isinf(score).all():
+        raise EvaluationError(NONE_OF_SCALES.format(count + 1))
+    return Geometric.of(members[int(score.argmin())])
 
 
 def _averaged(bot: Bot, objective: Objective, takes: Takes) -> Averaged:
