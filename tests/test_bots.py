@@ -22,9 +22,10 @@ from mlab.bots.bot import distances, ladder
 from mlab.bots.family import Averaged, Geometric
 from mlab.core.decimals import plain
 from mlab.core.errors import ConfigError, EvaluationError
+from mlab.market import Market
 from mlab.model.limits import Limits, broken_limits
 from mlab.model.objective import Objective, Score
-from mlab.placing import PlacementError, place
+from mlab.placing import Grid, PlacementError, of_bot, place
 from mlab.report.placed import bot as placed_bot
 from tests import bot_settings as shown
 from tests import test_placing as placing
@@ -622,9 +623,10 @@ def objective(cell: Cell, **bounds: Any) -> Objective:
 )
 def test_what_a_family_costs_by_the_score(cell: Cell, form: str, cost_pct: float) -> None:
     judged_by = objective(cell if cell[1] != 5 else (*cell[:3], 2.5))  # within that cap the free one is the same
-    member = geometric.best(free(cell), form, judged_by)
-    assert (member.typed.score / member.free.score - 1.0) * 100.0 <= cost_pct
-    assert member.typed.score > member.free.score
+    typed, any_shape = (
+        one.judged(judged_by).score for one in (geometric.best(free(cell), form, judged_by), free(cell))
+    )
+    assert 0.0 < (typed / any_shape - 1.0) * 100.0 <= cost_pct
 
 
 @pytest.mark.parametrize(("cell", "form"), product(KNOWN, geometric.FAMILIES))
@@ -632,19 +634,19 @@ def test_the_best_of_a_family_covers_no_less_within_budget_and_limits(cell: Cell
     judged_by = objective(cell if form != "bybit" else (*cell[:3], None))
     bot = free(cell)
     member = geometric.best(bot, form, judged_by)
-    assert bot.depth_pct <= member.bot.depth_pct < bot.depth_pct + D("1.2")
-    assert bot.budget * D("0.99") <= member.bot.budget <= bot.budget
-    assert len(member.bot.orders) == len(bot.orders)
-    assert not broken_limits(member.typed.contract["schedule"], judged_by.limits)
-    typed = bots.parse(bots.write(member.bot, form, 2), "f")  # what is judged is what is typed
-    same(member.bot, typed)
-    assert typed.judged(judged_by).score == pytest.approx(member.typed.score)
+    assert bot.depth_pct <= member.depth_pct < bot.depth_pct + D("1.2")
+    assert bot.budget * D("0.99") <= member.budget <= bot.budget
+    assert len(member.orders) == len(bot.orders)
+    assert not broken_limits(member.judged(judged_by).contract["schedule"], judged_by.limits)
+    typed = bots.parse(bots.write(member, form, 2), "f")  # what is judged is what is typed
+    same(member, typed)
+    assert typed.judged(judged_by).score == pytest.approx(member.judged(judged_by).score)
 
 
 def test_no_other_member_of_the_family_is_better() -> None:
     """Many pairs of scales in cents, and ratios between the first two orders two hundredths apart."""
     judged_by = objective(KNOWN[0])
-    found = geometric.best(free(KNOWN[0]), "okx", judged_by).typed.score
+    found = geometric.best(free(KNOWN[0]), "okx", judged_by).judged(judged_by).score
     axes = np.arange(1.01, 2.001, 0.03), np.arange(0.5, 1.3, 0.02), np.arange(1.01, 2.0, 0.02)
     points = np.array([grid.ravel() for grid in np.meshgrid(*axes)])
     indent, volume = geometric._members(points, 20.0, 9)
@@ -655,12 +657,25 @@ def test_no_other_member_of_the_family_is_better() -> None:
 def test_a_budget_in_coins_is_typed_in_parts_of_coins() -> None:
     cell, judged_by = KNOWN[1], objective(KNOWN[1])
     coins = geometric.best(free(cell, "0.02"), "okx", judged_by)
-    assert D("0.0198") < coins.bot.budget <= D("0.02")
-    assert coins.typed.score == pytest.approx(geometric.best(free(cell), "okx", judged_by).typed.score, rel=1e-3)
+    assert D("0.0198") < coins.budget <= D("0.02")
+    money = geometric.best(free(cell), "okx", judged_by)
+    assert coins.judged(judged_by).score == pytest.approx(money.judged(judged_by).score, rel=1e-3)
+
+
+@pytest.mark.parametrize("budget", ["10", "11", "12", "30"])
+@pytest.mark.parametrize("form", geometric.FAMILIES)
+def test_whoever_is_taken_by_an_exchange_is_taken_as_it_is_typed(form: str, budget: str) -> None:
+    """Order 1 is a few hundredths: rounded to one of them it would be below the least."""
+    market = Market(tick=D("0.000001"), step=D("0.01"), least_money=D("0.05"))
+    grid, bot = Grid.of(market, D(budget), D("0.003")), free(KNOWN[1], budget)
+    wide = replace(objective(KNOWN[1]), limits=Limits(max_gap_ratio=None, first_volume_min_pct=0.01))
+    typed = bots.parse(bots.write(geometric.best(bot, form, wide, grid.takes), form, 2), "f")
+    bought = of_bot([one.deviation_pct for one in typed.orders], [one.size for one in typed.orders], grid)
+    assert min(order.money for order in bought) >= D("0.05")
 
 
 def test_people_type_a_step_scale_above_1_and_the_best_is_below() -> None:
-    settings = Geometric.of(geometric.best(free(KNOWN[1]), "3commas-classic", objective(KNOWN[1])).bot)
+    settings = Geometric.of(geometric.best(free(KNOWN[1]), "3commas-classic", objective(KNOWN[1])))
     assert D("0.5") < settings.step_scale < D("0.95")
     assert all(value == round(value, 2) for value in (settings.base, settings.safety, settings.step_pct))
 

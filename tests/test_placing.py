@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from decimal import Decimal, getcontext, localcontext
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from mlab.core.decimals import plain
 from mlab.market import Market
 from mlab.model.reference import needs
 from mlab.placing import Grid, Placement, PlacementError, place
-from mlab.placing.orders import make
+from mlab.placing.orders import make, of_bot
 
 D = Decimal
 
@@ -184,6 +185,24 @@ def test_a_least_order_of_one_step_is_told_as_that() -> None:
     refused = refusal_of([0.0, 5.0, 10.0], [1.0] * 3, "quote", Market(tick=D("0.5"), step=D("0.1")), D(20), D(140))
     assert refused is not None
     assert refused.rule == "step"
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+def test_what_a_bot_is_taken_for_is_what_it_buys_at_whole_steps_too(inverse: bool) -> None:
+    depths = [D(0), D("1.5"), D(20)]
+    for steps, contract in product((1, 2, 3, 7, 29, 300), ("1", "0.1", "100")):
+        least = {"least_quantity": D("0.001") * steps}
+        rules = Market(tick=D("0.01"), step=D("0.001"), contract_size=D(contract), inverse=inverse)
+        for more, taken in (
+            (least, True),
+            ({"most_quantity": D("0.001") * steps}, True),
+            ({"most_quantity": D("0.001") * (steps - 1)}, steps == 1),
+        ):
+            grid = Grid.of(replace(rules, **more), D(10_000), D(100))
+            money = [rules.money(D("0.001") * steps, D(100) * (1 - depth / 100)) for depth in depths]
+            assert of_bot(depths, money, grid).steps == (steps,) * 3
+            columns = (np.array([[float(value)] for value in values]) for values in (depths, money))
+            assert grid.takes(*columns).item() == taken, (steps, contract, more)
 
 
 def test_orders_of_four_markets_by_hand() -> None:

@@ -8,7 +8,7 @@ Arrays hold an order a row and a member a column, as in :mod:`mlab.model.ladder`
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TypeAlias
 
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from mlab.bots.bot import Bot, Distance
 from mlab.bots.family import Averaged, Geometric
 from mlab.core.errors import ConfigError, EvaluationError
-from mlab.core.records import Candidate
 from mlab.model import limits
 from mlab.model.ladder import Array, accumulate
 from mlab.model.objective import Objective
@@ -27,8 +26,8 @@ from mlab.model.scoring import scores
 FAMILIES = ("3commas-classic", "okx", "bybit")
 """Formats that take only a ladder that follows from a few numbers."""
 
-CENT, COINS = Decimal("0.01"), 10
-"""What steps, scales and sizes are typed in, and the budget below which it is one in coins, whose parts are smaller."""
+CENT, FINER = Decimal("0.01"), 3
+"""What steps, scales and sizes are typed in; where order 1 is below 1, sizes have so many digits after its first."""
 
 STEP_SCALES, RATIOS = (0.3, 2.5), (0.5, 20.0)
 """Where the first look is taken: at scales of the steps, and at sizes of order 2 over order 1."""
@@ -54,22 +53,13 @@ Mask: TypeAlias = NDArray[np.bool_]
 Takes: TypeAlias = Callable[[Array, Array], Mask]
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """The best of a family, judged as it is typed, and the ladder that it stands for, by the same score."""
-
-    bot: Bot
-    typed: Candidate
-    free: Candidate
-
-
 def _all(indent: Array, money: Array) -> Mask:
     """An exchange without rules."""
     del money
     return np.ones(indent.shape[1], dtype=bool)
 
 
-def best(bot: Bot, form: str, objective: Objective, takes: Takes = _all) -> Member:
+def best(bot: Bot, form: str, objective: Objective, takes: Takes = _all) -> Bot:
     """The best ladder that ``form`` takes in place of one of any shape.
 
     Args:
@@ -86,8 +76,7 @@ def best(bot: Bot, form: str, objective: Objective, takes: Takes = _all) -> Memb
         raise ConfigError("format", "", "must be 3commas-classic, okx or bybit", form)
     settings = (_averaged if form == "bybit" else _geometric)(bot, objective, takes)
     distance = Distance.AVERAGE if form == "bybit" else Distance.FIRST
-    member = replace(bot, orders=settings.orders(), distance=distance)
-    return Member(member, member.judged(objective), bot.judged(objective))
+    return replace(bot, orders=settings.orders(), distance=distance)
 
 
 def _geometric(bot: Bot, objective: Objective, takes: Takes) -> Geometric:
@@ -134,8 +123,10 @@ def _settings(bot: Bot, found: Array, step: float, objective: Objective, takes: 
     volume, scale = (Decimal(f"{value:.2f}") for value in found[:2])
     ratio, count = Decimal(f"{found[2]:.9f}"), len(bot.orders) - 1
     later = sum((volume**k for k in range(count)), Decimal(0))
-    cent = CENT if bot.budget >= COINS else Decimal(1).scaleb(bot.budget.adjusted() - 5)
-    most = (bot.budget / (1 / ratio + later)).quantize(cent, ROUND_FLOOR)
+    most = bot.budget / (1 / ratio + later)
+    first = most / ratio
+    cent = CENT if first >= 1 else Decimal(1).scaleb(first.adjusted() - FINER)
+    most = most.quantize(cent, ROUND_FLOOR)
     typed = [
         Geometric((safety / ratio).quantize(cent, rounding), safety, count, Decimal(f"{step:.2f}"), scale, volume)
         for safety in (most - cents * cent for cents in range(CHEAPER))
@@ -165,8 +156,7 @@ def _averaged(bot: Bot, objective: Objective, takes: Takes) -> Averaged:
     cents = np.ceil(high * 100.0 - 1e-9)[:, None] + np.arange(DEEPER)
     step, volume = (cents / 100.0).ravel(), np.repeat(volume, DEEPER, axis=1)
     indent = _below_average(step, volume)
-    taken = _taken(bot, indent, volume, takes) & (indent[-1] < 100.0)
-    score = _kept(np.minimum(indent, 99.99), volume, objective, taken)
+    score = _kept(indent, volume, objective, _taken(bot, indent, volume, takes))
     first = int(score.argmin())
     if not np.isfinite(score[first]):
         raise EvaluationError(f"no ladder of one step from the average with {count + 1} orders keeps the limits")

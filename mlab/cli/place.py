@@ -164,6 +164,6 @@ def _settings(ladder: Candidate, placement: Placement, take_profit: Decimal, for
         except EvaluationError:
             raise EvaluationError(f"{error} of the run, whatever the budget; fewer orders may do") from None
         raise EvaluationError(f"{error} and the rules of the market; another budget or fewer orders may do") from None
-    depths, sizes = zip(*((order.deviation_pct, order.size) for order in member.bot.orders), strict=True)
+    depths, sizes = zip(*((order.deviation_pct, order.size) for order in member.orders), strict=True)
     click.echo(placed.told_of_bot(placement, placing.of_bot(depths, sizes, grid), bots.FORMATS[form].maker), err=True)
-    return bots.write(replace(member.bot, take_profit_pct=take_profit), form, TYPED)
+    return bots.write(replace(member, take_profit_pct=take_profit), form, TYPED)

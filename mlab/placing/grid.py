@@ -31,6 +31,9 @@ AT_MARKET = Decimal("1.01")
 UP, DOWN = (Context(prec=6, rounding=rounding) for rounding in (ROUND_CEILING, ROUND_FLOOR))
 """Six digits of a number that would pass, on the side on which it does."""
 
+WHOLE = 1.0 + 1e-12
+"""By what a quotient of floats is raised so that one that is a whole number is not rounded below it."""
+
 EXACT = Context(prec=400)
 """Room for every product of a price, a quantity and a size of a contract, whatever the context of the caller."""
 
@@ -167,7 +170,7 @@ class Grid:
         dividend, divisor = self.entry
         ticks = np.floor((1.0 - indent_pct / 100.0) * (dividend / divisor) + 0.5)
         weight = np.ones_like(ticks) if self.market.inverse else ticks
-        steps = np.floor(money / float(self.unit) / weight)
+        steps = np.floor(money / float(self.unit) / weight * WHOLE)
         least = np.full((len(ticks), 1), self.least_money[0], dtype=np.float64)
         least[0] = self.least_money[1]
         taken = (steps >= self.least_quantity) & (steps * weight >= least) & (ticks >= self.lowest)
