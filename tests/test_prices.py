@@ -333,6 +333,17 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     ),
     "words in arrays": ("a.json", b'[[1, "2", 3, 1, 2], [2, 2, "x", 2, 2]]', r"row 2: high must be a number, was 'x'"),
     "nothing in arrays": ("a.json", b"[[1, 2, 3, 1, 2], [2, 2, 3, null, 2]]", r"a\.json: row 2: low is missing"),
+    "thousands between tabs": (
+        "a.tsv",
+        lines("Date\tOpen\tHigh\tLow\tClose", *[f"2026-01-0{day}\t65,000\t65,100\t64,900\t65,050" for day in (1, 2)]),
+        r"row 2: open must be a number without commas of thousands, was '65,000'",
+    ),
+    "columns in an answer": ("a.json", answer(result={"ticks": [1, 2], "open": [1, 1]}), r"must be a list of candles"),
+    "one bad high among columns without names": (
+        "a.csv",
+        lines(*binance(1000)).replace(b"103.25", b"99.5"),
+        r"row 1: high 99\.5 is below open",
+    ),
     "an answer of two markets": (
         "a.json",
         answer(error=[], result={"XXBTZUSD": OF_TEXTS, "XETHZUSD": OF_TEXTS}),
@@ -476,6 +487,23 @@ def test_dates_of_eight_digits_are_no_seconds_since_1970(written: Callable[[str,
     assert [str(time)[:10] for time in candles.time] == ["2024-02-28", "2024-02-29"]
 
 
+MANY = 9_223_372_036_854_775_813
+"""More than the largest whole number of a computer."""
+
+GIVEN = {name: pa.array([1.0] * 4) for name in ("open", "high", "low", "close")}
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.float64()], ids=str)
+def test_dates_of_eight_digits_are_no_seconds(written: Callable[[str, bytes], Path], kind: pa.DataType) -> None:
+    buffer = io.BytesIO()
+    table = GIVEN | {"date": pa.array([20_251_230, 20_251_231, 20_260_101, 20_260_102], kind)}
+    parquet.write_table(pa.table(table), buffer)
+    assert read(written("a.parquet", buffer.getvalue())).time.astype(str).tolist()[1:3] == [
+        "2025-12-31T00:00:00.000",
+        "2026-01-01T00:00:00.000",
+    ]
+
+
 def test_a_missing_value_is_refused(written: Callable[[str, bytes], Path]) -> None:
     table = pa.table(
         {"date": HOURS, "open": [1.0, None, 1.0, 1.0], "high": [1.0] * 4, "low": [1.0] * 4, "close": [1.0] * 4}
@@ -486,10 +514,6 @@ def test_a_missing_value_is_refused(written: Callable[[str, bytes], Path]) -> No
         read(written("a.feather", buffer.getvalue()))
 
 
-MANY = 9_223_372_036_854_775_813
-"""More than the largest whole number of a computer."""
-
-GIVEN = {name: pa.array([1.0] * 4) for name in ("open", "high", "low", "close")}
 STRANGE = {
     "a time that is no number": ({"date": [float("nan"), 1e9, 2e9, 3e9]}, rf"row 1: {TIME}, was nan"),
     "a time beyond all": ({"date": [1e9, 1e30, 2e9, 3e9]}, rf"row 2: {TIME}, was 1e\+30"),

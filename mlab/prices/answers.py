@@ -41,7 +41,8 @@ def _candles(answer: Any) -> list[Any]:
     places.append(answer.get("candles"))  # of Coinbase, with names
     if "code" in answer:  # of OKX; elsewhere data may stand in any order
         places.append(answer.get("data"))
-    found = [place for place in places if isinstance(place, list)]
+    lists = [place for place in places if isinstance(place, list)]
+    found = [rows for rows in lists if not rows or isinstance(rows[0], list | dict)]
     if not any(found) and (said := _said(answer)):
         raise BadRow(None, f"holds no candles, but an error: {said}")
     if len(found) != 1:

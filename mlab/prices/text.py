@@ -40,6 +40,8 @@ def from_csv(content: bytes) -> Columns:
         raise BadRow(None, "holds no candles")
     table = _table(rows, layout)
     if layout.delimiter != ",":
+        if layout.delimiter == "\t":
+            _refuse_thousands(table)
         table = _with_points(table)
     columns = from_table(table)
     return columns if layout.headed else in_order(columns)
@@ -124,6 +126,18 @@ def _table(rows: bytes, layout: Layout) -> Table:
             remedy = "; decimal commas need semicolons between cells" if more else ""
             raise BadRow(row.number - 1, reason + remedy) from error
         raise BadRow(None, f"is no CSV: {error}") from error
+
+
+def _refuse_thousands(table: Table) -> None:
+    """Semicolons come with decimal commas; between tabs, commas that all have three digits behind may be either."""
+    import pyarrow.compute as pc
+
+    for name, cells in zip(table.column_names, table.columns, strict=True):
+        commas = pc.match_substring(cells, ",").to_pylist()
+        either = pc.match_substring_regex(cells, r"^\s*-?\d{1,3}(,\d{3})+(\.\d*)?\s*$").to_pylist()
+        if name in PRICE_NAMES and any(commas) and commas == either:
+            k = commas.index(True)
+            raise BadRow(k, f"{name} must be a number without commas of thousands, was {cells[k].as_py()!r}")
 
 
 def _with_points(table: Table) -> Table:

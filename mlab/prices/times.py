@@ -26,12 +26,17 @@ DATED = (
 
 
 def from_epoch(numbers: NDArray[np.int64]) -> Times:
-    """Times from whole numbers since 1970, each in seconds, milli-, micro- or nanoseconds by its size.
+    """Times from whole numbers since 1970, each in seconds, milli-, micro- or nanoseconds by its size; or dates.
 
     Example:
         >>> from_epoch(np.array([1_735_689_600, 1_735_689_600_000, 1_735_689_600_000_000])).astype(str).tolist()
         ['2025-01-01T00:00:00.000', '2025-01-01T00:00:00.000', '2025-01-01T00:00:00.000']
+        >>> from_epoch(np.array([20_260_130, 20_260_131])).astype(str).tolist()
+        ['2026-01-30T00:00:00.000', '2026-01-31T00:00:00.000']
     """
+    days = _days(numbers)
+    if days is not None:
+        return days
     size = np.abs(numbers)
     millis = np.select(
         [size < SECONDS, size < MILLIS, size < MICROS],
@@ -39,6 +44,16 @@ def from_epoch(numbers: NDArray[np.int64]) -> Times:
         numbers // 1_000_000,
     )
     return millis.astype("datetime64[ms]")
+
+
+def _days(numbers: NDArray[np.int64]) -> Times | None:
+    """Dates of eight digits, as 20260131; None where some are none: seconds of 1970 would be as large."""
+    year, month, day = numbers // 10_000, numbers // 100 % 100, numbers % 100
+    dated = (year >= 1900) & (year < 2100) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+    if not dated.all():
+        return None
+    months = (year - 1970).astype("datetime64[Y]").astype("datetime64[M]") + (month - 1)
+    return (months.astype("datetime64[D]") + (day - 1)).astype("datetime64[ms]")
 
 
 def from_column(column: Column) -> Times:
