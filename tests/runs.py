@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 import psutil
 
@@ -172,6 +173,11 @@ def within(seconds: float) -> Iterator[None]:
     yield
     took = time.monotonic() - began
     assert took < seconds * max(slow, slowness())
+
+
+def events(path: Path) -> list[dict[str, Any]]:
+    """The events of a log; what follows the last line break is still being written."""
+    return [json.loads(line) for line in path.read_text().rpartition("\n")[0].splitlines()]
 
 
 def dying(act: Callable[[], object]) -> None:

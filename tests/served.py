@@ -45,9 +45,6 @@ SOONER = {
 STOPPING_S = 2 * STOPPED_PATIENCE_S + STOPPED_WAIT_S + END_S + 3 * DRAIN_S
 """Longest that the end of a run of the command line that was stopped waits for servers, however busy they are."""
 
-KILLED_S = 30.0
-"""How long a worker of Prefect's leaves what it cancels to end by itself: whoever is STOPPED by then was not killed."""
-
 ENDINGS = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 """Types of states of which nothing more becomes by itself."""
 

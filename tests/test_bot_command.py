@@ -142,9 +142,9 @@ def test_what_is_left_out_of_a_bot_is_said(mlab: Command) -> None:
     said = " ".join(mlab(tree).split())
     assert "example also trades by stop_loss_percentage, take_profit_type: left out here." in said
     assert "takes profit" not in said
-    assert json.loads(mlab(tree, "--json"))["not_judged"] == ["stop_loss_percentage", "take_profit_type"]
+    assert json.loads(mlab(tree, "--json"))["left_out"] == ["stop_loss_percentage", "take_profit_type"]
     assert "also trades by" not in mlab(EXAMPLES["base-20"][0])
-    assert json.loads(mlab(EXAMPLES["base-20"][0], "--json"))["not_judged"] == []
+    assert json.loads(mlab(EXAMPLES["base-20"][0], "--json"))["left_out"] == []
 
 
 def test_shares_are_not_told_as_money(mlab: Command) -> None:

@@ -374,7 +374,7 @@ def test_a_market_raises_the_limits_as_far_as_its_orders_ask() -> None:
         (["market.budget=300", "market.file=absent.json"], "market: file absent.json: no such file"),
         (
             ["market.budget=300", "market.price=null"],
-            "market.price must be given: ladders would be placed from 100, the default",
+            "market.price must be given: a ladder.base_price of 100 stands for none",
         ),
         (["market.budget=0"], "market.budget: must be above 0, was 0"),
         (["market.price=3"], "market: budget must be given"),

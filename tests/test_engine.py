@@ -67,7 +67,7 @@ def execute(state: State, settings: Config, follower: Follower | None = None) ->
     """Run a config to its end and return the stored row."""
     with Store.open(state.database) as store:
         experiment = experiments.create(state, store, settings)
-        assert run.execute(state, store, experiment, settings, watcher=follower or Follower()) == 0
+        assert run.execute(state, store, experiment, settings, run.Plain(), watcher=follower or Follower()) == 0
     return stored(state, experiment.run_id)
 
 
@@ -75,7 +75,7 @@ def resume(state: State, run_id: str, follower: Follower | None = None) -> None:
     with Store.open(state.database) as store:
         experiment = experiments.find(store, run_id)
         settings = config_of(experiment)
-        assert run.execute(state, store, experiment, settings, watcher=follower or Follower()) == 0
+        assert run.execute(state, store, experiment, settings, run.Plain(), watcher=follower or Follower()) == 0
 
 
 def stored(state: State, run_id: str) -> Experiment:
@@ -186,7 +186,7 @@ def test_a_run_cut_anywhere_ends_as_one_that_was_not(state: State, sampler: str,
     with Store.open(state.database) as store:
         experiment = experiments.create(state, store, settings)
         for cut in (1, 3):
-            assert run.execute(state, store, experiment, settings, watcher=Follower(stop_after=cut)) == 130
+            assert run.execute(state, store, experiment, settings, run.Plain(), watcher=Follower(stop_after=cut)) == 130
             assert stored(state, experiment.run_id).status == "STOPPED"
     resume(state, experiment.run_id)
 
@@ -264,7 +264,7 @@ def test_a_failed_evaluation_ends_the_run_with_a_snapshot(
     with Store.open(state.database) as store:
         experiment = experiments.create(state, store, config())
         with pytest.raises(EvaluationError):
-            run.execute(state, store, experiment, config())
+            run.execute(state, store, experiment, config(), run.Plain())
 
     assert stored(state, experiment.run_id).status == "FAILED"
     trace = log(state, experiment.run_id)
@@ -346,7 +346,7 @@ def test_more_failures_than_the_config_allows_end_the_run(
     with Store.open(state.database) as store:
         experiment = experiments.create(state, store, settings)
         with pytest.raises(EvaluationError, match="max_failed_share") if status == "FAILED" else nullcontext():
-            run.execute(state, store, experiment, settings)
+            run.execute(state, store, experiment, settings, run.Plain())
         assert len(store.trials(experiment.exp_id, 0)) == 4 * batches
         assert store.results(experiment.exp_id) == []
     assert (stored(state, experiment.run_id).status, stored(state, experiment.run_id).best_score) == (status, None)
@@ -363,7 +363,7 @@ def test_a_run_that_skipped_failures_resumes_to_the_same_end(
     broken(monkeypatch, ValueError("boom"))
     with Store.open(state.database) as store:
         experiment = experiments.create(state, store, settings)
-        assert run.execute(state, store, experiment, settings, watcher=Follower(stop_after=3)) == 130
+        assert run.execute(state, store, experiment, settings, run.Plain(), watcher=Follower(stop_after=3)) == 130
     resume(state, experiment.run_id)
     assert fingerprint(state, experiment.run_id) == fingerprint(state, whole.run_id)
     assert stored(state, experiment.run_id).eval_count == whole.eval_count
@@ -394,7 +394,7 @@ def test_a_storage_failure_is_not_hidden_by_the_attempt_to_record_it(
         monkeypatch.setattr(store, "commit_batch", full)
         monkeypatch.setattr(store, "finish", full)
         with pytest.raises(StoreError, match="the disk is full"):
-            run.execute(state, store, experiment, config())
+            run.execute(state, store, experiment, config(), run.Plain())
     assert names(state, experiment.run_id)[-2:] == ["ORCH.ERROR", "ORCH.ERROR"]
 
 

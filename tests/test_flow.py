@@ -52,11 +52,7 @@ class Finished:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        return events(self.state.events(self.answer["run_id"]))
-
-
-def events(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+        return runs.events(self.state.events(self.answer["run_id"]))
 
 
 def query(database: Path, statement: str, *values: object) -> list[Any]:
@@ -274,9 +270,11 @@ def test_a_cut_run_keeps_what_it_found_and_resumes_to_the_same_results(
     with runs.python(
         *command_line("--json", overrides=CONFIG), state=state.root, pace="slow", PREFECT_API_URL=prefect_url
     ) as process:
-        runs.wait_until(lambda: process.poll() is not None or saved(state) >= 1)
+        runs.wait_until(lambda: process.poll() is not None or logged(state, "ORCH.SAVE_OK") >= 1)
+        process.send_signal(cut)
+        with runs.within(5.0):
+            runs.wait_until(lambda: logged(state, "ORCH.DONE") == 1)
         with runs.within(STOPPING_S):
-            process.send_signal(cut)
             out, err = process.communicate(timeout=runs.SECONDS)
 
     stopped = Finished(state, process.returncode, out.decode(), err.decode())
@@ -305,9 +303,9 @@ def test_a_cut_run_keeps_what_it_found_and_resumes_to_the_same_results(
     assert mlflow_status(state, answer["run_id"]) == "FINISHED"
 
 
-def saved(state: State) -> int:
-    """Batches that the event log says are saved."""
-    return sum(path.read_text().count('"ORCH.SAVE_OK"') for path in state.root.glob("events/*.jsonl"))
+def logged(state: State, event: str) -> int:
+    """How often an event stands in the logs."""
+    return sum(path.read_text().count(f'"{event}"') for path in state.root.glob("events/*.jsonl"))
 
 
 def mlflow_status(state: State, run_id: str) -> str | None:

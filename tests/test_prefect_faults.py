@@ -121,8 +121,7 @@ class Run:
         self.seconds_after = ended - done.timestamp()
 
     def events(self, name: str) -> list[dict[str, str]]:
-        lines = self.state.events(self.id).read_text().rpartition("\n")[0].splitlines()
-        return [event for event in map(json.loads, lines) if event["event"] == name]
+        return [event for event in runs.events(self.state.events(self.id)) if event["event"] == name]
 
     def stored(self) -> Experiment:
         with Store.open(self.state.database) as store:

@@ -145,7 +145,7 @@ def test_what_is_left_out_of_a_bot_is_said(mlab: Shell) -> None:
     bot, said = settings(HUMMINGBOT | {"stop_loss": "0.03"}), "BTC-USDT also trades by stop_loss: left out here."
     assert said in mlab(bot, "--prices", "made")
     assert said in mlab(bot, "--prices", "made", "--format", "csv", err=True)
-    assert json.loads(mlab(bot, "--prices", "made", "--format", "json"))["prices"]["warnings"][0] == said
+    assert json.loads(mlab(bot, "--prices", "made", "--format", "json"))["left_out"] == [said]
     assert "also trades by" not in mlab(settings(HUMMINGBOT), "--prices", "made")
 
 
@@ -250,15 +250,15 @@ def test_csv_and_json_say_the_same(mlab: Shell, run: str, tmp_path: Path) -> Non
         assert (tmp_path / form).read_text() == mlab(*arguments, "--format", form)
 
 
-@pytest.mark.parametrize(("candles", "told"), [(100, False), (168, False), (400, True)])
-def test_prices_of_one_week_have_no_intervals(candles: int, told: bool) -> None:
+@pytest.mark.parametrize(("candles", "told"), [(100, False), (168, False), (169, False), (335, False), (336, True)])
+def test_prices_of_less_than_two_weeks_have_no_intervals(candles: int, told: bool) -> None:
     prices, text = made(candles), io.StringIO()
     (group,) = beside(prices, [(Plan("a", (0.0, 5.0), (1.0, 1.0)), ExitRule())], Fees(), 3)
     replayed.show(terminal.console(text), [], [("", prices.to_dict(), [group])], Fees(), 3)
     shown = " ".join(text.getvalue().split())
     assert ("intervals" in replayed.record(group.ladders[0])) == told
     assert ("nine tenths of 3 histories" in shown) == told
-    assert ("There are no intervals: of prices of one week" in shown) != told
+    assert ("There are no intervals: of prices of less than two weeks" in shown) != told
 
 
 @pytest.fixture(scope="module")

@@ -357,7 +357,10 @@ def test_from_python_the_config_is_judged_and_what_is_missing_is_a_warning(
     found = face.search(**fields, replay={"prices": str(hours), "bootstrap": 0})
     assert [one["cell"] for one in found.replays] == ["10 % x 4"]
     assert found[10, 4].replays == found.replays
-    assert b"is open" in svg(face.Ladder([0, 5], [1, 1]).replay(hours, bootstrap=0).plot().figure)
+    ladder = face.Ladder([0, 0.5], [1, 1])
+    for profit, words in ((0.1, b">47, one more is open<"), (900, b">one is open<")):
+        told = ladder.replay(hours, take_profit_pct=profit, bootstrap=0)
+        assert words in svg(told.plot().figure)
     assert b"order filled" in svg(face.Ladder([0, 5], [1, 1]).replay(hours, bootstrap=0).plot_longest_deal().figure)
     monkeypatch.setattr(replays, "beside", _never)
     with pytest.warns(UserWarning, match="the winners were not replayed: never"):

@@ -80,9 +80,7 @@ class Run:
         return {int(event["worker"].rpartition(":")[2]) for event in new()}
 
     def events(self) -> list[dict[str, Any]]:
-        # What follows the last line break is still being written.
-        lines = self.state.events(self.id).read_text().rpartition("\n")[0].splitlines()
-        return [json.loads(line) for line in lines]
+        return runs.events(self.state.events(self.id))
 
     def fingerprint(self) -> str:
         return fingerprint(self.state, self.id)
@@ -122,8 +120,10 @@ def test_however_a_run_is_cut_it_ends_at_once_and_goes_on_with_any_number_of_wor
 ) -> None:
     with run.command(workers=2) as process:
         workers = run.until_searching(process)
+        process.terminate()
+        with runs.within(5.0):
+            runs.wait_until(lambda: any(event["event"] == "ORCH.DONE" for event in run.events()))
         with runs.within(STOPPING_S):
-            process.terminate()
             status, answer = run.ended(process)
     assert (status, answer["status"]) == (143, "STOPPED"), run.err
     assert "Traceback" not in run.err

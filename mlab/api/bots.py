@@ -8,7 +8,7 @@ import warnings
 from mlab import bots
 from mlab.api.arguments import one_of, path_of
 from mlab.api.ladders import Ladder
-from mlab.report.bots import not_judged
+from mlab.report.bots import left_out
 
 
 def read_bot(path: str | os.PathLike[str], *, form: str | None = None, distances: str | None = None) -> Ladder:
@@ -38,7 +38,7 @@ def read_bot(path: str | os.PathLike[str], *, form: str | None = None, distances
     if distances is not None:
         one_of("read_bot", "distances", distances, kinds)
     bot = bots.read(path_of("read_bot", "path", path), form, kinds[distances] if distances else None)
-    for sentence in not_judged(bot):
+    for sentence in left_out(bot):
         warnings.warn(sentence, stacklevel=2)
     price, profit = (None if value is None else float(value) for value in (bot.price, bot.take_profit_pct))
     return Ladder(bot.indent()[:, 0], bot.volume()[:, 0], price, profit)

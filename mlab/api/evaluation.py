@@ -11,6 +11,7 @@ import numpy as np
 from mlab.api.arguments import LIMITS, SCORE, objective_of
 from mlab.api.ladders import Ladder
 from mlab.api.shown import Table
+from mlab.core.decimals import UNPRICED
 from mlab.core.errors import ConfigError
 from mlab.core.records import Candidate, Cell, Json, Sizing
 from mlab.model import contract, objective
@@ -44,10 +45,11 @@ class Evaluation:
 
     @property
     def ladder(self) -> Ladder:
-        """The ladder, its volumes in % of the position, its take-profit that of the score."""
+        """The ladder, its volumes in % of the position, its take-profit that of the score; without a price of 100."""
         schedule = self.record.contract["schedule"]
         price = schedule["order_prices"][0] / (1.0 - schedule["indent_pct"][0] / 100.0)
-        return Ladder(schedule["indent_pct"], schedule["volume_pct"], price, self.record.risk.get("take_profit_pct"))
+        known = None if price == UNPRICED else price
+        return Ladder(schedule["indent_pct"], schedule["volume_pct"], known, self.record.risk.get("take_profit_pct"))
 
     @property
     def score(self) -> float:
@@ -128,5 +130,5 @@ def evaluate(
         own = score.model_copy(update={"take_profit_pct": ladder.take_profit_pct})
         judged_by = replace(judged_by, score=own)
     indent, volume = (np.array([values]).T for values in (ladder.indent_pct, ladder.volume))
-    price = 100.0 if ladder.base_price is None else ladder.base_price
+    price = UNPRICED if ladder.base_price is None else ladder.base_price
     return Evaluation(contract.judged(indent, volume, price, judged_by))

@@ -108,8 +108,8 @@ class Replay:
 
     @property
     def _head(self) -> tuple[str, str]:
-        histories = self.histories if self.group.ladders[0].ends else 0
-        return replayed.prices_in_words(self.candles.to_dict()), replayed.terms(self.fees, histories)
+        terms = replayed.terms(self.fees, self.histories, [self.group])
+        return replayed.prices_in_words(self.candles.to_dict()), terms
 
 
 def replayed_ladder(

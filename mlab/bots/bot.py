@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from mlab.core.decimals import LEAST_PRICE, MOST_PRICE, PRICE, plain
+from mlab.core.decimals import LEAST_PRICE, MOST_PRICE, PRICE, UNPRICED, plain
 from mlab.core.errors import ConfigError
 from mlab.core.records import Candidate
 from mlab.model import contract
@@ -126,7 +126,7 @@ class Bot:
         if self.take_profit_pct is not None:
             score = objective.score.model_copy(update={"take_profit_pct": float(self.take_profit_pct)})
             objective = replace(objective, score=score)
-        return contract.judged(self.indent(), self.volume(), float(price or self.price or HUNDRED), objective)
+        return contract.judged(self.indent(), self.volume(), float(price or self.price or UNPRICED), objective)
 
 
 def ladder(distance: Distance, deviations: Sequence[Decimal], sizes: Sequence[Decimal]) -> tuple[BotOrder, ...]:

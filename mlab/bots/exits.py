@@ -8,9 +8,7 @@ from typing import Any
 
 from mlab.core.decimals import decimal
 from mlab.core.fields import Fields
-
-LEAST_PROFIT_PCT, MOST_PROFIT_PCT = Decimal("0.01"), Decimal(1000)
-"""Bounds of a take-profit: those of ``score.take_profit_pct``."""
+from mlab.model.exits import LEAST_PROFIT_PCT, MOST_PROFIT_PCT
 
 
 def take_profit(fields: Fields, name: str, scale: int = 1) -> Decimal | None:
@@ -21,7 +19,8 @@ def take_profit(fields: Fields, name: str, scale: int = 1) -> Decimal | None:
     """
     if not fields.has(name):
         return None
-    return fields.number(name, str(LEAST_PROFIT_PCT / scale), str(MOST_PROFIT_PCT / scale)) * scale
+    least, most = (str(Decimal(str(bound)) / scale) for bound in (LEAST_PROFIT_PCT, MOST_PROFIT_PCT))
+    return fields.number(name, least, most) * scale
 
 
 def left_out(fields: Fields, *names: str) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ import io
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from mlab.core.errors import ConfigError, EvaluationError
 from mlab.prices import Candles, PricesError
 from mlab.replay import ExitRule, Fees, Plan, beside
 from mlab.report import replayed, summary, terminal
-from mlab.report.bots import not_judged
+from mlab.report.bots import left_out
 from mlab.report.progress import steps
 
 FILE = "A file of prices, or one of the embedded ones: msft (where left out) or made."
@@ -81,7 +81,8 @@ def replay_ladders(  # noqa: PLR0913 - its options
     fees = judged(Fees, "command line", rates, {"maker_pct": "--fee-maker", "taker_pct": "--fee-taker"})
     wanted = Wanted(cell, top, Distance[distances.upper()] if distances else None, _numbers(profits), stop)
     wanted.check(names or ("latest",))
-    asked = [entry for name in names or ("latest",) for entry in wanted.ladders(name)]
+    named = [wanted.ladders(name) for name in names or ("latest",)]
+    asked = [entry for found, _ in named for entry in found]
     ((plan, _), times), *_ = Counter(asked).most_common(1)
     if times > 1:
         raise ConfigError("command line", "RUN|BOT FILE", "must not name the same ladder twice", plan.name)
@@ -90,20 +91,21 @@ def replay_ladders(  # noqa: PLR0913 - its options
     for name, part in _parted(candles, date):
         with steps(f"replay {name}".strip()) as tell:
             parts.append((name, part.to_dict(), beside(part, asked, fees, histories, tell)))
-    told = ([EMBEDDED] if source is None else []) + wanted.not_judged
+    first, others = [EMBEDDED] if source is None else [], [sentence for _, told in named for sentence in told]
     if form == "table":
         text = io.StringIO()
         out = terminal.console(sys.stdout if str(output) == "-" else text)
-        replayed.show(out, [terminal.writable(out, sentence) for sentence in told], parts, fees, histories)
+        replayed.show(out, [terminal.writable(out, sentence) for sentence in (*first, *others)], parts, fees, histories)
         write(output, text.getvalue())
     elif form == "csv":
-        for sentence in (*told, *replayed.warnings(parts)):
+        for sentence in (*first, *others, *replayed.warnings(parts)):
             click.echo(sentence, err=True)
         write(output, summary.as_csv(replayed.flat(parts)))
     else:
         of = candles.to_dict()
-        of["warnings"] = told + of["warnings"]
-        write(output, summary.as_json({"prices": of, "replays": replayed.records(parts)}))
+        of["warnings"] = first + of["warnings"]
+        told = {"left_out": others} if others else {}
+        write(output, summary.as_json({"prices": of, **told, "replays": replayed.records(parts)}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,6 @@ class Wanted:
     distances: Distance | None
     profits: tuple[float, ...]
     stop: float | None
-    not_judged: list[str] = field(default_factory=list)  # what bots that were read trade by besides, in sentences
 
     def check(self, names: Sequence[str]) -> None:
         """Refuse options that say nothing of what is named."""
@@ -127,20 +128,19 @@ class Wanted:
             if self.top > 1:
                 raise ConfigError("command line", "--top", "must stand beside a run, whose best ladders are", self.top)
 
-    def ladders(self, name: str) -> Iterator[tuple[Plan, ExitRule]]:
-        """Those of a bot's file, of a run, or of one candidate, each under each take-profit.
+    def ladders(self, name: str) -> tuple[list[tuple[Plan, ExitRule]], list[str]]:
+        """Those of a bot's file, of a run, or of one candidate, each under each take-profit; what is left out of a bot.
 
         Raises:
             ConfigError: there are none of that name.
         """
         if _is_file(name):
             bot = bots.read(Path(name), None, self.distances)
-            self.not_judged.extend(not_judged(bot))
             own = () if bot.take_profit_pct is None else (float(bot.take_profit_pct),)
             plan = Plan(bot.name, tuple(bot.indent()[:, 0].tolist()), tuple(bot.volume()[:, 0].tolist()))
-            return product([plan], self._rules(own))
+            return list(product([plan], self._rules(own))), left_out(bot)
         found, profit = self._found(name)
-        return product(found, self._rules((profit,)))
+        return list(product(found, self._rules((profit,)))), []
 
     def _rules(self, own: tuple[float, ...]) -> list[ExitRule]:
         """What is asked for, else their own take-profit, else 1 %."""

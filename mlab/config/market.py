@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import Field, model_validator
 
-from mlab.core.decimals import MOST_MONEY, MOST_PRICE, exact, plain
+from mlab.core.decimals import MOST_MONEY, MOST_PRICE, UNPRICED, exact, plain
 from mlab.core.errors import ConfigError
 from mlab.core.section import Section, rule
 from mlab.model.limits import Limits, conflict
@@ -38,7 +38,7 @@ class MarketRules(Section):
     budget: float = Field(gt=0, le=float(MOST_MONEY), description="The most that all orders cost, in quote currency.")
     price: Annotated[float, Field(gt=0, le=float(MOST_PRICE))] | None = Field(
         default=None,
-        description="Entry price, in the place of ladder.base_price; null = that one, where it is given.",
+        description="Entry price, in the place of ladder.base_price; null = that one, unless it is 100.",
     )
     file: str | None = Field(
         default=None,
@@ -128,8 +128,8 @@ class MarketRules(Section):
         """Why no ladder of some cell can be placed, and what would do for all cells; None where some can of each."""
         from mlab.placing import Grid, Searched, refusal  # noqa: PLC0415
 
-        if self.price is None and ladder.base_price == type(ladder).model_fields["base_price"].default:
-            return f"market.price must be given: ladders would be placed from {exact(ladder.base_price)}, the default"
+        if self.price is None and ladder.base_price == UNPRICED:
+            return f"market.price must be given: a ladder.base_price of {exact(UNPRICED)} stands for none"
         rules, grid, depth_pct = self.market(), Grid.of(*self._terms(ladder)), _depth_pct(ladder)
         counts, lowest = [cell.num_orders for cell in ladder.cells()], grid.ticks_at(depth_pct)
         if 0 < rules.most_orders < max(counts):

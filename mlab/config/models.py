@@ -13,7 +13,7 @@ from pydantic import Field, Tag, field_validator, model_validator
 
 from mlab.config.market import MarketRules
 from mlab.config.replay import DISTINCT, ReplayRules
-from mlab.core.decimals import LEAST_PRICE, MOST_PRICE
+from mlab.core.decimals import LEAST_PRICE, MOST_PRICE, UNPRICED
 from mlab.core.records import Cell, Sizing
 from mlab.core.redaction import redacted
 from mlab.core.section import Section, rule
@@ -68,10 +68,10 @@ class Ladder(Section):
     """What kind of ladder is searched: the cells, and the limits that all their ladders keep."""
 
     base_price: float = Field(
-        default=100.0,
+        default=UNPRICED,
         ge=float(LEAST_PRICE),
         le=float(MOST_PRICE),
-        description="Entry price that indents count from, in quote currency.",
+        description="Entry price that indents count from, in quote currency; 100 stands for none.",
     )
     sizing: Sizing = Field(
         default="quote", description="What an order's volume counts: quote = money, base = quantity of coins."

@@ -12,6 +12,9 @@ NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)(E[-+]?\d{1,2})?\Z", re.ASCII | re
 LEAST_PRICE, MOST_PRICE = Decimal("1e-12"), Decimal("1e12")
 """Bounds of the price of one coin, in quote currency."""
 
+UNPRICED = 100.0
+"""The base price where none is known: prices then read as percent of the first."""
+
 MOST_MONEY = Decimal("1e12")
 """The largest budget, in quote currency."""
 

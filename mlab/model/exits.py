@@ -8,7 +8,9 @@ from pydantic import Field
 
 from mlab.core.section import Section
 
-TakeProfit: TypeAlias = Annotated[float, Field(ge=0.01, le=1000)]
+LEAST_PROFIT_PCT, MOST_PROFIT_PCT = 0.01, 1000.0
+
+TakeProfit: TypeAlias = Annotated[float, Field(ge=LEAST_PROFIT_PCT, le=MOST_PROFIT_PCT)]
 Stop: TypeAlias = Annotated[float, Field(ge=0.01, lt=100)]
 Fee: TypeAlias = Annotated[float, Field(ge=0, lt=10)]
 

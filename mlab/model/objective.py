@@ -21,6 +21,7 @@ from pydantic import Field, model_validator
 
 from mlab.core.records import Need, Sizing
 from mlab.core.section import Section, rule
+from mlab.model.exits import TakeProfit
 from mlab.model.limits import Limits
 
 Weight: TypeAlias = Annotated[float, Field(ge=0, le=1_000_000)]
@@ -51,10 +52,8 @@ class Score(Section):
     gamma: Weight = Field(default=0.2, description="Weight of the volume share (0 to 1) in the last 20 % of orders.")
     lambda_penalty: Weight = Field(default=0.1, description="Weight of the sum of penalties, which have no unit.")
     wave: Wave = Field(default=Wave(), description="The wave rule.")
-    take_profit_pct: float = Field(
+    take_profit_pct: TakeProfit = Field(
         default=1.0,
-        ge=0.01,
-        le=1000,
         description="Profit that ends a deal, in % of its money: what chances are told for. No score depends on it.",
     )
 

@@ -10,7 +10,6 @@ import numpy as np
 from mlab.bots.classical import classical
 from mlab.model.exits import ExitRule, Fees
 from mlab.prices.candles import Candles
-from mlab.replay.bootstrap import several_weeks
 from mlab.replay.several import Plan, Replayed, replay_all
 
 DOUBTED_SHARE, FEES_EARNED, DAILY_PCT = 0.2, 3.0, 5.0
@@ -59,8 +58,8 @@ def beside(
     for cell, rule, plans, others in groups:
         ladders, measures = tuple(next(replayed) for _ in plans), tuple(next(replayed) for _ in others)
         doubts = tuple(_doubts(candles, rule, (*ladders, *measures), fees))
-        if histories and not several_weeks(candles):
-            doubts += ("There are no intervals: of prices of one week no other history can be drawn.",)
+        if histories and ladders[0].ends is None:
+            doubts += ("There are no intervals: of prices of less than two weeks no other histories are drawn.",)
         found.append(Beside(cell, rule, ladders, measures, doubts))
     return found
 

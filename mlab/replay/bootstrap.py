@@ -86,14 +86,13 @@ def bootstrap(
 def other_paths(
     candles: Candles, histories: int, *, seed: int = 0, convention: Convention | None = None
 ) -> Iterator[Path]:
-    """Paths through histories of weeks drawn anew, made one after the other; none of prices that are one week."""
-    count = histories if several_weeks(candles) else 0
-    return (Path(resampled(candles, (seed, number)), convention) for number in range(count))
+    """Paths through histories of weeks drawn anew, made one after the other."""
+    return (Path(resampled(candles, (seed, number)), convention) for number in range(drawn(candles, histories)))
 
 
-def several_weeks(candles: Candles) -> bool:
-    """Whether other histories can be drawn: of a single week every draw is that week."""
-    return _week(candles) < len(candles)
+def drawn(candles: Candles, histories: int) -> int:
+    """How many other histories are drawn: none of less than two weeks, of which most draws would be the same."""
+    return histories if 2 * _week(candles) <= len(candles) else 0
 
 
 def interval(outcomes: Sequence[Outcome], share: float = 0.9) -> tuple[Outcome, Outcome]:

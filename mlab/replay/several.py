@@ -12,7 +12,7 @@ from mlab.core.records import Candidate, Sizing
 from mlab.model.exits import ExitRule, Fees
 from mlab.model.ladder import Array, prices
 from mlab.prices.candles import Candles
-from mlab.replay.bootstrap import interval, other_paths, several_weeks
+from mlab.replay.bootstrap import drawn, interval, other_paths
 from mlab.replay.compiled import REPLAYS
 from mlab.replay.equity import Curve
 from mlab.replay.exits import Levels
@@ -97,7 +97,7 @@ def replay_all(
     batches = [
         (numbers, levels_of([tasks[number][0] for number in numbers], rule)) for (_, rule), numbers in alike.items()
     ]
-    histories *= several_weeks(candles)
+    histories = drawn(candles, histories)
     REPLAYS.ahead(len(candles) * len(tasks) * (1 + histories))  # now, if all of it together pays that
     outcomes: list[list[Outcome]] = [[] for _ in batches]
     steps = (1 + histories) * len(batches)

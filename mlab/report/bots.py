@@ -92,20 +92,20 @@ def show(out: Console, bot: Bot, ladder: Candidate, counted: Need) -> None:
     target = "" if bot.take_profit_pct is None else f"; takes profit {typed(bot.take_profit_pct)} % above the average"
     terminal.prose(out, f"{covers}{target}. The score counts the {words.NEEDS[counted]}.")
     out.print()
-    left_out = {"quantity"} if bot.price is None or bot.shares else set()
-    left_out |= {"to_take_profit_pct"} if bot.take_profit_pct is None else set()
-    terminal.table(out, [one for one in ORDERS if one.key not in left_out], order_rows(bot, ladder))
+    hidden = {"quantity"} if bot.price is None or bot.shares else set()
+    hidden |= {"to_take_profit_pct"} if bot.take_profit_pct is None else set()
+    terminal.table(out, [one for one in ORDERS if one.key not in hidden], order_rows(bot, ladder))
     out.print()
     if bot.price is None:
         terminal.prose(out, "Prices are those of a first order at 100.")
     for sentence in words.risk(ladder):
         terminal.prose(out, sentence)
-    for sentence in not_judged(bot):
+    for sentence in left_out(bot):
         terminal.prose(out, terminal.writable(out, sentence))
     terminal.prose(out, "Fees, funding and liquidation are left out.")
 
 
-def not_judged(bot: Bot) -> list[str]:
+def left_out(bot: Bot) -> list[str]:
     """What else the bot trades by, in one sentence; none where there is nothing."""
     if not bot.left_out:
         return []
@@ -222,7 +222,7 @@ def as_json(bot: Bot, yours: Side, other: Side | None, counted: Need) -> Json:
         "price": None if bot.price is None else typed(bot.price, 18),
         "sizes": "shares" if bot.shares else "money",
         "orders": orders,
-        "not_judged": list(bot.left_out),
+        "left_out": list(bot.left_out),
         "score_need": counted,
         "contract": yours.ladder.contract,
         "risk": yours.ladder.risk,

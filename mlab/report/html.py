@@ -84,7 +84,8 @@ def _replays(stored: Sequence[StoredReplay], drawn: Mapping[str, bytes]) -> Json
     keys = {of_run.picture_key(name, group) for name, _, groups in parts for group in groups}
     pictures = drawn if keys <= set(drawn) else dict(of_run.pictures(stored))
     images = {key: _image(pictures[key]) for key in keys}
-    return {"parts": parts, "images": images, "terms": of_run.terms(stored), "of_run": of_run, "told": replayed}
+    terms = of_run.terms(stored, [group for _, _, groups in parts for group in groups])
+    return {"parts": parts, "images": images, "terms": terms, "of_run": of_run, "told": replayed}
 
 
 def _facts(run: Experiment, cells: Sequence[CellResult]) -> dict[str, str]:

@@ -5,7 +5,7 @@ Columns stand in one order, and nothing is sorted or coloured by what it earned:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
@@ -103,8 +103,7 @@ def rows(group: Beside) -> list[Row]:
 
 def show(out: Console, first: Sequence[str], parts: Sequence[Part], fees: Fees, histories: int) -> None:
     """Print replays, stretch by stretch, after what is to be said first."""
-    drawn = any(one.ends for _, _, groups in parts for group in groups for one in group.ladders)
-    for sentence in (*first, terms(fees, histories if drawn else 0)):
+    for sentence in (*first, terms(fees, histories, [group for _, _, groups in parts for group in groups])):
         terminal.prose(out, sentence)
     for name, prices, groups in parts:
         out.print()
@@ -145,13 +144,13 @@ def prices_in_words(prices: Json) -> str:
     return told + ("; made, nobody ever paid them" if prices["made"] else "")
 
 
-def terms(fees: Fees, histories: int) -> str:
-    """Under which conditions, and what the intervals are."""
+def terms(fees: Fees, histories: int, groups: Iterable[Beside]) -> str:
+    """Under which conditions, and what the intervals are, where some of the groups have them."""
     told = (
         f"Fees {fees.maker_pct:g} % maker, {fees.taker_pct:g} % taker. Percents are of the budget, which is spent anew"
     )
     told += " by every deal."
-    if histories:
+    if any(one.ends for group in groups for one in group.ladders):
         of = "history" if histories == 1 else "histories"
         told += f" 5 % and 95 %: nine tenths of {histories} {of} of weeks drawn anew lie between."
     return told

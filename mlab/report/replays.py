@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -68,10 +68,10 @@ def _group(rows: Sequence[StoredReplay]) -> Beside:
     return Beside(cell_label(ladders[0].plan), ladders[0].rule, ladders, classical, tuple(rows[0].content["doubts"]))
 
 
-def terms(stored: Sequence[StoredReplay], *, intervals: bool = True) -> str:
-    """Under which conditions, and what the intervals are, if they are shown."""
-    content, drawn = stored[0].content, any(row.content["replayed"]["ends"] for row in stored)
-    return replayed.terms(Fees(**content["fees"]), content["bootstrap"] if intervals and drawn else 0)
+def terms(stored: Sequence[StoredReplay], groups: Iterable[Beside] = ()) -> str:
+    """Under which conditions, and what the intervals are of the groups that are shown with them."""
+    content = stored[0].content
+    return replayed.terms(Fees(**content["fees"]), content["bootstrap"], groups)
 
 
 def rows(groups: Sequence[Beside]) -> list[OfRun]:
@@ -84,9 +84,9 @@ def rows(groups: Sequence[Beside]) -> list[OfRun]:
     ]
 
 
-def columns_of(groups: Sequence[Beside]) -> list[Column]:
-    """The columns of :func:`rows`."""
-    return shown(SHOWN, rows(groups))
+def columns_of(found: Sequence[OfRun]) -> list[Column]:
+    """The columns of such rows."""
+    return shown(SHOWN, found)
 
 
 def show(out: Console, run: Experiment, stored: Sequence[StoredReplay]) -> None:
@@ -97,13 +97,14 @@ def show(out: Console, run: Experiment, stored: Sequence[StoredReplay]) -> None:
             terminal.prose(out, DONE_LATER.format(run.run_id))
         return
     out.print(Text("Winners on prices of the past", style="bold"))
-    terminal.prose(out, f"{terms(stored, intervals=False)} {REST.format(run.run_id)}")
+    terminal.prose(out, f"{terms(stored)} {REST.format(run.run_id)}")
     for name, prices, groups in parts(stored):
         out.print()
         terminal.prose(out, terminal.writable(out, f"{name}  {replayed.prices_in_words(prices)}".strip()))
         for sentence in prices["warnings"]:
             terminal.prose(out, sentence)
-        terminal.table(out, columns_of(groups), rows(groups))
+        found = rows(groups)
+        terminal.table(out, columns_of(found), found)
         for doubt in {doubt: None for group in groups for doubt in group.doubts}:
             terminal.prose(out, terminal.writable(out, doubt))
     out.print()

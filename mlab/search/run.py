@@ -138,7 +138,7 @@ def execute(
     store: Store,
     experiment: Experiment,
     config: Config,
-    steps: Steps = Plain(),
+    steps: Steps,
     watcher: Watcher = Watcher(),  # noqa: B008 - watches nothing
 ) -> int:
     """Search all cells of a run that are not finished, and replay the winners on the prices of the config, if any.
