@@ -471,6 +471,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({"dca_spreads": "0.1,0.2", "dynamic_order_spread": True}, "dynamic_order_spread: must be false: else spreads are"),
     ({"dca_spreads": [0.1, 0.2], "dca_amounts": [1, 2]}, "dca_amounts: must be dca_amounts_pct, shares of money"),
     ({"dca_spreads": "1,2"}, "dca_spreads.0: must be below 1: it is a share of the price, was '1'"),
+    ({"settings": shown.GAINIUM["settings"] | {"useDca": False}}, "settings.useDca: must be true: without safety"),
     ({"settings": shown.GAINIUM["settings"] | {"orderSizeType": "base"}}, "orderSizeType: must be quote or usd"),
     ({"settings": shown.GAINIUM["settings"] | {"dcaCondition": "percentage"}}, "settings.dcaCondition: must be custom"),
     ({"hello": 1}, "3commas-classic, okx, bybit, veles, hummingbot, gainium, or a table; is in none of them"),
@@ -672,6 +673,15 @@ def test_whoever_is_taken_by_an_exchange_is_taken_as_it_is_typed(form: str, budg
     typed = bots.parse(bots.write(geometric.best(bot, form, wide, grid.takes), form, 2), "f")
     bought = of_bot([one.deviation_pct for one in typed.orders], [one.size for one in typed.orders], grid)
     assert min(order.money for order in bought) >= D("0.05")
+
+
+def test_what_gainium_has_switched_off_is_off() -> None:
+    on, off = ({"settings": shown.GAINIUM["settings"] | {"tpPerc": "1", "useTp": switch}} for switch in (True, False))
+    assert parsed(on).take_profit_pct == 1
+    assert parsed(off).take_profit_pct is None
+    by_chart = {"settings": on["settings"] | {"dealCloseCondition": "techInd"}}
+    assert "settings.dealCloseCondition" in parsed(by_chart).left_out
+    assert parsed(on).left_out == ()
 
 
 def test_people_type_a_step_scale_above_1_and_the_best_is_below() -> None:

@@ -260,7 +260,15 @@ def test_a_step_of_much_money_keeps_no_bot_of_few_numbers_away_that_is_taken(
 
 def test_a_bot_of_few_numbers_that_no_budget_is_enough_for_is_refused(mlab: Shell) -> None:
     error = mlab("--market", COARSE, "--budget", "28.2", "--price", "100", "--format", "okx", status=1)[1]
-    assert "keeps the limits and the rules of the market; another budget or fewer orders may do" in error
+    assert "keeps the limits and the rules of the market; another budget, fewer orders or less overlap may do" in error
+
+
+def test_what_a_maker_does_not_take_is_not_told_as_done(mlab: Shell, state: State) -> None:
+    with Store.open(state.database) as store:
+        run = runs.searched(state, store, *MARKET, "ladder.num_orders=3", "ladder.overlap_pct=90")
+    error = mlab(run, "--budget", "5000", "--format", "okx", status=2)[1]
+    assert error.count("\n") == 1
+    assert "settings for okx: pxSteps: must be at most 0.5, was" in error
 
 
 def test_a_bot_that_no_budget_helps_is_refused_without_one(mlab: Shell, state: State) -> None:

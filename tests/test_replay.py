@@ -474,7 +474,7 @@ def test_the_account_comes_to_what_the_replay_says(convention: Convention, seed:
 
 def test_what_is_stored_comes_back_to_the_last_bit() -> None:
     plans = [Plan("a", (0.0, 1.3), (1.0, 2.1)), Plan("b", (0.0, 5.0, 7.0), (1.0, 1.0, 0.1), "base")]
-    for one in replay_all(made(200), [(plan, ExitRule(stop_pct=2)) for plan in plans], Fees(), histories=3):
+    for one in replay_all(made(400), [(plan, ExitRule(stop_pct=2)) for plan in plans], Fees(), histories=3):
         again = from_json(json.loads(json.dumps(as_json(one))))
         assert (again.plan, again.rule, again.curve) == (one.plan, one.rule, None)
         assert one.ends is not None

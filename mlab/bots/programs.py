@@ -92,12 +92,15 @@ def read_gainium(fields: Fields) -> Bot:
     settings.only("strategy", "LONG", why="a ladder buys below its first order")
     settings.only("dcaCondition", "custom", why="only custom orders are read")
     settings.only("orderSizeType", "quote", "usd", why="sizes must be money")
+    settings.only("useDca", "true", why="without safety orders there is no ladder")
     steps, sizes = [Decimal(0)], [settings.number("baseOrderSize", above="0")]
     for order in settings.items("dcaCustom"):
         steps.append(order.number("step", above="0", most="99.99"))
         sizes.append(order.number("size", above="0"))
-    orders, profit = ladder(Distance.BEFORE, steps, sizes), take_profit(settings, "tpPerc")
-    other = left_out(settings, *OTHER_EXITS)
+    orders = ladder(Distance.BEFORE, steps, sizes)
+    profit = take_profit(settings, "tpPerc") if settings.text("useTp", "true").lower() == "true" else None
+    by_price = settings.text("dealCloseCondition", "tp").lower() == "tp"
+    other = left_out(settings, *OTHER_EXITS, *([] if by_price else ["dealCloseCondition"]))
     return Bot(settings.text("name"), GAINIUM, orders, profit, distance=Distance.BEFORE, left_out=other)
 
 

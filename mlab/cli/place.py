@@ -163,7 +163,9 @@ def _settings(ladder: Candidate, placement: Placement, take_profit: Decimal, for
             geometric.best(whole, form, objective)
         except EvaluationError:
             raise EvaluationError(f"{error} of the run, whatever the budget; fewer orders may do") from None
-        raise EvaluationError(f"{error} and the rules of the market; another budget or fewer orders may do") from None
+        may = "another budget, fewer orders or less overlap may do"
+        raise EvaluationError(f"{error} and the rules of the market; {may}") from None
+    settings = bots.write(replace(member, take_profit_pct=take_profit), form, TYPED)
     depths, sizes = zip(*((order.deviation_pct, order.size) for order in member.orders), strict=True)
     click.echo(placed.told_of_bot(placement, placing.of_bot(depths, sizes, grid), bots.FORMATS[form].maker), err=True)
-    return bots.write(replace(member, take_profit_pct=take_profit), form, TYPED)
+    return settings
