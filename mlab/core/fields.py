@@ -43,9 +43,9 @@ class Fields:
             raise self.refusal(name, "must be given")
         return self._judged(name, self.values[name], least, most, above)
 
-    def maybe(self, name: str, scale: int = 1) -> Decimal | None:
-        """A number above 0, times ``scale``; None where it is missing."""
-        return self.number(name, above="0") * scale if self.has(name) else None
+    def maybe(self, name: str) -> Decimal | None:
+        """A number above 0; None where it is missing."""
+        return self.number(name, above="0") if self.has(name) else None
 
     def amount(self, name: str) -> Decimal:
         """A number of at least 0."""

@@ -20,7 +20,7 @@ FALLS_PCT = (5, 10, 20)
 """Falls at which it is told how much is spent."""
 
 EXACT, SHOWN = 1e-6, 0.005
-"""Rounding of a depth and of a share, in percent, and what of a share is not shown."""
+"""Rounding of a depth, in percent, and what of a share is not shown."""
 
 
 def money(value: float) -> str:
